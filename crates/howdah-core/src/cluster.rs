@@ -1,0 +1,405 @@
+//! What a cluster is wanted to be ([`ClusterRecord`]) and what is known of it ([`ClusterState`]).
+//!
+//! The record has one writer, the API; the state has one writer, the cluster's controller. So
+//! neither needs to lock the other out, and a signal between them carries no data. Everything
+//! here is stored as JSON: a field may be added (with a default), never renamed.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::facts::{ManagedChange, ManagedStatus, Network, Segment, Subnet};
+use crate::failure::Failure;
+use crate::ids::{
+    ClusterId, ClusterName, GroupName, Mac, NodeName, OperationId, PortId, ProjectId, SecurityGroupId, SiteName,
+    TaskId, VmRef,
+};
+use crate::stage::Stage;
+
+// ---------------------------------------------------------------- wanted
+
+/// What a cluster shall be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wanted {
+    /// Up, with an address on every node.
+    Running,
+    /// There, switched off.
+    Stopped,
+    /// Gone, with everything that was made for it.
+    Deleted,
+}
+
+/// What has to be true for a create to count as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitFor {
+    /// Every node has the address that its port promises.
+    #[default]
+    Addresses,
+    /// Besides, the cluster manager says that the software runs.
+    Services,
+}
+
+/// What may be done to a node that missed its lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemedyPolicy {
+    /// Whatever the decision table allows.
+    #[default]
+    Auto,
+    /// At most a bounce of the card.
+    Bounce,
+    /// Nothing.
+    Off,
+}
+
+/// A node group as asked for. Sizes left out are the cluster manager's choice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeGroup {
+    /// Its name.
+    pub name: GroupName,
+    /// Roles, as the distribution names them.
+    pub roles: Vec<String>,
+    /// How many nodes.
+    pub count: u32,
+    /// CPUs of a node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<u32>,
+    /// Memory of a node, in MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mb: Option<u32>,
+    /// Data disks of a node together, in GiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_gb: Option<u32>,
+}
+
+/// The part of a cluster that cannot be changed after it was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterSpec {
+    /// Distribution.
+    pub distro: String,
+    /// Application manager; the cluster manager's default if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_manager: Option<String>,
+    /// The network, as the requester was allowed to see it.
+    pub network: Network,
+    /// The subnet, likewise.
+    pub subnet: Subnet,
+    /// Security groups; none is the project's default.
+    #[serde(default)]
+    pub security_groups: Vec<SecurityGroupId>,
+    /// Resource pools by their registered names; all if empty.
+    #[serde(default)]
+    pub resource_pools: Vec<String>,
+    /// Datastores by their registered names; all if empty.
+    #[serde(default)]
+    pub datastores: Vec<String>,
+    /// Node groups; the distribution's default template if empty.
+    #[serde(default)]
+    pub node_groups: Vec<NodeGroup>,
+    /// Further fields of the cluster manager's own specification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub specification: Option<serde_json::Value>,
+    /// When a create counts as done.
+    #[serde(default)]
+    pub wait_for: WaitFor,
+    /// What may be done to a node that missed its lease.
+    #[serde(default)]
+    pub remedy: RemedyPolicy,
+}
+
+/// What an operation does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationKind {
+    /// Bring it up for the first time, or finish that.
+    Create,
+    /// Switch it on.
+    Start,
+    /// Switch it off.
+    Stop,
+    /// Remove it.
+    Delete,
+}
+
+/// An operation as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationRequest {
+    /// Chosen by the service when it accepted the request.
+    pub id: OperationId,
+    /// What it does.
+    pub kind: OperationKind,
+    /// When it was accepted.
+    pub requested: Timestamp,
+}
+
+/// A cluster as it is wanted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterRecord {
+    /// Chosen by the caller.
+    pub id: ClusterId,
+    /// Where it lives.
+    pub site: SiteName,
+    /// Whose it is.
+    pub project: ProjectId,
+    /// Unique in the site.
+    pub name: ClusterName,
+    /// The unchangeable part.
+    pub spec: ClusterSpec,
+    /// What it shall be.
+    pub wanted: Wanted,
+    /// The newest operation.
+    pub operation: OperationRequest,
+    /// When it was asked for first.
+    pub created: Timestamp,
+}
+
+/// What must never be shown: kept sealed, and only for as long as it is needed.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets {
+    /// The nodes' root password.
+    pub cluster_password: Option<SecretString>,
+    /// Cluster manager credentials of the template, where the operator allows them: user, password.
+    pub credentials: Option<(String, SecretString)>,
+}
+
+// ---------------------------------------------------------------- known
+
+/// A cluster in one word, for people and for Heat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClusterStatus {
+    /// Accepted; nothing has been done yet.
+    #[default]
+    Pending,
+    /// Being created, or a failed create is being finished.
+    Creating,
+    /// As wanted.
+    Running,
+    /// Being switched off.
+    Stopping,
+    /// Switched off.
+    Stopped,
+    /// Being switched on.
+    Starting,
+    /// Being removed.
+    Deleting,
+    /// The last operation failed; see its failure.
+    Error,
+}
+
+/// Where an operation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationState {
+    /// Not ended.
+    #[default]
+    Running,
+    /// Ended well.
+    Succeeded,
+    /// Ended badly.
+    Failed,
+}
+
+/// What became of an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationProgress {
+    /// Which one.
+    pub id: OperationId,
+    /// What it does.
+    pub kind: OperationKind,
+    /// Where it is.
+    pub state: OperationState,
+    /// When the controller took it up.
+    pub started: Timestamp,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// The checks before the first change have passed.
+    #[serde(default)]
+    pub checked: bool,
+    /// Changes asked of the cluster manager in this operation, so that each is asked once.
+    #[serde(default)]
+    pub asked: Vec<Asked>,
+}
+
+/// A call to the cluster manager that starts work, once per operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asked {
+    /// A start, stop or resume.
+    Change(ManagedChange),
+    /// A delete.
+    Delete,
+}
+
+/// What is known of our create call, so that a lost answer never makes a second cluster and a
+/// cluster of somebody else is never taken for ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum CreateCall {
+    /// Never sent: a cluster of this name is somebody else's.
+    #[default]
+    NotSent,
+    /// Stored just before it is sent, and left so while its answer is unknown: a cluster of this
+    /// name is ours.
+    Sent {
+        /// When.
+        at: Timestamp,
+    },
+    /// The manager accepted it, or shows the cluster.
+    Accepted,
+}
+
+/// A registration in the cluster manager that Howdah made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// Registered name.
+    pub name: String,
+    /// Port group name.
+    pub port_group: String,
+}
+
+/// Something that is true of a node now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// What it is about.
+    #[serde(rename = "type")]
+    pub kind: ConditionKind,
+    /// Yes, no, or not known.
+    pub status: ConditionStatus,
+    /// One word, `CamelCase`.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
+    /// Since when it has this status.
+    pub since: Timestamp,
+}
+
+/// What a condition is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ConditionKind {
+    /// The VM exists.
+    VmExists,
+    /// Its card has a Neutron port, complete and ours.
+    PortReady,
+    /// NSX knows the card: index set and read back, or attachment set. Not asked of ML2.
+    Attached,
+    /// The guest has the address that its port promises.
+    Addressed,
+}
+
+/// Yes, no, or not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConditionStatus {
+    /// Yes.
+    True,
+    /// No.
+    False,
+    /// Not known.
+    Unknown,
+}
+
+/// A node as it is known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeState {
+    /// The node group's name.
+    pub group: String,
+    /// Roles.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// The VM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vm: Option<VmRef>,
+    /// The VM's instance UUID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_uuid: Option<Uuid>,
+    /// Address on the wire of the card on our network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<Mac>,
+    /// The card's Neutron port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<PortId>,
+    /// The address that the port promises.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promised: Option<IpAddr>,
+    /// The address that the guest has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// Where it is in its boot.
+    pub stage: Stage,
+    /// What the cluster manager says of it, for people.
+    #[serde(default)]
+    pub manager_says: String,
+    /// What is true of it.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+}
+
+/// A cluster as it is known.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ClusterState {
+    /// In one word.
+    #[serde(default)]
+    pub status: ClusterStatus,
+    /// The newest operation that the controller took up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationProgress>,
+    /// The port group that backs the network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<Segment>,
+    /// The name of the network's registration in the cluster manager.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<String>,
+    /// What is known of our create call.
+    #[serde(default)]
+    pub create_call: CreateCall,
+    /// The manager's newest task for this cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// The manager's status, as seen last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager_status: Option<ManagedStatus>,
+    /// Nodes by name.
+    #[serde(default)]
+    pub nodes: BTreeMap<NodeName, NodeState>,
+    /// 0.0 to 1.0, for people: it never goes back within an operation.
+    #[serde(default)]
+    pub progress: f64,
+}
+
+/// How grave an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// As expected.
+    Info,
+    /// Not as expected; work goes on.
+    Warning,
+    /// Something failed.
+    Error,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// How grave.
+    pub level: Level,
+    /// A stable word: `port_created`, `operation_failed`, ...
+    pub reason: String,
+    /// To which node, if to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeName>,
+    /// A sentence.
+    pub message: String,
+}

@@ -1,0 +1,199 @@
+//! Errors that cross a trait ([`RemoteError`]) and failures that are kept ([`Failure`]).
+//!
+//! A [`RemoteError`] says which system refused, what kind of refusal it was (that decides
+//! whether a repeat can help), a stable code, a sentence, and a hint where a person can act.
+//! A [`Failure`] is the same, flattened so that it survives a restart and a newer version.
+//! Invariant: neither ever holds a secret, nor a `Debug` dump.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A system that Howdah talks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum System {
+    /// The cluster manager: VMware Big Data Extensions.
+    Bde,
+    /// vCenter Server.
+    VCenter,
+    /// OpenStack Networking.
+    Neutron,
+    /// OpenStack Identity.
+    Keystone,
+    /// Howdah's own database.
+    Store,
+}
+
+impl fmt::Display for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bde => "BDE",
+            Self::VCenter => "vCenter",
+            Self::Neutron => "Neutron",
+            Self::Keystone => "Keystone",
+            Self::Store => "the store",
+        })
+    }
+}
+
+/// What kind of refusal an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// No connection could be made, or it broke.
+    Unreachable,
+    /// A connection was made but no answer came within the deadline.
+    NoAnswer,
+    /// The certificate did not verify.
+    Certificate,
+    /// The credentials were refused.
+    Credentials,
+    /// The credentials are good but do not allow this.
+    Forbidden,
+    /// The named thing is not there.
+    NotFound,
+    /// The named thing is there already, or in the way.
+    Conflict,
+    /// A quota or a pool is used up.
+    Exhausted,
+    /// The request was refused as it stands.
+    Invalid,
+    /// The system is in a state in which it takes no such request (maintenance, start-up).
+    Unavailable,
+    /// The answer could not be understood.
+    BadAnswer,
+    /// Anything that the remote system calls its own fault.
+    Internal,
+}
+
+impl ErrorKind {
+    /// Whether the same call can be expected to work later without anybody changing anything.
+    pub const fn is_transient(self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable | Self::NoAnswer | Self::Unavailable | Self::BadAnswer | Self::Internal
+        )
+    }
+
+    /// Whether the call may have taken effect although it failed here.
+    pub const fn is_ambiguous(self) -> bool {
+        matches!(self, Self::Unreachable | Self::NoAnswer | Self::BadAnswer | Self::Internal)
+    }
+}
+
+/// An error of a remote system, as the controller sees it.
+#[derive(Debug, thiserror::Error)]
+#[error("{system}: {message}")]
+pub struct RemoteError {
+    /// Who refused.
+    pub system: System,
+    /// What kind of refusal.
+    pub kind: ErrorKind,
+    /// A code that does not change between versions, such as `bde_cluster_name_taken`.
+    pub code: &'static str,
+    /// One sentence for the person who asked, without the system's name and the cause.
+    pub message: String,
+    /// What that person can do.
+    pub hint: Option<String>,
+    /// The cause, for the log and for the chain that is printed.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl RemoteError {
+    /// An error without hint and cause.
+    pub fn new(system: System, kind: ErrorKind, code: &'static str, message: impl Into<String>) -> Self {
+        Self { system, kind, code, message: message.into(), hint: None, source: None }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same with its cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}
+
+/// A failure that is stored, shown and sent: code, sentence, hint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Stable code, part of the API.
+    pub code: String,
+    /// What happened, with what was seen last.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure without a hint.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), hint: None }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, " Hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<&RemoteError> for Failure {
+    fn from(e: &RemoteError) -> Self {
+        Self { code: e.code.to_owned(), message: chain(e), hint: e.hint.clone() }
+    }
+}
+
+/// The error and its causes on one line, each once: `a: b: c`.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        let said = e.to_string();
+        // Some libraries repeat their source in their own text.
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = e.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_says_each_cause_once() {
+        let io = std::io::Error::other("connection refused");
+        let e = RemoteError::new(System::Bde, ErrorKind::Unreachable, "bde_unreachable", "cannot be reached")
+            .caused_by(io)
+            .hint("Check bde.url.");
+        assert_eq!(chain(&e), "BDE: cannot be reached: connection refused");
+        assert_eq!(
+            Failure::from(&e).to_string(),
+            "BDE: cannot be reached: connection refused Hint: Check bde.url."
+        );
+    }
+}

@@ -1,0 +1,224 @@
+//! The traits through which the outside world comes in. One adapter crate implements each; the
+//! simulated site implements all of them.
+//!
+//! Contract for every implementation: a call has a deadline and ends; it is repeated inside only
+//! where a repeat is safe; an error says in its [`kind`](crate::failure::ErrorKind) whether the
+//! call may have taken effect. Nothing here is called twice for the same effect without a
+//! look-up in between: that is the caller's part.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use crate::cluster::{ClusterRecord, ClusterState, Event, OperationRequest, Registration, Secrets, Wanted};
+use crate::facts::{
+    Catalog, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, Network, NetworkingFeatures, Port, PortChange,
+    PortQuery, PortRequest, Principal, Quota, RegisteredNetwork, Segment, Subnet, Unregistered, VmFacts, WatchEvent,
+};
+use crate::failure::RemoteError;
+use crate::ids::{
+    ClusterId, ClusterName, NetworkId, PortId, ProjectId, SecurityGroupId, SiteName, SubnetId, TaskId, VmRef,
+};
+
+/// The result of a remote call.
+pub type Remote<T> = Result<T, RemoteError>;
+
+/// Who makes the VMs: BDE.
+#[async_trait]
+pub trait ClusterManager: Send + Sync {
+    /// The manager's version as it says itself; for people and for the log.
+    async fn version(&self) -> Remote<String>;
+
+    /// What can be asked for.
+    async fn catalog(&self, app_manager: Option<&str>) -> Remote<Catalog>;
+
+    /// All registered networks.
+    async fn networks(&self) -> Remote<Vec<RegisteredNetwork>>;
+
+    /// Registers a network. `Conflict` if the name is taken.
+    async fn register_network(&self, network: &RegisteredNetwork) -> Remote<()>;
+
+    /// Removes a registration.
+    async fn unregister_network(&self, name: &str) -> Remote<Unregistered>;
+
+    /// A cluster and its nodes; `None` if there is none of that name.
+    async fn cluster(&self, name: &ClusterName) -> Remote<Option<ManagedCluster>>;
+
+    /// Starts a create. `Conflict` if the name is taken.
+    async fn create_cluster(&self, spec: &ManagedSpec) -> Remote<TaskId>;
+
+    /// Starts a start, stop or resume.
+    async fn change_cluster(&self, name: &ClusterName, change: ManagedChange) -> Remote<TaskId>;
+
+    /// Starts a delete; `None` if there is nothing to delete.
+    async fn delete_cluster(&self, name: &ClusterName) -> Remote<Option<TaskId>>;
+
+    /// A task; `None` if the manager does not know it.
+    async fn task(&self, task: &TaskId) -> Remote<Option<ManagedTask>>;
+}
+
+/// vCenter Server.
+#[async_trait]
+pub trait VCenter: Send + Sync {
+    /// Product and version; for people and for the log.
+    async fn version(&self) -> Remote<String>;
+
+    /// The port groups and opaque networks of every datacenter.
+    async fn segments(&self) -> Remote<Vec<Segment>>;
+
+    /// These VMs as they are now; those that are gone are left out.
+    async fn vms(&self, vms: &[VmRef]) -> Remote<Vec<VmFacts>>;
+
+    /// Follows the VMs in the folder of this cluster, from before the folder exists until the
+    /// stream is dropped. Lost connections are healed inside and told as
+    /// [`WatchEvent::Reset`]; an `Err` item reports one that is not healed yet.
+    async fn watch(&self, cluster: &ClusterName) -> Remote<BoxStream<'static, Remote<WatchEvent>>>;
+
+    /// Powers a VM on; fine if it is on.
+    async fn power_on(&self, vm: &VmRef) -> Remote<()>;
+
+    /// Powers a VM off, hard; fine if it is off.
+    async fn power_off(&self, vm: &VmRef) -> Remote<()>;
+
+    /// Resets a VM, hard.
+    async fn reset(&self, vm: &VmRef) -> Remote<()>;
+
+    /// Sets a card's NSX-T attachment, leaving everything else of it as it is.
+    async fn set_external_id(&self, vm: &VmRef, nic_key: i32, port: &PortId) -> Remote<()>;
+}
+
+/// OpenStack Networking, with the service's own credentials.
+#[async_trait]
+pub trait Networking: Send + Sync {
+    /// Optional features.
+    async fn features(&self) -> Remote<NetworkingFeatures>;
+
+    /// A network by id.
+    async fn network(&self, id: &NetworkId) -> Remote<Option<Network>>;
+
+    /// A subnet by id, with its use.
+    async fn subnet(&self, id: &SubnetId) -> Remote<Option<Subnet>>;
+
+    /// Port quota of a project; `None` if the service may not see it.
+    async fn port_quota(&self, project: &ProjectId) -> Remote<Option<Quota>>;
+
+    /// Ports that fit.
+    async fn ports(&self, query: &PortQuery) -> Remote<Vec<Port>>;
+
+    /// Makes all of them or none. `Conflict` if a MAC is in use. The MACs must differ: Neutron
+    /// takes a minute and a half to refuse a request that names one twice.
+    async fn create_ports(&self, requests: &[PortRequest]) -> Remote<Vec<Port>>;
+
+    /// Changes a port.
+    async fn update_port(&self, id: &PortId, change: &PortChange) -> Remote<Port>;
+
+    /// Sets NSX-v's card index and reads it back: what comes back is what Neutron holds then.
+    async fn set_vnic_index(&self, id: &PortId, index: u32) -> Remote<Option<u32>>;
+
+    /// Deletes a port; fine if it is gone.
+    async fn delete_port(&self, id: &PortId) -> Remote<()>;
+}
+
+/// What a requester asked to use, as ids or names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkWish {
+    /// Network, by name or id.
+    pub network: String,
+    /// Subnet, by name or id.
+    pub subnet: String,
+    /// Security groups, by name or id.
+    pub security_groups: Vec<String>,
+}
+
+/// The same, found with the requester's own rights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkGrant {
+    /// Network.
+    pub network: Network,
+    /// Subnet.
+    pub subnet: Subnet,
+    /// Security groups.
+    pub security_groups: Vec<SecurityGroupId>,
+}
+
+/// OpenStack Identity, and the requester's view of Networking.
+#[async_trait]
+pub trait Identity: Send + Sync {
+    /// Verifies a token. `Credentials` if it is not good.
+    async fn authenticate(&self, token: &SecretString) -> Remote<Principal>;
+
+    /// Finds what was asked for with the requester's token, so that nobody gets the use of a
+    /// network, subnet or group that they may not see. `NotFound` names what was not found.
+    async fn grant(&self, token: &SecretString, wish: &NetworkWish) -> Remote<NetworkGrant>;
+}
+
+/// The database.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Adds a cluster with its first operation and its secrets. `Conflict` (code
+    /// `cluster_id_taken` or `cluster_name_taken`) if the id, or the name in its site, is taken.
+    async fn insert(&self, record: &ClusterRecord, secrets: &Secrets) -> Remote<()>;
+
+    /// One cluster; `None` if it never was or has been removed.
+    async fn load(&self, id: &ClusterId) -> Remote<Option<(ClusterRecord, ClusterState)>>;
+
+    /// All clusters, or those of a project, by creation time.
+    async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<(ClusterRecord, ClusterState)>>;
+
+    /// Writes down a new wanted state and the operation that asks for it.
+    async fn want(&self, id: &ClusterId, wanted: Wanted, operation: &OperationRequest) -> Remote<()>;
+
+    /// Writes down what the controller knows, and the events of it, in one transaction.
+    async fn save(&self, id: &ClusterId, state: &ClusterState, events: &[Event]) -> Remote<()>;
+
+    /// Removes a cluster that is gone everywhere; its events stay for a while.
+    async fn remove(&self, id: &ClusterId, events: &[Event]) -> Remote<()>;
+
+    /// The secrets of a cluster.
+    async fn secrets(&self, id: &ClusterId) -> Remote<Secrets>;
+
+    /// Forgets the secrets of a cluster, once nothing needs them any more.
+    async fn forget_secrets(&self, id: &ClusterId) -> Remote<()>;
+
+    /// Events after a sequence number, oldest first, with their numbers.
+    async fn events(&self, id: &ClusterId, after: u64, limit: usize) -> Remote<Vec<(u64, Event)>>;
+
+    /// Network registrations in the cluster manager that we made.
+    async fn registrations(&self, site: &SiteName) -> Remote<Vec<Registration>>;
+
+    /// Writes down that a registration is (about to be) ours.
+    async fn own_registration(&self, site: &SiteName, registration: &Registration) -> Remote<()>;
+
+    /// Forgets a registration of ours.
+    async fn disown_registration(&self, site: &SiteName, name: &str) -> Remote<()>;
+
+    /// Remembers the hash of a read capability for a cluster.
+    async fn put_capability(&self, id: &ClusterId, hash: &[u8; 32]) -> Remote<()>;
+
+    /// Whether the hash is of a capability for this cluster. Capabilities outlive the cluster
+    /// for as long as its events do, so that a delete can be followed to its end.
+    async fn has_capability(&self, id: &ClusterId, hash: &[u8; 32]) -> Remote<bool>;
+}
+
+/// Time. Production uses the system's clock, tests a virtual one, the demo a fast one.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+
+    /// Ends after this much of the clock's time.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// Randomness. Production uses the system's, tests a seeded one.
+pub trait Entropy: Send + Sync {
+    /// A version 4 UUID.
+    fn uuid(&self) -> Uuid;
+
+    /// From 0.0 up to, not including, 1.0: for jitter.
+    fn fraction(&self) -> f64;
+}
