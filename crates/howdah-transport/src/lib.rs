@@ -1,1 +1,19 @@
-//! placeholder
+//! The HTTP transport that the adapters share: whom to trust, how long to wait, when to repeat.
+//!
+//! * [`Trust`]: system roots, a CA file, a SHA-256 pin, or (loudly) nobody;
+//! * [`Http`]: a client with deadlines that follows no redirect and uses no proxy, so that it
+//!   contacts exactly the host that the operator configured;
+//! * [`TransportError`]: what went wrong on the way, in words for an operator;
+//! * [`Backoff`] and [`retry`]: bounded repeats with jitter.
+//!
+//! It knows nothing of SOAP, JSON or sessions: those are the adapters'.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod http_client;
+mod retry;
+mod trust;
+
+pub use http_client::{Deadlines, Http, TransportError};
+pub use retry::{Backoff, retry};
+pub use trust::{Fingerprint, FingerprintError, Trust};

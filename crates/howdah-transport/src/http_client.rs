@@ -1,0 +1,233 @@
+//! A client for one endpoint. Invariant: every request ends within its deadline, and no request
+//! leaves for another host than the one in its URL (no redirects, no proxies).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use howdah_core::failure::ErrorKind;
+use reqwest::{Client, Method, RequestBuilder, Response};
+use rustls::ClientConfig;
+
+use crate::trust::{Fingerprint, Trust, Verifier};
+
+/// How long to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// For the connection, TLS included.
+    pub connect: Duration,
+    /// For the whole answer, from the first byte sent; a request may set its own.
+    pub answer: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), answer: Duration::from_secs(60) }
+    }
+}
+
+/// An HTTP client for one endpoint. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: Client,
+    verifier: Arc<Verifier>,
+    deadlines: Deadlines,
+}
+
+/// What went wrong between here and a server.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The CA file of an endpoint is of no use.
+    #[error("the CA file {path} cannot be used: {reason}")]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The system's authorities are of no use.
+    #[error("the system's certificate authorities cannot be used: {reason}")]
+    Roots {
+        /// Why.
+        reason: String,
+    },
+    /// The client could not be set up.
+    #[error("the HTTP client cannot be set up")]
+    SetUp {
+        /// The cause.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The certificate was refused.
+    #[error("the certificate of {server} does not verify: {reason}. Its SHA-256 fingerprint is {fingerprint}")]
+    Certificate {
+        /// `scheme://host:port`.
+        server: String,
+        /// The certificate that was shown.
+        fingerprint: Fingerprint,
+        /// Why it was refused.
+        reason: String,
+    },
+    /// No connection.
+    #[error("{server} cannot be reached")]
+    Connect {
+        /// `scheme://host:port`.
+        server: String,
+        /// The cause.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// Connected, but no whole answer in time.
+    #[error("{server} did not answer {call} within {}", seconds(*waited))]
+    NoAnswer {
+        /// `scheme://host:port`.
+        server: String,
+        /// Method and path.
+        call: String,
+        /// The deadline.
+        waited: Duration,
+    },
+    /// The connection broke before the answer was complete.
+    #[error("the connection to {server} broke during {call}")]
+    Broken {
+        /// `scheme://host:port`.
+        server: String,
+        /// Method and path.
+        call: String,
+        /// The cause.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The request itself could not be made, such as a URL that is none.
+    #[error("the request {call} cannot be sent")]
+    Request {
+        /// Method and path.
+        call: String,
+        /// The cause.
+        #[source]
+        source: reqwest::Error,
+    },
+}
+
+fn seconds(d: Duration) -> String {
+    if d.subsec_millis() == 0 { format!("{} s", d.as_secs()) } else { format!("{:.1} s", d.as_secs_f64()) }
+}
+
+impl TransportError {
+    /// What kind of refusal this is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::CaFile { .. } | Self::Roots { .. } | Self::SetUp { .. } | Self::Request { .. } => ErrorKind::Invalid,
+            Self::Certificate { .. } => ErrorKind::Certificate,
+            Self::Connect { .. } => ErrorKind::Unreachable,
+            Self::NoAnswer { .. } => ErrorKind::NoAnswer,
+            Self::Broken { .. } => ErrorKind::Unreachable,
+        }
+    }
+
+    /// Whether the request certainly never reached the server.
+    pub fn was_not_sent(&self) -> bool {
+        !matches!(self, Self::NoAnswer { .. } | Self::Broken { .. })
+    }
+
+    /// What a person can do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Certificate { .. } => Some(
+                "Compare the fingerprint with the one that the server's console shows. If they are the same, set \
+                 `ca_file` or `pin_sha256` for this endpoint; if not, somebody stands in between."
+                    .to_owned(),
+            ),
+            Self::Connect { server, .. } => {
+                Some(format!("Check that {server} is the right address and that a firewall lets this host through."))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Http {
+    /// A client that trusts whom `trust` says.
+    ///
+    /// # Errors
+    /// If the CA file cannot be used, or the client cannot be set up.
+    pub fn new(trust: &Trust, deadlines: Deadlines) -> Result<Self, TransportError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = Arc::new(Verifier::new(trust, provider.clone())?);
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| TransportError::Roots { reason: e.to_string() })?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier.clone())
+            .with_no_client_auth();
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .connect_timeout(deadlines.connect)
+            .timeout(deadlines.answer)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .http1_only()
+            .user_agent(concat!("howdah/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|source| TransportError::SetUp { source: source.without_url() })?;
+        Ok(Self { client, verifier, deadlines })
+    }
+
+    /// Begins a request. Its deadline is the client's unless `.timeout()` sets another; an error
+    /// then still names the client's.
+    pub fn request(&self, method: Method, url: &str) -> RequestBuilder {
+        self.client.request(method, url)
+    }
+
+    /// Sends a request and returns the answer's head, whatever its status.
+    ///
+    /// # Errors
+    /// If no head of an answer came.
+    pub async fn send(&self, request: RequestBuilder) -> Result<Response, TransportError> {
+        let (client, request) = request.build_split();
+        let request = request
+            .map_err(|source| TransportError::Request { call: "?".to_owned(), source: source.without_url() })?;
+        let server = server_of(request.url());
+        let call = format!("{} {}", request.method(), request.url().path());
+        let waited = request.timeout().copied().unwrap_or(self.deadlines.answer);
+        client.execute(request).await.map_err(|e| self.explain(e, server, call, waited))
+    }
+
+    /// Reads an answer's body to its end.
+    ///
+    /// # Errors
+    /// If it does not come in time or breaks off.
+    pub async fn body(&self, response: Response) -> Result<Bytes, TransportError> {
+        let server = server_of(response.url());
+        let call = format!("the answer of {}", response.url().path());
+        response.bytes().await.map_err(|e| self.explain(e, server, call, self.deadlines.answer))
+    }
+
+    fn explain(&self, error: reqwest::Error, server: String, call: String, waited: Duration) -> TransportError {
+        // A URL can hold a user's name or query; the messages name server and path themselves.
+        let source = error.without_url();
+        if source.is_connect() {
+            return match self.verifier.refused() {
+                Some(r) => TransportError::Certificate { server, fingerprint: r.fingerprint, reason: r.reason },
+                None => TransportError::Connect { server, source },
+            };
+        }
+        if source.is_timeout() {
+            return TransportError::NoAnswer { server, call, waited };
+        }
+        if source.is_builder() {
+            return TransportError::Request { call, source };
+        }
+        TransportError::Broken { server, call, source }
+    }
+}
+
+fn server_of(url: &reqwest::Url) -> String {
+    let host = url.host_str().unwrap_or("?");
+    match url.port_or_known_default() {
+        Some(port) => format!("{}://{host}:{port}", url.scheme()),
+        None => format!("{}://{host}", url.scheme()),
+    }
+}

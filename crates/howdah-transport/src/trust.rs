@@ -1,0 +1,244 @@
+//! Whom a TLS connection trusts. Invariant: every mode but [`Trust::Insecure`] proves that the
+//! server holds the private key of a certificate that the operator vouched for.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::TransportError;
+
+/// Whom to trust.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Trust {
+    /// The system's certificate authorities.
+    #[default]
+    System,
+    /// The authorities in this PEM file, and no others.
+    CaFile(PathBuf),
+    /// Exactly this certificate, whoever signed it and whatever name it bears.
+    Pin(Fingerprint),
+    /// Anybody. Only ever by an operator's explicit choice for one endpoint.
+    Insecure,
+}
+
+/// The SHA-256 of a certificate in DER form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+/// Why a fingerprint could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FingerprintError {
+    /// 20 bytes: a SHA-1 thumbprint of older tools.
+    #[error("this is a SHA-1 thumbprint (40 hexadecimal digits); a SHA-256 fingerprint has 64")]
+    Sha1,
+    /// Anything else that is not 32 bytes.
+    #[error("a SHA-256 fingerprint has 64 hexadecimal digits, this has {0}")]
+    Length(usize),
+    /// Not hexadecimal.
+    #[error("{0:?} is not a hexadecimal digit")]
+    Digit(char),
+}
+
+impl Fingerprint {
+    /// The fingerprint of a certificate.
+    pub fn of(certificate: &[u8]) -> Self {
+        let digest = ring::digest::digest(&ring::digest::SHA256, certificate);
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest.as_ref());
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, byte) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str(":")?;
+            }
+            write!(f, "{byte:02X}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = FingerprintError;
+    fn from_str(s: &str) -> Result<Self, FingerprintError> {
+        let digits: Vec<char> = s.chars().filter(|c| !matches!(c, ':' | ' ' | '-')).collect();
+        if let Some(bad) = digits.iter().find(|c| !c.is_ascii_hexdigit()) {
+            return Err(FingerprintError::Digit(*bad));
+        }
+        match digits.len() {
+            64 => {}
+            40 => return Err(FingerprintError::Sha1),
+            n => return Err(FingerprintError::Length(n)),
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
+            // Both are hexadecimal digits, checked above.
+            *byte = pair.iter().fold(0, |n, c| n * 16 + c.to_digit(16).unwrap_or(0) as u8);
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// What the verifier saw when it refused: the error message shows it for comparison.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused {
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) reason: String,
+}
+
+/// A verifier that remembers the certificate it refused last.
+#[derive(Debug)]
+pub(crate) struct Verifier {
+    mode: Mode,
+    provider: Arc<CryptoProvider>,
+    refused: Mutex<Option<Refused>>,
+}
+
+#[derive(Debug)]
+enum Mode {
+    Authorities(Arc<WebPkiServerVerifier>),
+    /// No authority is known: every certificate is refused, with this reason.
+    Nobody(&'static str),
+    Pin(Fingerprint),
+    Anybody,
+}
+
+impl Verifier {
+    pub(crate) fn new(trust: &Trust, provider: Arc<CryptoProvider>) -> Result<Self, TransportError> {
+        let mode = match trust {
+            Trust::System => {
+                let roots = system_roots();
+                if roots.is_empty() {
+                    Mode::Nobody("this system has no certificate authorities installed")
+                } else {
+                    Mode::Authorities(web_pki(roots, &provider).map_err(|reason| TransportError::Roots { reason })?)
+                }
+            }
+            Trust::CaFile(path) => {
+                let unreadable = |reason: String| TransportError::CaFile { path: path.clone(), reason };
+                let mut roots = RootCertStore::empty();
+                let certificates = CertificateDer::pem_file_iter(path).map_err(|e| unreadable(e.to_string()))?;
+                for certificate in certificates {
+                    let certificate = certificate.map_err(|e| unreadable(e.to_string()))?;
+                    roots.add(certificate).map_err(|e| unreadable(e.to_string()))?;
+                }
+                if roots.is_empty() {
+                    return Err(unreadable("it holds no certificate in PEM form".to_owned()));
+                }
+                Mode::Authorities(web_pki(Arc::new(roots), &provider).map_err(unreadable)?)
+            }
+            Trust::Pin(fingerprint) => Mode::Pin(*fingerprint),
+            Trust::Insecure => Mode::Anybody,
+        };
+        Ok(Self { mode, provider, refused: Mutex::new(None) })
+    }
+
+    /// What was refused last.
+    pub(crate) fn refused(&self) -> Option<Refused> {
+        self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    fn refuse(&self, leaf: &CertificateDer<'_>, reason: String, error: rustls::Error) -> rustls::Error {
+        let refused = Refused { fingerprint: Fingerprint::of(leaf), reason };
+        *self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(refused);
+        error
+    }
+}
+
+fn system_roots() -> Arc<RootCertStore> {
+    // Reading them takes tens of milliseconds, and a service has several clients.
+    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    ROOTS
+        .get_or_init(|| {
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            Arc::new(roots)
+        })
+        .clone()
+}
+
+fn web_pki(roots: Arc<RootCertStore>, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, String> {
+    WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build().map_err(|e| e.to_string())
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match &self.mode {
+            Mode::Authorities(inner) => inner.verify_server_cert(leaf, intermediates, name, ocsp, now).map_err(|e| {
+                let reason = match &e {
+                    rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+                        "it is not signed by an authority that this endpoint trusts".to_owned()
+                    }
+                    rustls::Error::InvalidCertificate(inner) => inner.to_string(),
+                    other => other.to_string(),
+                };
+                self.refuse(leaf, reason, e)
+            }),
+            Mode::Nobody(reason) => {
+                let error = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+                Err(self.refuse(leaf, (*reason).to_owned(), error))
+            }
+            Mode::Pin(pin) if Fingerprint::of(leaf) == *pin => Ok(ServerCertVerified::assertion()),
+            Mode::Pin(pin) => {
+                let error = rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure);
+                Err(self.refuse(leaf, format!("it is not the pinned one, {pin}"), error))
+            }
+            Mode::Anybody => Ok(ServerCertVerified::assertion()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprints_read_back_and_old_ones_are_refused() {
+        let print = Fingerprint::of(b"certificate");
+        assert_eq!(print.to_string().parse(), Ok(print));
+        assert_eq!(print.to_string().replace(':', "").to_lowercase().parse(), Ok(print));
+        assert_eq!("ab".repeat(20).parse::<Fingerprint>(), Err(FingerprintError::Sha1));
+        assert_eq!("ab".parse::<Fingerprint>(), Err(FingerprintError::Length(2)));
+        assert_eq!("xy".parse::<Fingerprint>(), Err(FingerprintError::Digit('x')));
+    }
+}
