@@ -154,7 +154,8 @@ pub trait Identity: Send + Sync {
 
     /// Finds what was asked for with the requester's token, so that nobody gets the use of a
     /// network, subnet or group that they may not see. `NotFound` names what was not found.
-    async fn grant(&self, token: &SecretString, wish: &NetworkWish) -> Remote<NetworkGrant>;
+    /// Without a token (a local user, who is the operator) the service's own rights count.
+    async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant>;
 }
 
 /// The database.
@@ -175,6 +176,10 @@ pub trait Store: Send + Sync {
 
     /// Writes down what the controller knows, and the events of it, in one transaction.
     async fn save(&self, id: &ClusterId, state: &ClusterState, events: &[Event]) -> Remote<()>;
+
+    /// Adds events without touching the state, which belongs to the controller: for the API.
+    /// `NotFound` (code `cluster_not_found`) if the cluster is not there.
+    async fn add_events(&self, id: &ClusterId, events: &[Event]) -> Remote<()>;
 
     /// Removes a cluster that is gone everywhere; its events stay for a while.
     async fn remove(&self, id: &ClusterId, events: &[Event]) -> Remote<()>;
