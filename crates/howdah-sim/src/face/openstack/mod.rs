@@ -1,0 +1,1 @@
+//! Keystone and Neutron over HTTP, in front of the simulated world.

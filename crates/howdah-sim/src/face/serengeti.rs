@@ -1,0 +1,1 @@
+//! The Serengeti REST API over HTTP, in front of the simulated world.

@@ -1,0 +1,1 @@
+//! The vSphere SOAP API over HTTP, in front of the simulated world.

@@ -1,0 +1,211 @@
+//! The world: one value behind one lock, a change counter to wait on, and work that goes on by
+//! itself (guests booting, jobs, tasks) on the world's clock.
+//!
+//! Invariant: the lock is never held across an `.await`, and all that changes the state goes
+//! through [`World::write`]. Methods are spread over the modules by system: `power` and `nic`
+//! (vCenter's actions), `bde_ops` (the cluster manager's requests), `neutron_ops`,
+//! `keystone_ops`, `external_ops`.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use howdah_core::failure::System;
+use howdah_core::traits::Clock;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+pub mod bde;
+pub mod bde_error;
+mod build;
+pub mod clock;
+pub mod external;
+pub mod faults;
+pub mod inventory;
+pub mod journal;
+pub mod keystone;
+pub mod neutron;
+pub mod settings;
+pub mod state;
+pub mod vctask;
+
+use clock::{Dice, SeededEntropy, SimClock};
+use faults::Verdict;
+use settings::SiteSettings;
+use state::State;
+
+/// A simulated site's world. Cheap to clone; all clones are the same world.
+#[derive(Clone)]
+pub struct World(Arc<Inner>);
+
+struct Inner {
+    clock: Arc<SimClock>,
+    entropy: Arc<SeededEntropy>,
+    dice: Dice,
+    state: Mutex<State>,
+    revision: watch::Sender<u64>,
+    clusters: Mutex<HashMap<String, watch::Sender<u64>>>,
+    stopped: watch::Sender<bool>,
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "World(revision {})", *self.0.revision.borrow())
+    }
+}
+
+impl World {
+    /// A world as the settings describe it. Must be called within a tokio runtime.
+    pub fn new(settings: SiteSettings) -> Self {
+        let clock = SimClock::new(settings.epoch, settings.speed);
+        let dice = Dice::new(settings.seed);
+        let entropy = SeededEntropy::new(settings.seed);
+        let state = build::state(settings, clock.now());
+        Self(Arc::new(Inner {
+            clock: Arc::new(clock),
+            entropy: Arc::new(entropy),
+            dice,
+            state: Mutex::new(state),
+            revision: watch::Sender::new(0),
+            clusters: Mutex::new(HashMap::new()),
+            stopped: watch::Sender::new(false),
+        }))
+    }
+
+    /// The clock, as core wants it.
+    pub fn clock(&self) -> Arc<SimClock> {
+        Arc::clone(&self.0.clock)
+    }
+
+    /// Randomness in sequence, as core wants it.
+    pub fn entropy(&self) -> Arc<SeededEntropy> {
+        Arc::clone(&self.0.entropy)
+    }
+
+    /// Randomness by purpose.
+    pub fn dice(&self) -> Dice {
+        self.0.dice
+    }
+
+    /// Simulated time.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// Ends after this much simulated time.
+    pub async fn sleep(&self, duration: Duration) {
+        self.0.clock.sleep(duration).await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the state.
+    pub fn read<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        look(&self.lock())
+    }
+
+    /// Changes the state, moves the revision, and wakes whoever waits for it.
+    pub fn write<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.lock();
+        state.now = self.now();
+        state.revision += 1;
+        let result = change(&mut state);
+        let revision = state.revision;
+        let touched = std::mem::take(&mut state.touched);
+        drop(state);
+        self.0.revision.send_modify(|r| *r = revision.max(*r));
+        if !touched.is_empty() {
+            let mut clusters = self
+                .0
+                .clusters
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            for name in touched {
+                if let Some(sender) = clusters.get(&name) {
+                    if sender.receiver_count() == 0 {
+                        clusters.remove(&name);
+                    } else {
+                        sender.send_modify(|r| *r = revision.max(*r));
+                    }
+                }
+            }
+        }
+        result
+    }
+
+    /// The revision, to be waited on. It moves with *every* change of the world.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.0.revision.subscribe()
+    }
+
+    /// Ends when the revision is past `seen`, with the newest one.
+    pub async fn changed(&self, seen: u64) -> u64 {
+        let mut receiver = self.subscribe();
+        match receiver.wait_for(|r| *r > seen).await {
+            Ok(revision) => *revision,
+            // The sender lives in `self`.
+            Err(_) => seen,
+        }
+    }
+
+    /// Moves only when something changes in a VM of this cluster (or such a VM comes or goes).
+    pub fn subscribe_cluster(&self, cluster: &str) -> watch::Receiver<u64> {
+        let mut clusters = self
+            .0
+            .clusters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        clusters
+            .entry(cluster.to_owned())
+            .or_insert_with(|| watch::Sender::new(0))
+            .subscribe()
+    }
+
+    /// Waits until the state is as wanted. Only ends when it is: put a deadline around it.
+    pub async fn wait_until(&self, mut reached: impl FnMut(&State) -> bool) {
+        let mut receiver = self.subscribe();
+        while !self.read(&mut reached) {
+            if receiver.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Starts work that goes on by itself until it ends or the world is stopped.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut stopped = self.0.stopped.subscribe();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = work => {}
+                _ = stopped.wait_for(|s| *s) => {}
+            }
+        });
+    }
+
+    /// Ends all work that goes on by itself.
+    pub fn stop(&self) {
+        self.0.stopped.send_replace(true);
+    }
+
+    /// Every face calls this first, once for each call it serves: counts it, lets it take its
+    /// time, and says what the fault rules want of it.
+    pub async fn call(&self, system: System, method: &str, object: &str) -> Verdict {
+        let dice = self.dice();
+        let (verdict, took) = {
+            let mut state = self.lock();
+            state.counters.count(system, method);
+            let verdict = state
+                .faults
+                .judge(system, method, object, |s| dice.fraction("fault", s));
+            let subject = format!("{method}/{object}/{}", state.counters.of(system, method));
+            let took = dice.span(state.settings.timings.call, "call", &subject);
+            let took = took + Duration::from_secs_f64(verdict.delay.max(0.0));
+            (verdict, took)
+        };
+        self.sleep(took).await;
+        verdict
+    }
+}

@@ -1,0 +1,362 @@
+//! What kind of site it is: versions, backend, sizes, credentials, timings. All of it may be
+//! left at its default; nothing here changes once the world runs.
+
+use howdah_core::facts::Power;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::clock::Span;
+
+/// How Neutron's networks reach vSphere, and so who gets a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkBackend {
+    /// NSX for vSphere: DHCP by static bindings of compute ports, cards known by index.
+    #[default]
+    NsxV,
+    /// NSX-T, NSX 4: DHCP by bindings of owned ports, cards attached by external id.
+    NsxT,
+    /// ML2 over a trunked VLAN: DHCP for every port.
+    Ml2,
+}
+
+/// What asks for a lease in a guest, and how patient it is.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum GuestProfile {
+    /// `dhclient -1` of the RHEL 6 and 7 network scripts: one minute, then never again.
+    #[default]
+    Initscripts,
+    /// `dhclient` that stays: a minute, then again after five.
+    Ifupdown,
+    /// NetworkManager: four tries of 45 s, then again after five minutes, or at once when the
+    /// link comes back.
+    NetworkManager,
+    /// systemd-networkd: for ever, with gaps of up to 64 s, or at once when the link comes back.
+    Networkd,
+}
+
+impl GuestProfile {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Initscripts,
+        Self::Ifupdown,
+        Self::NetworkManager,
+        Self::Networkd,
+    ];
+}
+
+/// Where leases come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GuestMode {
+    /// From the world's own Neutron.
+    #[default]
+    Simulated,
+    /// From outside: somebody runs a DHCP client for each powered-on VM and reports its address.
+    External,
+}
+
+/// A user and password.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Login {
+    /// User.
+    pub user: String,
+    /// Password. Simulated, so not a secret.
+    pub password: String,
+}
+
+impl Login {
+    /// From both.
+    pub fn new(user: &str, password: &str) -> Self {
+        Self {
+            user: user.to_owned(),
+            password: password.to_owned(),
+        }
+    }
+}
+
+/// How long things take, in simulated seconds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Timings {
+    /// An answer of any API.
+    pub call: Span,
+    /// What each port of a create adds to its answer.
+    pub port_create: Span,
+    /// A port's binding to the moment that DHCP answers for it.
+    pub dhcp_binding: Span,
+    /// A network's creation to its port groups in vCenter.
+    pub port_group: Span,
+    /// The cluster manager's pause and planning before the first clone.
+    pub plan: Span,
+    /// One clone.
+    pub clone: Span,
+    /// How many clones run at a time; absent: all at once.
+    pub clone_parallel: Option<usize>,
+    /// All nodes' clones end at the same moment.
+    pub clone_together: bool,
+    /// A reconfiguration of the NICs.
+    pub reconfigure: Span,
+    /// Adding disks.
+    pub disks: Span,
+    /// Extra configuration, and each of the small steps before power on.
+    pub configure: Span,
+    /// A power operation.
+    pub power: Span,
+    /// Power on to the first DISCOVER.
+    pub boot: Span,
+    /// A DISCOVER that is answered to the lease.
+    pub lease: Span,
+    /// The network's end of waiting at boot to the tools' first report.
+    pub tools_start: Span,
+    /// Between two reports of the tools.
+    pub tools_report: Span,
+    /// A guest's orderly shut-down.
+    pub shutdown: Span,
+    /// Between two looks of the cluster manager for addresses.
+    pub address_poll: f64,
+    /// How long the cluster manager waits for addresses.
+    pub address_wait: f64,
+    /// Setting a node's password.
+    pub password: Span,
+    /// Bootstrapping the software.
+    pub software: Span,
+    /// Starting or stopping the software.
+    pub services: Span,
+    /// Destroying a VM.
+    pub destroy: Span,
+    /// How long a Keystone token is good.
+    pub token_lifetime: f64,
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Self {
+            call: Span::new(0.01, 0.03),
+            port_create: Span::new(0.08, 0.12),
+            dhcp_binding: Span::new(0.05, 0.15),
+            port_group: Span::new(0.5, 3.0),
+            plan: Span::new(10.0, 14.0),
+            clone: Span::new(35.0, 90.0),
+            clone_parallel: Some(8),
+            clone_together: false,
+            reconfigure: Span::new(1.0, 3.0),
+            disks: Span::new(3.0, 9.0),
+            configure: Span::new(0.5, 1.5),
+            power: Span::new(1.0, 3.0),
+            boot: Span::new(8.0, 30.0),
+            lease: Span::new(0.02, 0.1),
+            tools_start: Span::new(4.0, 12.0),
+            tools_report: Span::exactly(30.0),
+            shutdown: Span::new(10.0, 40.0),
+            address_poll: 10.0,
+            address_wait: 600.0,
+            password: Span::new(2.0, 5.0),
+            software: Span::new(60.0, 150.0),
+            services: Span::new(5.0, 20.0),
+            destroy: Span::new(1.0, 3.0),
+            token_lifetime: 3600.0,
+        }
+    }
+}
+
+impl Timings {
+    /// Everything in a few seconds; for demonstrations on a real clock.
+    pub fn quick() -> Self {
+        Self {
+            plan: Span::new(0.5, 1.0),
+            clone: Span::new(1.0, 3.0),
+            reconfigure: Span::new(0.2, 0.5),
+            disks: Span::new(0.3, 0.8),
+            configure: Span::new(0.1, 0.2),
+            power: Span::new(0.1, 0.3),
+            boot: Span::new(2.0, 4.0),
+            tools_start: Span::new(0.5, 1.5),
+            tools_report: Span::exactly(3.0),
+            shutdown: Span::new(0.5, 1.5),
+            address_poll: 1.0,
+            address_wait: 120.0,
+            password: Span::new(0.1, 0.3),
+            software: Span::new(2.0, 5.0),
+            services: Span::new(0.5, 1.5),
+            destroy: Span::new(0.1, 0.3),
+            port_group: Span::new(0.2, 0.6),
+            ..Self::default()
+        }
+    }
+}
+
+/// A Neutron network that is there from the start, with one subnet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NetworkSeed {
+    /// Network's name.
+    pub name: String,
+    /// Subnet's name.
+    pub subnet: String,
+    /// Subnet's range.
+    pub cidr: String,
+    /// Whether the subnet hands out leases.
+    pub dhcp: bool,
+    /// Whether other projects may use it.
+    pub shared: bool,
+}
+
+/// A registered resource pool, datastore, ... of the cluster manager, by its registered name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DistroSeed {
+    /// Name.
+    pub name: String,
+    /// Vendor, upper case.
+    pub vendor: String,
+    /// Version.
+    pub version: String,
+    /// Roles.
+    pub roles: Vec<String>,
+}
+
+/// A site.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SiteSettings {
+    /// Same seed, same settings, same calls: same run.
+    pub seed: u64,
+    /// What the clock shows at the start.
+    pub epoch: Timestamp,
+    /// How fast the clock runs against tokio's.
+    pub speed: f64,
+    /// How long things take.
+    pub timings: Timings,
+    /// Network backend.
+    pub backend: NetworkBackend,
+    /// The guests that the node template makes.
+    pub guest: GuestProfile,
+    /// Whether the node template has VMware Tools.
+    pub guest_tools: bool,
+    /// Where leases come from.
+    pub guest_mode: GuestMode,
+    /// vCenter's API version.
+    pub vcenter_version: String,
+    /// The cluster manager's version.
+    pub bde_version: String,
+    /// Whether creates of clusters run side by side.
+    pub bde_concurrent: bool,
+    /// Datacenters; the node template is in the first.
+    pub datacenters: Vec<String>,
+    /// Hosts of each datacenter's one compute cluster.
+    pub hosts: usize,
+    /// Distributed switches of the first datacenter.
+    pub switches: usize,
+    /// VMs of others, switched on and off at random.
+    pub bystanders: usize,
+    /// Resource pools, registered in the cluster manager under the same names.
+    pub resource_pools: Vec<String>,
+    /// Datastores, registered in the cluster manager under the same names.
+    pub datastores: Vec<String>,
+    /// Distributions of the manager `Default`.
+    pub distros: Vec<DistroSeed>,
+    /// Networks, owned by the first project.
+    pub networks: Vec<NetworkSeed>,
+    /// Projects; the first is the demo user's.
+    pub projects: Vec<String>,
+    /// Port quota of every project.
+    pub port_quota: Option<u64>,
+    /// Login of vCenter.
+    pub vcenter_login: Login,
+    /// Login of the cluster manager.
+    pub bde_login: Login,
+    /// The service's own Keystone user: admin of the first project.
+    pub service_login: Login,
+    /// A Keystone user with the member role on the first project.
+    pub user_login: Login,
+}
+
+impl Default for SiteSettings {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            epoch: Timestamp::constant(1_767_225_600, 0),
+            speed: 1.0,
+            timings: Timings::default(),
+            backend: NetworkBackend::default(),
+            guest: GuestProfile::default(),
+            guest_tools: true,
+            guest_mode: GuestMode::default(),
+            vcenter_version: "6.5".to_owned(),
+            bde_version: "2.3.2".to_owned(),
+            bde_concurrent: false,
+            datacenters: vec!["dc1".to_owned()],
+            hosts: 4,
+            switches: 1,
+            bystanders: 0,
+            resource_pools: vec!["openstackRP".to_owned()],
+            datastores: vec!["shared01".to_owned()],
+            distros: default_distros(),
+            networks: vec![NetworkSeed {
+                name: "data".to_owned(),
+                subnet: "data-subnet".to_owned(),
+                cidr: "10.20.0.0/22".to_owned(),
+                dhcp: true,
+                shared: false,
+            }],
+            projects: vec!["demo".to_owned(), "other".to_owned()],
+            port_quota: Some(5000),
+            vcenter_login: Login::new("administrator@vsphere.local", "vc-secret"),
+            bde_login: Login::new("serengeti", "bde-secret"),
+            service_login: Login::new("howdah", "service-secret"),
+            user_login: Login::new("demo", "demo-secret"),
+        }
+    }
+}
+
+fn default_distros() -> Vec<DistroSeed> {
+    let distro = |name: &str, vendor: &str, version: &str, roles: &[&str]| DistroSeed {
+        name: name.to_owned(),
+        vendor: vendor.to_owned(),
+        version: version.to_owned(),
+        roles: roles.iter().map(|r| (*r).to_owned()).collect(),
+    };
+    let hadoop = [
+        "hadoop_namenode",
+        "hadoop_resourcemanager",
+        "hadoop_datanode",
+        "hadoop_nodemanager",
+        "hadoop_client",
+        "hive",
+        "hive_server",
+        "pig",
+        "zookeeper",
+        "hbase_master",
+        "hbase_regionserver",
+        "hbase_client",
+    ];
+    let mesos = [
+        "zookeeper",
+        "mesos_master",
+        "mesos_chronos",
+        "mesos_marathon",
+        "mesos_slave",
+        "mesos_docker",
+    ];
+    vec![
+        distro("bigtop", "BIGTOP", "0.8", &hadoop),
+        distro("mesos", "MESOS", "0.21", &mesos),
+        distro(
+            "kafka",
+            "GENERIC",
+            "0.8",
+            &["zookeeper", "kafka_broker", "basic"],
+        ),
+    ]
+}
+
+/// Whether a bystander is on, for the inventory's first look.
+pub(crate) fn bystander_power(index: usize) -> Power {
+    if index.is_multiple_of(3) {
+        Power::Off
+    } else {
+        Power::On
+    }
+}
