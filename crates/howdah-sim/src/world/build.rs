@@ -67,10 +67,8 @@ fn folder(
 }
 
 fn inventory(settings: &SiteSettings, dice: &Dice, now: Timestamp) -> Inventory {
-    let mut vc = Inventory {
-        uuid: dice.uuid("vcenter", ""),
-        ..Inventory::default()
-    };
+    let mut vc = Inventory::default();
+    vc.uuid = dice.uuid("vcenter", "");
     vc.root = folder(&mut vc, "Datacenters", None, "Datacenter", "group-d");
     for (index, name) in settings.datacenters.iter().enumerate() {
         datacenter(&mut vc, settings, dice, name, index);
