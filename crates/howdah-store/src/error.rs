@@ -1,0 +1,233 @@
+//! What can go wrong with the store, named for the step. Invariant: no variant holds a key or
+//! a secret; a text never repeats its source.
+
+use std::path::PathBuf;
+
+use howdah_core::failure::{ErrorKind, RemoteError, System};
+use howdah_core::ids::{ClusterId, ClusterName, SiteName};
+
+/// A failed step of the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The folder for the database or the key could not be made.
+    #[error("the folder {} cannot be made", path.display())]
+    MakeFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The lock file could not be opened or locked, for another reason than a second service.
+    #[error("the lock file {} cannot be used", path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another process has the database open.
+    #[error("{} is in use by another howdah service", path.display())]
+    InUse {
+        /// The database.
+        path: PathBuf,
+    },
+    /// SQLite refused to open the file.
+    #[error("{} cannot be opened as a database", path.display())]
+    Open {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// A newer Howdah has written the database.
+    #[error("{} was written by a newer howdah (schema {found}, this one knows {known})", path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema that this program knows.
+        known: i64,
+    },
+    /// A migration failed; the database is as it was before.
+    #[error("{} cannot be brought to the present schema", path.display())]
+    Migrate {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// The key file could not be read.
+    #[error("the key file {} cannot be read", path.display())]
+    ReadKey {
+        /// The key file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The key file could not be made.
+    #[error("the key file {} cannot be made", path.display())]
+    MakeKey {
+        /// The key file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Others may read the key file.
+    #[error("the key file {} has mode {mode:04o}; only its owner may have access", path.display())]
+    KeyExposed {
+        /// The key file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The key file does not hold a key.
+    #[error("the key file {} does not hold a key (64 hexadecimal digits)", path.display())]
+    KeyForm {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The key file is not the one that the database was made with.
+    #[error("the key in {} is not the one that {} was written with", key.display(), path.display())]
+    WrongKey {
+        /// The key file.
+        key: PathBuf,
+        /// The database.
+        path: PathBuf,
+    },
+    /// The database has been used with a key, and there is no key file.
+    #[error("the key file {} is missing, and {} was written with one", key.display(), path.display())]
+    KeyMissing {
+        /// The key file.
+        key: PathBuf,
+        /// The database.
+        path: PathBuf,
+    },
+    /// The system gave no random bytes.
+    #[error("the system gives no random numbers")]
+    Random,
+    /// A sealed secret does not open: the row was changed by somebody else.
+    #[error("the sealed secrets of cluster {cluster} cannot be opened")]
+    Unseal {
+        /// The cluster.
+        cluster: ClusterId,
+    },
+    /// The id is taken.
+    #[error("there is a cluster {id} already")]
+    IdTaken {
+        /// The id.
+        id: ClusterId,
+    },
+    /// The name is taken.
+    #[error("site {site} has a cluster named {name} already")]
+    NameTaken {
+        /// The site.
+        site: SiteName,
+        /// The name.
+        name: ClusterName,
+    },
+    /// No such cluster, or no longer.
+    #[error("there is no cluster {id}")]
+    Gone {
+        /// The id.
+        id: ClusterId,
+    },
+    /// A stored document cannot be read.
+    #[error("the stored {what} of cluster {cluster} cannot be read")]
+    Decode {
+        /// Record, state, event, ...
+        what: &'static str,
+        /// The cluster.
+        cluster: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A document cannot be written.
+    #[error("the {what} cannot be written as JSON")]
+    Encode {
+        /// Record, state, event, ...
+        what: &'static str,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A statement failed.
+    #[error("the database failed to {step}")]
+    Query {
+        /// What was being done.
+        step: &'static str,
+        /// Why.
+        source: sqlx::Error,
+    },
+}
+
+impl StoreError {
+    /// A stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::MakeFolder { .. } => "store_folder",
+            Self::Lock { .. } => "store_lock",
+            Self::InUse { .. } => "store_in_use",
+            Self::Open { .. } => "store_open",
+            Self::Newer { .. } => "store_newer",
+            Self::Migrate { .. } => "store_migration",
+            Self::ReadKey { .. } => "store_key_unreadable",
+            Self::MakeKey { .. } => "store_key_not_made",
+            Self::KeyExposed { .. } => "store_key_exposed",
+            Self::KeyForm { .. } => "store_key_malformed",
+            Self::WrongKey { .. } => "store_key_wrong",
+            Self::KeyMissing { .. } => "store_key_missing",
+            Self::Random => "store_random",
+            Self::Unseal { .. } => "store_unseal",
+            Self::IdTaken { .. } => "cluster_id_taken",
+            Self::NameTaken { .. } => "cluster_name_taken",
+            Self::Gone { .. } => "cluster_not_found",
+            Self::Decode { .. } => "store_document",
+            Self::Encode { .. } => "store_document",
+            Self::Query { .. } => "store_failed",
+        }
+    }
+
+    /// What a person can do.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::InUse { .. } => "Stop the other service, or give this one its own store.path.".to_owned(),
+            Self::Newer { .. } => {
+                "Install the newer howdah again, or restore the backup that was made before it.".to_owned()
+            }
+            Self::KeyExposed { path, .. } => format!("Run: chmod 600 {}", path.display()),
+            Self::KeyForm { path } => format!("Restore {} from its backup.", path.display()),
+            Self::WrongKey { .. } | Self::KeyMissing { .. } => {
+                "Restore the key file that belongs to this database; store.key_file names it.".to_owned()
+            }
+            Self::NameTaken { .. } => "Choose another name, or delete that cluster first.".to_owned(),
+            Self::Open { .. } | Self::MakeFolder { .. } | Self::Lock { .. } => {
+                "Check store.path: the service's user must be able to write the file and its folder.".to_owned()
+            }
+            _ => return None,
+        })
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::IdTaken { .. } | Self::NameTaken { .. } | Self::InUse { .. } => ErrorKind::Conflict,
+            Self::Gone { .. } => ErrorKind::NotFound,
+            // Busy, a full disk: later it may work.
+            Self::Query { .. } => ErrorKind::Internal,
+            _ => ErrorKind::Invalid,
+        }
+    }
+}
+
+impl From<StoreError> for RemoteError {
+    fn from(e: StoreError) -> Self {
+        let mut error = Self::new(System::Store, e.kind(), e.code(), e.to_string());
+        error.hint = e.hint();
+        // The text of `e` is the message already: its cause comes next in the chain.
+        match e {
+            StoreError::Query { source, .. } => error.caused_by(source),
+            StoreError::Decode { source, .. } | StoreError::Encode { source, .. } => error.caused_by(source),
+            _ => error,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Sealing of secrets: AES-256-GCM under a key file that only the service's user can read.
+//!
+//! Invariants: a nonce is random and used once; the cluster's id is bound in, so that a row
+//! copied to another cluster does not open; no key is ever made where the database has already
+//! been used with one.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::rand::{SecureRandom, SystemRandom};
+use secrecy::zeroize::Zeroizing;
+
+use crate::StoreError;
+
+const KEY_LEN: usize = 32;
+
+/// The key, ready for use.
+pub(crate) struct Sealer {
+    key: LessSafeKey,
+    random: SystemRandom,
+}
+
+impl Sealer {
+    /// Reads the key file, or makes one if `make` says that there may be none yet. `None` if
+    /// there is none and none may be made.
+    pub(crate) fn open(path: &Path, make: bool) -> Result<Option<Self>, StoreError> {
+        let random = SystemRandom::new();
+        let key = match read_key(path)? {
+            Some(key) => key,
+            None if make => make_key(path, &random)?,
+            None => return Ok(None),
+        };
+        let key = UnboundKey::new(&AES_256_GCM, key.as_slice()).map_err(|_| StoreError::Random)?;
+        Ok(Some(Self { key: LessSafeKey::new(key), random }))
+    }
+
+    /// Nonce, ciphertext and tag, one after the other.
+    pub(crate) fn seal(&self, context: &str, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let mut nonce = [0; NONCE_LEN];
+        self.random.fill(&mut nonce).map_err(|_| StoreError::Random)?;
+        let mut text = Zeroizing::new(plain.to_vec());
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut text)
+            .map_err(|_| StoreError::Random)?;
+        let mut sealed = nonce.to_vec();
+        sealed.extend_from_slice(&text);
+        sealed.extend_from_slice(tag.as_ref());
+        Ok(sealed)
+    }
+
+    /// What was sealed; `None` if key, context or text are not the same.
+    pub(crate) fn unseal(&self, context: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, text) = sealed.split_at_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut text = Zeroizing::new(text.to_vec());
+        let length = self.key.open_in_place(nonce, Aad::from(context), &mut text).ok()?.len();
+        text.truncate(length);
+        Some(text)
+    }
+}
+
+fn read_key(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+    let fail = |source| StoreError::ReadKey { path: path.to_owned(), source };
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(fail(e)),
+    };
+    let mode = file.metadata().map_err(fail)?.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(StoreError::KeyExposed { path: path.to_owned(), mode });
+    }
+    let mut text = Zeroizing::new(String::new());
+    // A wrong path may name anything: do not read all of it.
+    (&mut file).take(1024).read_to_string(&mut text).map_err(fail)?;
+    parse(text.trim()).map(Some).ok_or_else(|| StoreError::KeyForm { path: path.to_owned() })
+}
+
+fn parse(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    if text.len() != 2 * KEY_LEN || !text.is_ascii() {
+        return None;
+    }
+    let mut key = Zeroizing::new(Vec::with_capacity(KEY_LEN));
+    for at in (0..text.len()).step_by(2) {
+        key.push(u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?);
+    }
+    Some(key)
+}
+
+/// Written beside and renamed, so that a crash leaves a whole key or none.
+fn make_key(path: &Path, random: &SystemRandom) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let fail = |source| StoreError::MakeKey { path: path.to_owned(), source };
+    let mut key = Zeroizing::new(vec![0; KEY_LEN]);
+    random.fill(&mut key).map_err(|_| StoreError::Random)?;
+    let mut text = Zeroizing::new(String::with_capacity(2 * KEY_LEN + 1));
+    for byte in key.iter() {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text.push('\n');
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = Path::new(&name);
+    match fs::remove_file(new) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(fail(e)),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new).map_err(fail)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(fail)?;
+    fs::rename(new, path).map_err(fail)?;
+    if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        File::open(folder).and_then(|f| f.sync_all()).map_err(fail)?;
+    }
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealer() -> Sealer {
+        let key = UnboundKey::new(&AES_256_GCM, &[7; KEY_LEN]).unwrap();
+        Sealer { key: LessSafeKey::new(key), random: SystemRandom::new() }
+    }
+
+    #[test]
+    fn what_is_sealed_opens_in_its_context_only() {
+        let sealer = sealer();
+        let sealed = sealer.seal("a", b"hush").unwrap();
+        assert!(!sealed.windows(4).any(|w| w == b"hush"));
+        assert_eq!(sealer.unseal("a", &sealed).unwrap().as_slice(), b"hush");
+        assert!(sealer.unseal("b", &sealed).is_none());
+        let mut bent = sealed.clone();
+        *bent.last_mut().unwrap() ^= 1;
+        assert!(sealer.unseal("a", &bent).is_none());
+        assert!(sealer.unseal("a", &sealed[..5]).is_none());
+        assert_ne!(sealer.seal("a", b"hush").unwrap(), sealed, "a nonce is never used twice");
+    }
+
+    #[test]
+    fn a_key_is_64_hexadecimal_digits() {
+        assert_eq!(parse(&"0f".repeat(32)).unwrap().as_slice(), &[15; 32]);
+        for bad in ["", "0f", &"0g".repeat(32), &"ä".repeat(32), &"+1".repeat(33)] {
+            assert!(parse(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What only a file can do: be opened twice, be of another version, have the wrong key.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use howdah_core::cluster::{ClusterState, Secrets};
+use howdah_core::failure::chain;
+use howdah_core::traits::Store;
+use howdah_store::{SqliteStore, StoreError};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection};
+use tempfile::TempDir;
+
+use crate::sample::{event, id, options, record};
+
+async fn raw(folder: &TempDir) -> SqliteConnection {
+    SqliteConnectOptions::new().filename(options(folder).path).connect().await.unwrap()
+}
+
+/// The message and hint of the refusal to open, with the folder's name left out.
+async fn refusal(folder: &TempDir) -> String {
+    let e: StoreError = SqliteStore::open(&options(folder)).await.unwrap_err();
+    format!("{}\n{}: {}", e.code(), chain(&e), e.hint().unwrap_or_default())
+        .replace(folder.path().to_str().unwrap(), "/var/lib/howdah")
+}
+
+#[tokio::test]
+async fn from_empty_and_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&options(&folder)).await.unwrap();
+    store.insert(&record(1, "one"), &Secrets::default()).await.unwrap();
+    store.close().await;
+    drop(store);
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(options(&folder).path), mode(options(&folder).key_file)), (0o600, 0o600));
+    let store = SqliteStore::open(&options(&folder)).await.unwrap();
+    assert_eq!(store.list(None).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_second_service_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = SqliteStore::open(&options(&folder)).await.unwrap();
+    insta::assert_snapshot!(refusal(&folder).await, @"
+    store_in_use
+    /var/lib/howdah/db/howdah.db is in use by another howdah service: Stop the other service, or give this one its own store.path.
+    ");
+    drop(first);
+    SqliteStore::open(&options(&folder)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(SqliteStore::open(&options(&folder)).await.unwrap());
+    let mut db = raw(&folder).await;
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (7, 'later', TRUE, x'00', 0)",
+    )
+    .execute(&mut db)
+    .await
+    .unwrap();
+    db.close().await.unwrap();
+    insta::assert_snapshot!(refusal(&folder).await, @"
+    store_newer
+    /var/lib/howdah/db/howdah.db was written by a newer howdah (schema 7, this one knows 1): Install the newer howdah again, or restore the backup that was made before it.
+    ");
+}
+
+#[tokio::test]
+async fn something_else_than_a_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("db")).unwrap();
+    fs::write(options(&folder).path, "Dear diary, today I have been mistaken for a database.".repeat(100)).unwrap();
+    insta::assert_snapshot!(refusal(&folder).await, @"
+    store_open
+    /var/lib/howdah/db/howdah.db cannot be opened as a database: error returned from database: (code: 26) file is not a database: Check store.path: the service's user must be able to write the file and its folder.
+    ");
+}
+
+#[tokio::test]
+async fn keys_are_checked_before_use() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(SqliteStore::open(&options(&folder)).await.unwrap());
+    let key = options(&folder).key_file;
+    let good = fs::read(&key).unwrap();
+    let put = |text: &[u8]| {
+        fs::write(&key, text).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+
+    put("0".repeat(64).as_bytes());
+    insta::assert_snapshot!(refusal(&folder).await, @"
+    store_key_wrong
+    the key in /var/lib/howdah/secret.key is not the one that /var/lib/howdah/db/howdah.db was written with: Restore the key file that belongs to this database; store.key_file names it.
+    ");
+    put(b"");
+    insta::assert_snapshot!(refusal(&folder).await, @"
+    store_key_malformed
+    the key file /var/lib/howdah/secret.key does not hold a key (64 hexadecimal digits): Restore /var/lib/howdah/secret.key from its backup.
+    ");
+    put(&good);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    insta::assert_snapshot!(refusal(&folder).await, @"
+    store_key_exposed
+    the key file /var/lib/howdah/secret.key has mode 0644; only its owner may have access: Run: chmod 600 /var/lib/howdah/secret.key
+    ");
+    fs::remove_file(&key).unwrap();
+    insta::assert_snapshot!(refusal(&folder).await, @"
+    store_key_missing
+    the key file /var/lib/howdah/secret.key is missing, and /var/lib/howdah/db/howdah.db was written with one: Restore the key file that belongs to this database; store.key_file names it.
+    ");
+    assert!(!key.exists(), "a second key would make the first one's secrets unreadable for good");
+    put(&good);
+    SqliteStore::open(&options(&folder)).await.unwrap();
+}
+
+#[tokio::test]
+async fn secrets_are_sealed_for_their_cluster() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&options(&folder)).await.unwrap();
+    let hush = "correct horse battery staple";
+    let secrets = |text: &str| Secrets { cluster_password: Some(SecretString::from(text)), credentials: None };
+    store.insert(&record(1, "one"), &secrets(hush)).await.unwrap();
+    store.insert(&record(2, "two"), &secrets("other")).await.unwrap();
+    let mut db = raw(&folder).await;
+    sqlx::query("UPDATE secrets SET sealed = (SELECT sealed FROM secrets WHERE cluster = ?) WHERE cluster = ?")
+        .bind(id(1).to_string())
+        .bind(id(2).to_string())
+        .execute(&mut db)
+        .await
+        .unwrap();
+    let e = store.secrets(&id(2)).await.unwrap_err();
+    assert_eq!(e.code, "store_unseal");
+    assert_eq!(e.to_string(), format!("the store: the sealed secrets of cluster {} cannot be opened", id(2)));
+    assert_eq!(store.secrets(&id(1)).await.unwrap().cluster_password.unwrap().expose_secret(), hush);
+    for file in fs::read_dir(options(&folder).path.parent().unwrap()).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(hush.len()).any(|w| w == hush.as_bytes()));
+    }
+}
+
+#[tokio::test]
+async fn a_change_cut_off_in_the_middle_never_happened() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&options(&folder)).await.unwrap();
+    let one = record(1, "one");
+    store.insert(&one, &Secrets::default()).await.unwrap();
+    // The second statement of the transaction fails: the first must not stay.
+    let mut db = raw(&folder).await;
+    sqlx::query("CREATE TRIGGER trip BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'tripped'); END")
+        .execute(&mut db)
+        .await
+        .unwrap();
+    let state = ClusterState { progress: 0.5, ..ClusterState::default() };
+    let e = store.save(&one.id, &state, &[event("lost")]).await.unwrap_err();
+    assert_eq!(
+        chain(&e),
+        "the store: the database failed to add events: error returned from database: (code: 1811) tripped"
+    );
+    assert!(e.kind.is_transient());
+    assert_eq!(store.load(&one.id).await.unwrap().unwrap().1, ClusterState::default());
+    sqlx::query("DROP TRIGGER trip").execute(&mut db).await.unwrap();
+    store.save(&one.id, &state, &[event("kept")]).await.unwrap();
+    assert_eq!(store.events(&one.id, 0, 10).await.unwrap(), [(1, event("kept"))]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(&options(&folder)).await.unwrap());
+    let one = record(1, "one");
+    store.insert(&one, &Secrets::default()).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..16_u128 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            // All want the same name: one gets it.
+            let mine = store.insert(&record(10 + task, "contended"), &Secrets::default()).await.is_ok();
+            for _ in 0..10 {
+                store.add_events(&id(1), &[event("a"), event("b")]).await.unwrap();
+                store.load(&id(1)).await.unwrap();
+            }
+            mine
+        });
+    }
+    let winners = tasks.join_all().await.into_iter().filter(|won| *won).count();
+    assert_eq!(winners, 1);
+    let numbers: Vec<u64> = store.events(&id(1), 0, 1000).await.unwrap().into_iter().map(|(n, _)| n).collect();
+    assert_eq!(numbers, (1..=320).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn tombstones_go_when_their_time_has_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&options(&folder)).await.unwrap();
+    for (n, name) in [(1, "gone"), (2, "here")] {
+        store.insert(&record(n, name), &Secrets::default()).await.unwrap();
+        store.add_events(&id(n), &[event("begun")]).await.unwrap();
+        store.put_capability(&id(n), &[7; 32]).await.unwrap();
+    }
+    let before = Timestamp::now();
+    store.remove(&id(1), &[]).await.unwrap();
+    assert_eq!(store.prune(before).await.unwrap(), 0);
+    assert_eq!(store.events(&id(1), 0, 10).await.unwrap().len(), 1);
+    assert_eq!(store.prune(Timestamp::MAX).await.unwrap(), 1);
+    assert!(store.events(&id(1), 0, 10).await.unwrap().is_empty());
+    assert!(!store.has_capability(&id(1), &[7; 32]).await.unwrap());
+    assert_eq!(store.events(&id(2), 0, 10).await.unwrap().len(), 1);
+}

@@ -1,0 +1,8 @@
+//! Tests of the store: one contract for both implementations, and what only a file can do.
+
+#![allow(clippy::unwrap_used)]
+
+mod contract;
+mod crash;
+mod file;
+mod sample;
