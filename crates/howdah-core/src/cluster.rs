@@ -235,6 +235,8 @@ pub struct OperationProgress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Asked {
+    /// The create.
+    Create,
     /// A start, stop or resume.
     Change(ManagedChange),
     /// A delete.

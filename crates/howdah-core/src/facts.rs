@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use crate::cluster::NodeGroup;
 use crate::ids::{
-    ClusterName, GroupName, Mac, NetworkId, NodeName, PortId, ProjectId, SecurityGroupId, SegmentKey, SubnetId,
-    TaskId, VmRef,
+    ClusterName, GroupName, Mac, NetworkId, NodeName, PortId, ProjectId, SecurityGroupId, SegmentKey, SubnetId, TaskId,
+    VmRef,
 };
 
 // ---------------------------------------------------------------- the cluster manager

@@ -70,10 +70,7 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// Whether the same call can be expected to work later without anybody changing anything.
     pub const fn is_transient(self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable | Self::NoAnswer | Self::Unavailable | Self::BadAnswer | Self::Internal
-        )
+        matches!(self, Self::Unreachable | Self::NoAnswer | Self::Unavailable | Self::BadAnswer | Self::Internal)
     }
 
     /// Whether the call may have taken effect although it failed here.
@@ -150,10 +147,9 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
         match &self.hint {
-            Some(hint) => write!(f, " Hint: {hint}"),
-            None => Ok(()),
+            Some(hint) => write!(f, "{}. Hint: {hint}", self.message.trim_end_matches('.')),
+            None => f.write_str(&self.message),
         }
     }
 }
@@ -191,9 +187,6 @@ mod tests {
             .caused_by(io)
             .hint("Check bde.url.");
         assert_eq!(chain(&e), "BDE: cannot be reached: connection refused");
-        assert_eq!(
-            Failure::from(&e).to_string(),
-            "BDE: cannot be reached: connection refused Hint: Check bde.url."
-        );
+        assert_eq!(Failure::from(&e).to_string(), "BDE: cannot be reached: connection refused. Hint: Check bde.url.");
     }
 }

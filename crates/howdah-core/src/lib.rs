@@ -26,12 +26,24 @@
 //! * [`decide`]: the next actions;
 //! * [`controller`]: the loop that carries them out.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod attachment;
 pub mod cluster;
+pub mod controller;
+pub mod decide;
 pub mod facts;
 pub mod failure;
 pub mod ids;
 pub mod mark;
-
+pub mod observe;
+pub mod policy;
+pub mod preflight;
+pub mod report;
+pub mod seen;
 pub mod segment;
 pub mod stage;
 pub mod traits;
+
+#[cfg(test)]
+mod test_support;

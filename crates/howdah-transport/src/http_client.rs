@@ -187,8 +187,8 @@ impl Http {
     /// If no head of an answer came.
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, TransportError> {
         let (client, request) = request.build_split();
-        let request = request
-            .map_err(|source| TransportError::Request { call: "?".to_owned(), source: source.without_url() })?;
+        let request =
+            request.map_err(|source| TransportError::Request { call: "?".to_owned(), source: source.without_url() })?;
         let server = server_of(request.url());
         let call = format!("{} {}", request.method(), request.url().path());
         let waited = request.timeout().copied().unwrap_or(self.deadlines.answer);

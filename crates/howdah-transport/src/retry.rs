@@ -81,17 +81,25 @@ mod tests {
     async fn it_stops_at_the_bound_and_at_what_is_not_transient() {
         let backoff = Backoff { attempts: 3, ..Backoff::default() };
         let mut calls = 0;
-        let result: Result<(), _> = retry(&backoff, |_| true, || {
-            calls += 1;
-            async { Err("busy") }
-        })
+        let result: Result<(), _> = retry(
+            &backoff,
+            |_| true,
+            || {
+                calls += 1;
+                async { Err("busy") }
+            },
+        )
         .await;
         assert_eq!((result, calls), (Err("busy"), 3));
         let mut calls = 0;
-        let result: Result<(), _> = retry(&backoff, |e| *e == "busy", || {
-            calls += 1;
-            async { Err("refused") }
-        })
+        let result: Result<(), _> = retry(
+            &backoff,
+            |e| *e == "busy",
+            || {
+                calls += 1;
+                async { Err("refused") }
+            },
+        )
         .await;
         assert_eq!((result, calls), (Err("refused"), 1));
     }

@@ -1,0 +1,74 @@
+//! The figures by which the controller works. All are the operator's to change; the defaults say
+//! where they come from.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How a site's OpenStack implements its networks: it decides who gets a lease and what a port
+/// needs besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkBackend {
+    /// NSX for vSphere: ports need their card's index.
+    #[default]
+    NsxV,
+    /// NSX-T and NSX 4: cards need their port's id.
+    NsxT,
+    /// ML2 over VLANs that reach the hosts: a port is enough.
+    Ml2,
+}
+
+/// How long to wait, how often to look, how much at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// How often the cluster manager is asked while it works: it has no events. Its own command
+    /// line asks every 3 s.
+    pub manager_poll: Duration,
+    /// How often everything is looked at while nothing is going on.
+    pub idle_poll: Duration,
+    /// How long NSX may take to make a network's port group.
+    pub segment_patience: Duration,
+    /// How long one and the same call may fail for a passing reason before the operation fails.
+    pub call_patience: Duration,
+    /// How long nodes may lack their address after the cluster manager has finished. Its own wait
+    /// is 600 s after power on; remedies and long client back-offs take up to 300 s more.
+    pub address_patience: Duration,
+    /// How long an operation may take in all. BDE creates one cluster at a time and lets others
+    /// wait for up to four hours.
+    pub operation_patience: Duration,
+    /// How long a create whose answer was lost may still turn up.
+    pub create_settles: Duration,
+    /// How often a state that nothing depends on is written down.
+    pub save_every: Duration,
+    /// How many bulk requests for ports run at a time.
+    pub port_waves: usize,
+    /// How many ports one bulk request makes at most. Neutron takes a quarter of a second for each.
+    pub wave_size: usize,
+    /// How many calls about a single port or card run at a time.
+    pub single_calls: usize,
+    /// The wait after the first failure of a call; doubled each time.
+    pub retry_first: Duration,
+    /// The longest wait between two tries.
+    pub retry_max: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            manager_poll: Duration::from_secs(2),
+            idle_poll: Duration::from_secs(60),
+            segment_patience: Duration::from_secs(60),
+            call_patience: Duration::from_secs(600),
+            address_patience: Duration::from_secs(900),
+            operation_patience: Duration::from_secs(5 * 3600),
+            create_settles: Duration::from_secs(30),
+            save_every: Duration::from_millis(500),
+            port_waves: 8,
+            wave_size: 32,
+            single_calls: 16,
+            retry_first: Duration::from_millis(500),
+            retry_max: Duration::from_secs(30),
+        }
+    }
+}

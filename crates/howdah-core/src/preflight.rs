@@ -1,0 +1,225 @@
+//! What is refused before the first VM is made.
+//!
+//! Each check is a sentence that a template author can act on. All are made, and the first that
+//! fails in the order below is reported: what the author wrote comes before what the operator
+//! has to provide.
+
+use crate::cluster::ClusterRecord;
+use crate::facts::{Catalog, Network, Quota, Subnet};
+use crate::failure::Failure;
+
+/// What the checks look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// What the cluster manager offers.
+    pub catalog: Catalog,
+    /// The network, as the service sees it.
+    pub network: Option<Network>,
+    /// The subnet, as the service sees it.
+    pub subnet: Option<Subnet>,
+    /// The project's port quota; `None` if the service may not see it.
+    pub quota: Option<Quota>,
+    /// Whether the cluster manager has a cluster of this name.
+    pub name_taken: bool,
+}
+
+/// How many nodes the request asks for; `None` if it leaves that to the distribution's template.
+pub fn nodes_asked(record: &ClusterRecord) -> Option<u64> {
+    let groups = &record.spec.node_groups;
+    (!groups.is_empty()).then(|| groups.iter().map(|g| u64::from(g.count)).sum())
+}
+
+/// Checks a create.
+///
+/// # Errors
+/// The first thing that would make it fail.
+pub fn check(record: &ClusterRecord, found: &Found) -> Result<(), Failure> {
+    let spec = &record.spec;
+    name_is_free(record, found)?;
+    // Names of distributions are compared without case, as the cluster manager does.
+    listed("distro", "distribution", &spec.distro, &found.catalog.distros, true)?;
+    for pool in &spec.resource_pools {
+        listed("resource_pool", "resource pool", pool, &found.catalog.resource_pools, false)?;
+    }
+    for datastore in &spec.datastores {
+        listed("datastore", "datastore", datastore, &found.catalog.datastores, false)?;
+    }
+    network_serves(record, found)?;
+    enough_room(record, found)
+}
+
+fn name_is_free(record: &ClusterRecord, found: &Found) -> Result<(), Failure> {
+    if !found.name_taken {
+        return Ok(());
+    }
+    Err(name_taken(record))
+}
+
+/// The cluster's name is somebody else's in the cluster manager.
+pub fn name_taken(record: &ClusterRecord) -> Failure {
+    Failure::new(
+        "cluster_name_taken",
+        format!("BDE has a cluster named {} already, and Howdah did not make it", record.name),
+    )
+    .hint("Choose another `cluster_name`, or delete that cluster in BDE.")
+}
+
+fn listed(code: &str, kind: &str, name: &str, known: &[String], any_case: bool) -> Result<(), Failure> {
+    let same = |k: &String| {
+        if any_case { k.eq_ignore_ascii_case(name) } else { k == name }
+    };
+    if known.iter().any(same) {
+        return Ok(());
+    }
+    let hint = if known.is_empty() {
+        format!("BDE has no {kind} at all: register one first.")
+    } else {
+        format!("BDE has: {}.", known.join(", "))
+    };
+    Err(Failure::new(format!("{code}_not_found"), format!("BDE has no {kind} named {name}")).hint(hint))
+}
+
+fn network_serves(record: &ClusterRecord, found: &Found) -> Result<(), Failure> {
+    let spec = &record.spec;
+    let Some(network) = &found.network else {
+        return Err(Failure::new(
+            "network_not_found",
+            format!(
+                "the network {} ({}) is not there, or the service may not see it",
+                spec.network.name, spec.network.id
+            ),
+        ));
+    };
+    if network.external {
+        return Err(Failure::new(
+            "network_external",
+            format!("the network {} is an external one; nodes cannot be plugged into it", network.name),
+        )
+        .hint("Use a project network that is connected to it by a router."));
+    }
+    let Some(subnet) = &found.subnet else {
+        return Err(Failure::new("subnet_not_found", format!("the subnet {} is not there", spec.subnet.id)));
+    };
+    if subnet.network != network.id {
+        return Err(Failure::new(
+            "subnet_of_other_network",
+            format!("the subnet {} ({}) is not one of the network {}", subnet.name, subnet.id, network.name),
+        )
+        .hint("Name a subnet of the same network."));
+    }
+    if !subnet.dhcp {
+        return Err(Failure::new(
+            "subnet_without_dhcp",
+            format!(
+                "the subnet {} ({}) has DHCP switched off; its nodes would never get an address",
+                subnet.name, subnet.cidr
+            ),
+        )
+        .hint("Switch it on: openstack subnet set --dhcp, or choose another subnet."));
+    }
+    Ok(())
+}
+
+fn enough_room(record: &ClusterRecord, found: &Found) -> Result<(), Failure> {
+    // Without node groups the distribution decides; one node is the least there can be.
+    let asked = nodes_asked(record).unwrap_or(1);
+    if let Some(subnet) = &found.subnet {
+        let free = subnet.capacity.saturating_sub(subnet.used);
+        if free < asked {
+            return Err(Failure::new(
+                "subnet_full",
+                format!(
+                    "the cluster needs {asked} addresses and the subnet {} ({}) has {free} free of {}",
+                    subnet.name, subnet.cidr, subnet.capacity
+                ),
+            )
+            .hint("Use a larger subnet, or delete ports that are not in use."));
+        }
+    }
+    if let Some(Quota { limit: Some(limit), used }) = found.quota {
+        let free = limit.saturating_sub(used);
+        if free < asked {
+            return Err(Failure::new(
+                "port_quota_exceeded",
+                format!(
+                    "the cluster needs {asked} ports and the project's quota leaves {free} ({used} of {limit} in use)"
+                ),
+            )
+            .hint("Ask for a larger port quota, or delete ports that are not in use."));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::NodeGroup;
+    use crate::test_support::{network, record, subnet};
+
+    fn found() -> Found {
+        Found {
+            catalog: Catalog {
+                distros: vec!["BigTop".into(), "mesos".into()],
+                resource_pools: vec!["openstackRP".into()],
+                datastores: vec!["ds1".into()],
+            },
+            network: Some(network()),
+            subnet: Some(subnet()),
+            quota: Some(Quota { limit: Some(500), used: 10 }),
+            name_taken: false,
+        }
+    }
+
+    fn twenty() -> ClusterRecord {
+        let mut record = record();
+        record.spec.node_groups = vec![NodeGroup {
+            name: "worker".parse().unwrap(),
+            roles: vec!["hadoop_datanode".into()],
+            count: 20,
+            cpu: None,
+            memory_mb: None,
+            disk_gb: None,
+        }];
+        record
+    }
+
+    #[test]
+    fn a_good_request_passes() {
+        assert_eq!(check(&twenty(), &found()), Ok(()));
+        assert_eq!(check(&record(), &Found { quota: None, ..found() }), Ok(()));
+        assert_eq!(check(&record(), &Found { quota: Some(Quota { limit: None, used: 9 }), ..found() }), Ok(()));
+    }
+
+    #[test]
+    fn each_refusal_says_what_to_do() {
+        let mut no_distro = twenty();
+        no_distro.spec.distro = "cdh".into();
+        let mut no_pool = twenty();
+        no_pool.spec.resource_pools = vec!["gold".into()];
+        let mut no_datastore = twenty();
+        no_datastore.spec.datastores = vec!["fast".into()];
+        let rows = [
+            (twenty(), Found { name_taken: true, ..found() }),
+            (no_distro, found()),
+            (no_pool.clone(), found()),
+            (no_pool, Found { catalog: Catalog { resource_pools: vec![], ..found().catalog }, ..found() }),
+            (no_datastore, found()),
+            (twenty(), Found { network: None, ..found() }),
+            (twenty(), Found { network: Some(Network { external: true, ..network() }), ..found() }),
+            (twenty(), Found { subnet: None, ..found() }),
+            (twenty(), Found { subnet: Some(Subnet { network: "other".into(), ..subnet() }), ..found() }),
+            (twenty(), Found { subnet: Some(Subnet { dhcp: false, ..subnet() }), ..found() }),
+            (twenty(), Found { subnet: Some(Subnet { used: 240, ..subnet() }), ..found() }),
+            (twenty(), Found { quota: Some(Quota { limit: Some(100), used: 95 }), ..found() }),
+        ];
+        let said: Vec<_> = rows
+            .iter()
+            .map(|(record, found)| {
+                let failure = check(record, found).unwrap_err();
+                format!("{}: {failure}", failure.code)
+            })
+            .collect();
+        insta::assert_snapshot!(said.join("\n"));
+    }
+}

@@ -1,0 +1,128 @@
+//! Failures of an operation, in words: what was seen last, and what to do. Pure text.
+
+use std::time::Duration;
+
+use crate::cluster::{ClusterRecord, ClusterState, ConditionKind};
+use crate::decide::View;
+use crate::facts::ManagedCluster;
+use crate::failure::{Failure, RemoteError, chain};
+use crate::seen::Seen;
+use crate::stage::Stage;
+
+/// How many nodes a message names before it only counts.
+const NAMED: usize = 5;
+
+/// The cluster was there and is not any more.
+pub fn vanished(record: &ClusterRecord) -> Failure {
+    Failure::new(
+        "cluster_vanished",
+        format!("BDE has no cluster named {} any more; somebody deleted it there", record.name),
+    )
+    .hint("Delete this cluster; then create it anew.")
+}
+
+/// The cluster manager ended its work badly.
+pub fn manager_failed(record: &ClusterRecord, state: &ClusterState, cluster: &ManagedCluster, seen: &Seen) -> Failure {
+    let mut message = format!("BDE left the cluster {} in status {}", record.name, cluster.status_text);
+    if let Some(error) = seen.task.as_ref().and_then(|t| t.error.as_deref()) {
+        message.push_str(&format!(": {error}"));
+    }
+    let failed: Vec<_> =
+        cluster.nodes.iter().filter_map(|n| n.error.as_ref().map(|e| format!("{}: {e}", n.name))).collect();
+    if !failed.is_empty() {
+        message.push_str(&format!("; {}", named(&failed)));
+    }
+    let without = without_address(state);
+    if !without.is_empty() {
+        message.push_str(&format!(
+            "; {} of {} nodes have no address: {}",
+            without.len(),
+            state.nodes.len(),
+            named(&without)
+        ));
+    }
+    Failure::new("bde_failed", message)
+        .hint("Mend what BDE complains of, then repeat the request: Howdah resumes the same cluster. Or delete it.")
+}
+
+/// The manager is done, but nodes lack the address that their ports promise.
+pub fn no_address(state: &ClusterState, waited: Duration) -> Failure {
+    let without = without_address(state);
+    Failure::new(
+        "nodes_without_address",
+        format!(
+            "{} of {} nodes have not the address that their port promises, after {}: {}",
+            without.len(),
+            state.nodes.len(),
+            minutes(waited),
+            named(&without)
+        ),
+    )
+    .hint("Reset these VMs so that they ask for a lease again, then repeat the request.")
+}
+
+/// The operation took longer than it may.
+pub fn out_of_time(view: &View<'_>, elapsed: Duration) -> Failure {
+    let manager = match &view.seen.manager {
+        None => "BDE has not been reached".to_owned(),
+        Some(None) => "BDE has no such cluster".to_owned(),
+        Some(Some(c)) => format!("BDE says {}", c.status_text),
+    };
+    let counts: Vec<_> = Stage::ALL
+        .iter()
+        .map(|s| (s, view.state.nodes.values().filter(|n| n.stage == *s).count()))
+        .filter(|(_, n)| *n > 0)
+        .map(|(s, n)| format!("{n} {s}"))
+        .collect();
+    let nodes =
+        if counts.is_empty() { "no nodes are known".to_owned() } else { format!("nodes: {}", counts.join(", ")) };
+    let task = match &view.seen.task {
+        Some(t) => format!(", its task {} is at {:.0} %", t.id, t.progress * 100.0),
+        None => String::new(),
+    };
+    Failure::new("operation_too_long", format!("not done after {}: {manager}{task}; {nodes}", minutes(elapsed)))
+        .hint("BDE may be busy with another cluster. Repeat the request to go on waiting.")
+}
+
+/// One and the same call kept failing.
+pub fn call_failed(purpose: &str, error: &RemoteError, tried: u32, over: Duration) -> Failure {
+    let again = if tried > 1 { format!(" ({tried} tries in {})", minutes(over)) } else { String::new() };
+    Failure {
+        code: error.code.to_owned(),
+        message: format!("could not {purpose}{again}: {}", chain(error)),
+        hint: error.hint.clone(),
+    }
+}
+
+fn without_address(state: &ClusterState) -> Vec<String> {
+    state
+        .nodes
+        .iter()
+        .filter(|(_, n)| n.stage != Stage::Addressed)
+        .map(|(name, n)| {
+            let why = n.conditions.iter().find(|c| c.kind == ConditionKind::Addressed);
+            let mac = n.mac.map(|m| format!(", MAC {m}")).unwrap_or_default();
+            match why {
+                Some(c) => format!("{name} ({}{mac}; {})", n.stage, c.message.trim_end_matches('.')),
+                None => format!("{name} ({}{mac})", n.stage),
+            }
+        })
+        .collect()
+}
+
+fn named(all: &[String]) -> String {
+    let mut text = all.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
+    if all.len() > NAMED {
+        text.push_str(&format!("; and {} more", all.len() - NAMED));
+    }
+    text
+}
+
+fn minutes(d: Duration) -> String {
+    let s = d.as_secs();
+    match s {
+        0..=119 => format!("{s} s"),
+        120..=7199 => format!("{} min", s / 60),
+        _ => format!("{:.1} h", d.as_secs_f64() / 3600.0),
+    }
+}
