@@ -1,1 +1,34 @@
-//! placeholder
+//! OpenStack Identity and Networking: what Howdah needs of them, over HTTP.
+//!
+//! [`OpenStack`] implements [`Networking`](howdah_core::traits::Networking) with the service's
+//! own credentials and [`Identity`](howdah_core::traits::Identity) for those who ask. It is a
+//! thin client of our own; `docs/decisions/openstack-client.md` says why.
+//!
+//! * [`Settings`], [`Keys`]: where and as whom to log in: explicit keys, `clouds.yaml`, or the
+//!   `vio.config` file of 2015;
+//! * [`OpenStack`]: the client;
+//! * [`Error`], [`Refusal`]: what went wrong, with Neutron's own error types as types.
+//!
+//! Invariants: one token at a time, renewed by one caller while the others wait; nothing that is
+//! not safe to repeat is repeated; no secret is ever part of a `Debug` output, a log line or an error.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod answer;
+mod clouds;
+mod endpoint;
+mod error;
+mod identity;
+mod keystone;
+mod networking;
+mod pools;
+mod seen;
+mod session;
+mod settings;
+mod vio;
+mod wire;
+
+pub use clouds::clouds_files;
+pub use error::{Error, Refusal, What};
+pub use session::OpenStack;
+pub use settings::{Credentials, Interface, Keys, Named, Settings};

@@ -1,0 +1,87 @@
+//! Which Neutron: picks an endpoint from the catalogue, and builds URLs on it. Invariant: every
+//! URL is built on the endpoint that was picked; what a server says in a link is never followed
+//! to another host.
+
+use url::Url;
+
+use crate::keystone::Service;
+use crate::settings::base_url;
+use crate::{Error, Interface};
+
+const NETWORK: &str = "network";
+
+/// Neutron's address without a version, from the catalogue.
+pub(crate) fn neutron(catalog: &[Service], interface: Interface, region: Option<&str>) -> Result<Url, Error> {
+    let fitting: Vec<_> = catalog
+        .iter()
+        .filter(|s| s.kind == NETWORK)
+        .flat_map(|s| &s.endpoints)
+        .filter(|e| e.interface == interface.word() && region.is_none_or(|r| e.region() == Some(r)))
+        .collect();
+    let Some(first) = fitting.first() else {
+        let mut known: Vec<String> = catalog
+            .iter()
+            .flat_map(|s| s.endpoints.iter().map(move |e| (s, e)))
+            .map(|(s, e)| format!("{} {} {}", s.kind, e.interface, e.region().unwrap_or("-")))
+            .collect();
+        known.sort();
+        return Err(Error::NoEndpoint { interface: interface.word(), region: region.map(str::to_owned), known });
+    };
+    let mut regions: Vec<String> = fitting.iter().map(|e| e.region().unwrap_or("-").to_owned()).collect();
+    regions.sort();
+    regions.dedup();
+    if regions.len() > 1 {
+        return Err(Error::SeveralRegions { known: regions });
+    }
+    base_url("neutron_url", &first.url)
+}
+
+/// A URL below an endpoint; each part is escaped.
+pub(crate) fn below(base: &Url, parts: &[&str]) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(parts);
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalog() -> Vec<Service> {
+        serde_json::from_str(
+            r#"[{"type": "identity", "endpoints": [{"interface": "public", "region": "one", "url": "http://k/v3"}]},
+                {"type": "network", "endpoints": [
+                  {"interface": "public", "region_id": "one", "url": "http://n1:9696/"},
+                  {"interface": "internal", "region_id": "one", "url": "http://n1i/networking/v2.0/"},
+                  {"interface": "public", "region": "two", "url": "http://n2:9696"}]}]"#,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn interface_and_region_pick_one() {
+        let pick = |i, r| neutron(&catalog(), i, r).map(|u| u.to_string());
+        assert_eq!(pick(Interface::Public, Some("two")).unwrap(), "http://n2:9696/");
+        assert_eq!(pick(Interface::Internal, None).unwrap(), "http://n1i/networking");
+        let said = [
+            pick(Interface::Public, None).unwrap_err().to_string(),
+            pick(Interface::Admin, Some("one")).unwrap_err().to_string(),
+            neutron(&[], Interface::Public, None).unwrap_err().to_string(),
+        ];
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        the catalogue has the service type `network` in several regions: one, two
+        the catalogue has no admin endpoint of the service type `network` in the region "one"; it has identity public one, network internal one, network public one, network public two
+        the catalogue has no public endpoint of the service type `network`; it has nothing
+        "#);
+    }
+
+    #[test]
+    fn parts_are_escaped() {
+        let base = Url::parse("http://n/networking").unwrap();
+        assert_eq!(below(&base, &["v2.0", "ports", "a/../b"]).as_str(), "http://n/networking/v2.0/ports/a%2F..%2Fb");
+        let bare = Url::parse("http://n:9696/").unwrap();
+        assert_eq!(below(&bare, &["v2.0", "ports"]).as_str(), "http://n:9696/v2.0/ports");
+    }
+}

@@ -1,0 +1,477 @@
+//! What can go wrong, and how it looks from the core. Invariant: no variant holds a secret. The
+//! codes are part of the API and do not change; the sentences may.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use howdah_core::failure::{ErrorKind, RemoteError, System};
+use howdah_transport::TransportError;
+
+/// An error of this crate. It can be cloned because all who waited for one login share its end.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is not there.
+    #[error("the OpenStack setting `{key}` is missing")]
+    MissingSetting {
+        /// Its name.
+        key: &'static str,
+        /// What to do.
+        hint: String,
+    },
+    /// A setting has a value that is of no use.
+    #[error("the OpenStack setting `{key}` is not usable: {reason}")]
+    BadSetting {
+        /// Its name.
+        key: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// A settings file cannot be read.
+    #[error("{} cannot be read", path.display())]
+    ReadFile {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
+    /// A settings file is not what it should be.
+    #[error("{} cannot be understood: {reason}", path.display())]
+    ParseFile {
+        /// The file.
+        path: PathBuf,
+        /// What and where; never a value.
+        reason: String,
+    },
+    /// A cloud that is not in `clouds.yaml`.
+    #[error("{} has no cloud {cloud:?}; it has {}", path.display(), known.join(", "))]
+    UnknownCloud {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        cloud: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The HTTP client could not be set up.
+    #[error("the client of {system} cannot be set up")]
+    SetUp {
+        /// Whose.
+        system: System,
+        /// The cause.
+        #[source]
+        source: Arc<TransportError>,
+    },
+    /// No answer came.
+    #[error("could not {step}")]
+    Transport {
+        /// Who was asked.
+        system: System,
+        /// What for.
+        step: &'static str,
+        /// The cause.
+        #[source]
+        source: Arc<TransportError>,
+    },
+    /// Keystone does not take the credentials.
+    #[error("could not {step}: the credentials were refused (HTTP 401)")]
+    Credentials {
+        /// What for.
+        step: &'static str,
+    },
+    /// A token of the service's own was refused although it was new.
+    #[error("could not {step}: the service's new token was refused (HTTP 401)")]
+    OwnToken {
+        /// Who was asked.
+        system: System,
+        /// What for.
+        step: &'static str,
+    },
+    /// The requester's token is not good.
+    #[error("the token was refused: it is wrong, revoked or expired")]
+    RequesterToken,
+    /// The requester's token is good, but not for a project.
+    #[error("the token is not scoped to a project")]
+    NoProject,
+    /// The catalogue has no fitting endpoint.
+    #[error("the catalogue has no {interface} endpoint of the service type `network`{}; it has {}", in_region(region.as_deref()), listed(known))]
+    NoEndpoint {
+        /// The interface asked for.
+        interface: &'static str,
+        /// The region asked for.
+        region: Option<String>,
+        /// What there is: `network public RegionOne`.
+        known: Vec<String>,
+    },
+    /// The catalogue has one in several regions, and none was asked for.
+    #[error("the catalogue has the service type `network` in several regions: {}", known.join(", "))]
+    SeveralRegions {
+        /// The regions.
+        known: Vec<String>,
+    },
+    /// The server refused, and said why.
+    #[error("could not {step}: {message} ({refusal}, HTTP {status})")]
+    Refused {
+        /// Who was asked.
+        system: System,
+        /// What for.
+        step: &'static str,
+        /// HTTP status.
+        status: u16,
+        /// The error's type.
+        refusal: Refusal,
+        /// The server's words.
+        message: String,
+    },
+    /// An answer that is none.
+    #[error("could not {step}: the answer cannot be understood ({reason}, HTTP {status}): {shown}")]
+    BadAnswer {
+        /// Who was asked.
+        system: System,
+        /// What for.
+        step: &'static str,
+        /// HTTP status.
+        status: u16,
+        /// What is wrong with it.
+        reason: String,
+        /// How it begins.
+        shown: String,
+    },
+    /// A MAC address twice in one request: Neutron would take a minute and a half to refuse it.
+    #[error("the MAC address {mac} is in one request twice")]
+    SameMac {
+        /// The address.
+        mac: howdah_core::ids::Mac,
+    },
+    /// What was asked for is not there, or not for this requester.
+    #[error("there is no {what} {wish:?} that {whom} may use{place}")]
+    NotFound {
+        /// `network`, `subnet`, `security group`.
+        what: What,
+        /// What was asked for.
+        wish: String,
+        /// Whose view it is.
+        whom: &'static str,
+        /// ` on the network "data"`, or nothing.
+        place: String,
+    },
+    /// A name that several things bear.
+    #[error("there are several {what}s called {wish:?}: {}", ids.join(", "))]
+    Ambiguous {
+        /// `network`, `subnet`, `security group`.
+        what: What,
+        /// The name.
+        wish: String,
+        /// Their ids.
+        ids: Vec<String>,
+    },
+}
+
+fn in_region(region: Option<&str>) -> String {
+    region.map(|r| format!(" in the region {r:?}")).unwrap_or_default()
+}
+
+fn listed(known: &[String]) -> String {
+    if known.is_empty() { "nothing".to_owned() } else { known.join(", ") }
+}
+
+/// A thing that is looked up by name or id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// A network.
+    Network,
+    /// A subnet.
+    Subnet,
+    /// A security group.
+    SecurityGroup,
+}
+
+impl std::fmt::Display for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Network => "network",
+            Self::Subnet => "subnet",
+            Self::SecurityGroup => "security group",
+        })
+    }
+}
+
+/// The `type` of a Neutron error, as far as we act on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The MAC address is in use on the network (with NSX-v: on any).
+    MacAddressInUse,
+    /// A fixed address is taken.
+    IpAddressAlreadyAllocated,
+    /// The subnet has no address left.
+    IpAddressGenerationFailure,
+    /// A quota is used up.
+    OverQuota,
+    /// No such network, or not for us.
+    NetworkNotFound,
+    /// No such subnet, or not for us.
+    SubnetNotFound,
+    /// No such security group, or not for us.
+    SecurityGroupNotFound,
+    /// No such port, or not for us.
+    PortNotFound,
+    /// The policy does not allow it.
+    PolicyNotAuthorized,
+    /// The network still has ports.
+    NetworkInUse,
+    /// It was changed in between.
+    RevisionNumberConstraintFailed,
+    /// Any other, by its name; the HTTP status' words if it has none.
+    Other(String),
+}
+
+impl Refusal {
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "MacAddressInUse" => Self::MacAddressInUse,
+            "IpAddressAlreadyAllocated" | "IpAddressInUse" => Self::IpAddressAlreadyAllocated,
+            "IpAddressGenerationFailure" => Self::IpAddressGenerationFailure,
+            "OverQuota" => Self::OverQuota,
+            "NetworkNotFound" => Self::NetworkNotFound,
+            "SubnetNotFound" => Self::SubnetNotFound,
+            "SecurityGroupNotFound" => Self::SecurityGroupNotFound,
+            "PortNotFound" => Self::PortNotFound,
+            "PolicyNotAuthorized" => Self::PolicyNotAuthorized,
+            "NetworkInUse" => Self::NetworkInUse,
+            "RevisionNumberConstraintFailed" => Self::RevisionNumberConstraintFailed,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// Neutron's name of it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::MacAddressInUse => "MacAddressInUse",
+            Self::IpAddressAlreadyAllocated => "IpAddressAlreadyAllocated",
+            Self::IpAddressGenerationFailure => "IpAddressGenerationFailure",
+            Self::OverQuota => "OverQuota",
+            Self::NetworkNotFound => "NetworkNotFound",
+            Self::SubnetNotFound => "SubnetNotFound",
+            Self::SecurityGroupNotFound => "SecurityGroupNotFound",
+            Self::PortNotFound => "PortNotFound",
+            Self::PolicyNotAuthorized => "PolicyNotAuthorized",
+            Self::NetworkInUse => "NetworkInUse",
+            Self::RevisionNumberConstraintFailed => "RevisionNumberConstraintFailed",
+            Self::Other(name) => name,
+        }
+    }
+
+    /// Kind and code, by type first and by status for the rest.
+    fn meaning(&self, system: System, status: u16) -> (ErrorKind, &'static str) {
+        match self {
+            Self::MacAddressInUse => (ErrorKind::Conflict, "neutron_mac_in_use"),
+            Self::IpAddressAlreadyAllocated => (ErrorKind::Conflict, "neutron_address_in_use"),
+            Self::IpAddressGenerationFailure => (ErrorKind::Exhausted, "neutron_subnet_exhausted"),
+            Self::OverQuota => (ErrorKind::Exhausted, "neutron_over_quota"),
+            Self::NetworkNotFound => (ErrorKind::NotFound, "neutron_network_not_found"),
+            Self::SubnetNotFound => (ErrorKind::NotFound, "neutron_subnet_not_found"),
+            Self::SecurityGroupNotFound => (ErrorKind::NotFound, "neutron_security_group_not_found"),
+            Self::PortNotFound => (ErrorKind::NotFound, "neutron_port_not_found"),
+            Self::PolicyNotAuthorized => (ErrorKind::Forbidden, "neutron_forbidden"),
+            Self::NetworkInUse => (ErrorKind::Conflict, "neutron_network_in_use"),
+            Self::RevisionNumberConstraintFailed => (ErrorKind::Conflict, "neutron_changed_meanwhile"),
+            Self::Other(_) => by_status(system, status),
+        }
+    }
+
+    fn hint(&self, message: &str) -> Option<String> {
+        let text = match self {
+            Self::PolicyNotAuthorized if message.contains("mac_address") || message.contains("fixed_ips") => {
+                "A MAC address or a fixed address on a network of another project needs the role of the network's \
+                 owner, `admin` or `service`: give the user of [site.openstack] one of them."
+            }
+            Self::PolicyNotAuthorized => "Give the user of [site.openstack] a role that allows this.",
+            Self::OverQuota => "Raise the project's quota (`openstack quota set --ports N PROJECT`) or delete ports.",
+            Self::IpAddressGenerationFailure => "Use a larger subnet, or delete ports that are no longer needed.",
+            Self::MacAddressInUse => {
+                "See whose port it is: `openstack port list --mac-address MAC`. Delete it if nothing uses it."
+            }
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a status means when the body says no more. A gateway that lost its server (502, 504)
+/// does not know whether the request was carried out, so these are ambiguous kinds.
+fn by_status(system: System, status: u16) -> (ErrorKind, &'static str) {
+    let keystone = system == System::Keystone;
+    let pick = |k: &'static str, n: &'static str| if keystone { k } else { n };
+    match status {
+        401 => (ErrorKind::Credentials, pick("keystone_credentials_refused", "neutron_token_refused")),
+        403 => (ErrorKind::Forbidden, pick("keystone_forbidden", "neutron_forbidden")),
+        404 => (ErrorKind::NotFound, pick("keystone_not_found", "neutron_not_found")),
+        409 | 412 => (ErrorKind::Conflict, pick("keystone_conflict", "neutron_conflict")),
+        408 | 504 => (ErrorKind::NoAnswer, pick("keystone_no_answer", "neutron_no_answer")),
+        429 | 503 => (ErrorKind::Unavailable, pick("keystone_unavailable", "neutron_unavailable")),
+        502 => (ErrorKind::Unreachable, pick("keystone_unreachable", "neutron_unreachable")),
+        400..=499 => (ErrorKind::Invalid, pick("keystone_request_refused", "neutron_request_refused")),
+        500..=599 => (ErrorKind::Internal, pick("keystone_internal_error", "neutron_internal_error")),
+        _ => (ErrorKind::BadAnswer, pick("keystone_bad_answer", "neutron_bad_answer")),
+    }
+}
+
+fn by_transport(system: System, source: &TransportError) -> (ErrorKind, &'static str) {
+    let keystone = system == System::Keystone;
+    let pick = |k: &'static str, n: &'static str| if keystone { k } else { n };
+    let kind = source.kind();
+    let code = match kind {
+        ErrorKind::Certificate => pick("keystone_certificate_refused", "neutron_certificate_refused"),
+        ErrorKind::NoAnswer => pick("keystone_no_answer", "neutron_no_answer"),
+        ErrorKind::Unreachable => pick("keystone_unreachable", "neutron_unreachable"),
+        _ => pick("keystone_request_not_sent", "neutron_request_not_sent"),
+    };
+    (kind, code)
+}
+
+impl Error {
+    /// Who refused.
+    pub fn system(&self) -> System {
+        match self {
+            Self::SetUp { system, .. }
+            | Self::Transport { system, .. }
+            | Self::OwnToken { system, .. }
+            | Self::Refused { system, .. }
+            | Self::BadAnswer { system, .. } => *system,
+            Self::SameMac { .. } | Self::NotFound { .. } | Self::Ambiguous { .. } => System::Neutron,
+            _ => System::Keystone,
+        }
+    }
+
+    /// What kind of refusal, with its stable code.
+    fn meaning(&self) -> (ErrorKind, &'static str) {
+        match self {
+            Self::MissingSetting { .. }
+            | Self::BadSetting { .. }
+            | Self::ReadFile { .. }
+            | Self::ParseFile { .. }
+            | Self::UnknownCloud { .. } => (ErrorKind::Invalid, "openstack_settings"),
+            Self::SetUp { system, source } | Self::Transport { system, source, .. } => by_transport(*system, source),
+            Self::Credentials { .. } => (ErrorKind::Credentials, "keystone_credentials_refused"),
+            Self::OwnToken { .. } => (ErrorKind::Credentials, "neutron_token_refused"),
+            Self::RequesterToken => (ErrorKind::Credentials, "token_refused"),
+            Self::NoProject => (ErrorKind::Forbidden, "token_without_project"),
+            Self::NoEndpoint { .. } | Self::SeveralRegions { .. } => (ErrorKind::Invalid, "keystone_no_endpoint"),
+            Self::Refused { system, status, refusal, .. } => refusal.meaning(*system, *status),
+            // A page of a proxy in front of the server: its status says more than its text.
+            Self::BadAnswer { system, status: status @ (401 | 408 | 429 | 500..), .. } => by_status(*system, *status),
+            Self::BadAnswer { system: System::Keystone, .. } => (ErrorKind::BadAnswer, "keystone_bad_answer"),
+            Self::BadAnswer { .. } => (ErrorKind::BadAnswer, "neutron_bad_answer"),
+            Self::SameMac { .. } => (ErrorKind::Invalid, "neutron_same_mac_twice"),
+            Self::NotFound { what: What::Network, .. } => (ErrorKind::NotFound, "network_not_found"),
+            Self::NotFound { what: What::Subnet, .. } => (ErrorKind::NotFound, "subnet_not_found"),
+            Self::NotFound { what: What::SecurityGroup, .. } => (ErrorKind::NotFound, "security_group_not_found"),
+            Self::Ambiguous { what: What::Network, .. } => (ErrorKind::Invalid, "network_ambiguous"),
+            Self::Ambiguous { what: What::Subnet, .. } => (ErrorKind::Invalid, "subnet_ambiguous"),
+            Self::Ambiguous { what: What::SecurityGroup, .. } => (ErrorKind::Invalid, "security_group_ambiguous"),
+        }
+    }
+
+    /// What kind of refusal this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.meaning().0
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        self.meaning().1
+    }
+
+    /// What a person can do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::MissingSetting { hint, .. } => Some(hint.clone()),
+            Self::SetUp { source, .. } | Self::Transport { source, .. } => source.hint(),
+            Self::Credentials { .. } => Some(
+                "Check user, password, project and their domains in [site.openstack]: Keystone does not say which \
+                 of them is wrong. `openstack token issue` with the same values shows the same."
+                    .to_owned(),
+            ),
+            Self::OwnToken { .. } => {
+                Some("Neutron and Keystone disagree: see whether Neutron's [keystone_authtoken] works.".to_owned())
+            }
+            Self::RequesterToken => Some("Ask Keystone for a new one: `openstack token issue`.".to_owned()),
+            Self::NoProject => Some("Ask Keystone for a token with a project scope.".to_owned()),
+            Self::NoEndpoint { .. } => {
+                Some("Set `region`, `interface` or `neutron_url` in [site.openstack].".to_owned())
+            }
+            Self::SeveralRegions { .. } => Some("Set `region` in [site.openstack].".to_owned()),
+            Self::Refused { system: System::Neutron, refusal, message, .. } => refusal.hint(message),
+            Self::BadAnswer { status: ..500, .. } => {
+                Some("See whether the URL is the service's own and not that of a dashboard or a proxy.".to_owned())
+            }
+            Self::Ambiguous { .. } => Some("Use the id in place of the name.".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Whether the server itself refused with this status. A proxy's page does not count: a 404
+    /// from a wrong address must not look as if a port were gone.
+    pub(crate) fn is_status(&self, wanted: u16) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == wanted)
+    }
+
+    /// Whether the token was refused, in whatever words: older servers say it in plain text.
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Refused { status: 401, .. } | Self::BadAnswer { status: 401, .. })
+    }
+}
+
+impl From<Error> for RemoteError {
+    fn from(error: Error) -> Self {
+        let (kind, code) = error.meaning();
+        let mut remote = RemoteError::new(error.system(), kind, code, error.to_string());
+        remote.hint = error.hint();
+        match error {
+            Error::SetUp { source, .. } | Error::Transport { source, .. } => remote.caused_by(source),
+            Error::ReadFile { source, .. } => remote.caused_by(source),
+            _ => remote,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_type_decides_and_the_status_is_the_rest() {
+        let refused = |status, name: &str| Error::Refused {
+            system: System::Neutron,
+            step: "create ports",
+            status,
+            refusal: Refusal::named(name),
+            message: String::new(),
+        };
+        let rows = [
+            (409, "MacAddressInUse", ErrorKind::Conflict, "neutron_mac_in_use"),
+            (409, "OverQuota", ErrorKind::Exhausted, "neutron_over_quota"),
+            (409, "IpAddressAlreadyAllocated", ErrorKind::Conflict, "neutron_address_in_use"),
+            (409, "IpAddressGenerationFailure", ErrorKind::Exhausted, "neutron_subnet_exhausted"),
+            (404, "NetworkNotFound", ErrorKind::NotFound, "neutron_network_not_found"),
+            (404, "SecurityGroupNotFound", ErrorKind::NotFound, "neutron_security_group_not_found"),
+            (403, "PolicyNotAuthorized", ErrorKind::Forbidden, "neutron_forbidden"),
+            (409, "Whatever", ErrorKind::Conflict, "neutron_conflict"),
+            (400, "HTTPBadRequest", ErrorKind::Invalid, "neutron_request_refused"),
+            (500, "HTTPInternalServerError", ErrorKind::Internal, "neutron_internal_error"),
+            (503, "", ErrorKind::Unavailable, "neutron_unavailable"),
+            (504, "", ErrorKind::NoAnswer, "neutron_no_answer"),
+        ];
+        for (status, name, kind, code) in rows {
+            let e = refused(status, name);
+            assert_eq!((e.kind(), e.code()), (kind, code), "{status} {name}");
+        }
+    }
+}

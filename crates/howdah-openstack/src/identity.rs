@@ -1,0 +1,160 @@
+//! Who is asking, and what they may use.
+//!
+//! A requester's token is verified at Keystone with the service's own token; where the service
+//! may not verify others' tokens, the token vouches for itself, which Keystone allows to everybody.
+//! What a requester names is then looked up at Neutron *with their token*: what Neutron does not
+//! show them, they do not get.
+
+use async_trait::async_trait;
+use howdah_core::facts::{Network, Principal};
+use howdah_core::failure::System;
+use howdah_core::ids::SecurityGroupId;
+use howdah_core::traits::{Identity, NetworkGrant, NetworkWish, Remote};
+use http::Method;
+use jiff::SignedDuration;
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::error::What;
+use crate::keystone::TokenBody;
+use crate::session::{As, Call};
+use crate::wire::{GroupBody, NetworkBody, SubnetBody};
+use crate::{Error, OpenStack};
+
+impl What {
+    /// Neutron's words for several and for one.
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Network => ("networks", "network"),
+            Self::Subnet => ("subnets", "subnet"),
+            Self::SecurityGroup => ("security-groups", "security_group"),
+        }
+    }
+}
+
+/// Things that are found by id or name.
+trait Found {
+    fn id(&self) -> &str;
+}
+
+impl Found for NetworkBody {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Found for SubnetBody {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Found for GroupBody {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// Both forms of a UUID that OpenStack uses, with dashes and without.
+fn is_id(wish: &str) -> bool {
+    Uuid::try_parse(wish).is_ok()
+}
+
+impl OpenStack {
+    async fn verify(&self, token: &SecretString) -> Result<Principal, Error> {
+        let now = self.inner.clock.now();
+        if let Some(principal) = self.inner.seen.get(token, now) {
+            return Ok(principal);
+        }
+        let mut call = Call::new(System::Keystone, "verify a token", Method::GET, &["v3", "auth", "tokens"]);
+        call.subject = Some(token.clone());
+        let mut answer = self.call(As::Service, &call).await;
+        if answer.as_ref().is_err_and(|e| e.is_status(403)) {
+            answer = self.call(As::Requester(token), &call).await;
+        }
+        let answer = answer.map_err(|e| if e.is_status(404) { Error::RequesterToken } else { e })?;
+        let info = answer.json::<TokenBody>()?.token;
+        let principal = info.principal()?;
+        if principal.expires.is_some_and(|at| at <= now) {
+            return Err(Error::RequesterToken);
+        }
+        let life = SignedDuration::try_from(self.inner.settings.token_cache).unwrap_or(SignedDuration::ZERO);
+        let until = now.checked_add(life).unwrap_or(now);
+        let until = principal.expires.map_or(until, |end| end.min(until));
+        self.inner.seen.put(token, principal.clone(), until, now);
+        Ok(principal)
+    }
+
+    /// One thing by id or name. An id that is not there may still be somebody's odd name.
+    async fn find<T: Found + DeserializeOwned>(
+        &self,
+        who: As<'_>,
+        what: What,
+        wish: &str,
+        filter: Option<(&'static str, &str)>,
+    ) -> Result<Option<T>, Error> {
+        let (kinds, kind) = what.words();
+        if is_id(wish)
+            && let Some(found) = self.show::<T>(who, "look something up", kinds, kind, wish).await?
+        {
+            return Ok(Some(found));
+        }
+        let mut query = vec![("name", wish.to_owned())];
+        query.extend(filter.map(|(key, value)| (key, value.to_owned())));
+        let key = kinds.replace('-', "_");
+        let mut found: Vec<T> = self.list_as(who, "look something up", kinds, &key, query).await?;
+        if found.len() > 1 {
+            let ids = found.iter().map(|f| f.id().to_owned()).collect();
+            return Err(Error::Ambiguous { what, wish: wish.to_owned(), ids });
+        }
+        Ok(found.pop())
+    }
+
+    async fn find_all(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Result<NetworkGrant, Error> {
+        let (who, project, whom) = match token {
+            Some(token) => (As::Requester(token), Some(self.verify(token).await?.project), "the requester"),
+            None => (As::Service, None, "the service"),
+        };
+        let missing = |what, wish: &str, place: String| Error::NotFound { what, wish: wish.to_owned(), whom, place };
+
+        let network: NetworkBody = self
+            .find(who, What::Network, &wish.network, None)
+            .await?
+            .ok_or_else(|| missing(What::Network, &wish.network, String::new()))?;
+        let network = Network::from(network);
+
+        let on_it = ("network_id", network.id.as_str());
+        let subnet: SubnetBody = self
+            .find(who, What::Subnet, &wish.subnet, Some(on_it))
+            .await?
+            .filter(|s: &SubnetBody| s.network_id == network.id.as_str())
+            .ok_or_else(|| missing(What::Subnet, &wish.subnet, format!(" on the network {:?}", network.name)))?;
+
+        let mut security_groups = vec![];
+        for group in &wish.security_groups {
+            // Somebody with the role `admin` sees every project's `default`.
+            let own = project.as_ref().map(|p| ("project_id", p.as_str()));
+            let found: GroupBody = self
+                .find(who, What::SecurityGroup, group, own)
+                .await?
+                .ok_or_else(|| missing(What::SecurityGroup, group, String::new()))?;
+            let id = SecurityGroupId::new(found.id);
+            if !security_groups.contains(&id) {
+                security_groups.push(id);
+            }
+        }
+        Ok(NetworkGrant { network, subnet: self.with_use(subnet).await?, security_groups })
+    }
+}
+
+#[async_trait]
+impl Identity for OpenStack {
+    async fn authenticate(&self, token: &SecretString) -> Remote<Principal> {
+        Ok(self.verify(token).await?)
+    }
+
+    async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {
+        Ok(self.find_all(token, wish).await?)
+    }
+}

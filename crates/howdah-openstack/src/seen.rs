@@ -1,0 +1,77 @@
+//! Tokens that Keystone vouched for a moment ago, so that a client that asks every second does not
+//! make us ask Keystone every second. Kept by hash, never in clear; never longer than the token
+//! lives; bounded in number. A token that was refused is not remembered.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use howdah_core::facts::Principal;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+
+const MOST: usize = 4096;
+
+type Hash = [u8; 32];
+
+#[derive(Default)]
+pub(crate) struct Seen {
+    tokens: Mutex<HashMap<Hash, (Principal, Timestamp)>>,
+}
+
+impl Seen {
+    /// Who that was, if it was asked not long ago.
+    pub(crate) fn get(&self, token: &SecretString, now: Timestamp) -> Option<Principal> {
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.get(&hash(token)).filter(|(_, until)| now < *until).map(|(who, _)| who.clone())
+    }
+
+    /// Remembers it until then.
+    pub(crate) fn put(&self, token: &SecretString, who: Principal, until: Timestamp, now: Timestamp) {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if tokens.len() >= MOST {
+            tokens.retain(|_, (_, until)| now < *until);
+        }
+        if tokens.len() >= MOST {
+            // All fresh: somebody makes tokens faster than they end. Begin anew, that is safe.
+            tokens.clear();
+        }
+        tokens.insert(hash(token), (who, until));
+    }
+
+    /// Forgets it: a server has just refused it.
+    pub(crate) fn forget(&self, token: &SecretString) {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash(token));
+    }
+}
+
+fn hash(token: &SecretString) -> Hash {
+    let digest = ring::digest::digest(&ring::digest::SHA256, token.expose_secret().as_bytes());
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest.as_ref());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who() -> Principal {
+        Principal { user: "u".into(), user_name: "u".into(), project: "p".into(), roles: vec![], expires: None }
+    }
+
+    #[test]
+    fn it_ends_when_it_should_and_never_grows_past_its_bound() {
+        let seen = Seen::default();
+        let at = |s| Timestamp::from_second(s).unwrap();
+        seen.put(&"t".into(), who(), at(60), at(0));
+        assert_eq!(seen.get(&"t".into(), at(59)), Some(who()));
+        assert_eq!(seen.get(&"t".into(), at(60)), None);
+        assert_eq!(seen.get(&"other".into(), at(0)), None);
+        seen.forget(&"t".into());
+        assert_eq!(seen.get(&"t".into(), at(0)), None);
+        for n in 0..=MOST {
+            seen.put(&format!("t{n}").into(), who(), at(60), at(0));
+        }
+        assert!(seen.tokens.lock().unwrap().len() <= MOST);
+    }
+}

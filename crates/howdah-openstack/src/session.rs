@@ -1,0 +1,316 @@
+//! The client: one HTTP connection pool, one token, one way to send a request.
+//!
+//! A request of the service carries the service's token, which is renewed before it ends and once
+//! when a server refuses it; whoever needs a token while one is being fetched waits for that one
+//! and shares its end, also a bad one, so that wrong credentials are not tried a hundred times over.
+//! A request for a requester carries theirs and is never sent with ours in its place.
+//!
+//! Repeated are only requests that are safe to repeat, and only for a broken connection or a
+//! gateway's "not now". A server that closes idle connections without saying so is thereby
+//! survived; where a repeat is not safe, the caller gets an ambiguous error and looks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use howdah_core::facts::NetworkingFeatures;
+use howdah_core::failure::{ErrorKind, System};
+use howdah_core::traits::Clock;
+use howdah_transport::{Backoff, Http, retry};
+use http::{HeaderMap, HeaderValue, Method};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use tokio::sync::Mutex;
+use url::Url;
+
+use crate::answer::Answer;
+use crate::endpoint::below;
+use crate::keystone::{TokenBody, TokenInfo, login};
+use crate::seen::Seen;
+use crate::settings::Settings;
+use crate::{Credentials, Error, endpoint};
+
+/// Repeats of a safe request within one call; the controller looks again by itself.
+const REPEATS: Backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(2), attempts: 3 };
+
+/// A client of one OpenStack. Cheap to clone; all clones share token and connections.
+#[derive(Clone)]
+pub struct OpenStack {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) seen: Seen,
+    pub(crate) features: Mutex<Option<(Timestamp, NetworkingFeatures)>>,
+    http: Http,
+    login: Mutex<Login>,
+    /// How many logins have ended, well or badly.
+    logins: AtomicU64,
+}
+
+#[derive(Default)]
+struct Login {
+    token: Option<Arc<Token>>,
+    failed: Option<Error>,
+}
+
+/// The service's token with what its catalogue said.
+pub(crate) struct Token {
+    pub(crate) value: SecretString,
+    renew_at: Option<Timestamp>,
+    neutron: Result<Url, Error>,
+}
+
+/// A request to be.
+pub(crate) struct Call {
+    pub(crate) system: System,
+    /// For messages: "could not ...".
+    pub(crate) step: &'static str,
+    pub(crate) method: Method,
+    /// Path below the endpoint, parts unescaped.
+    pub(crate) path: Vec<String>,
+    pub(crate) query: Vec<(&'static str, String)>,
+    pub(crate) body: Option<Value>,
+    /// A deadline of its own.
+    pub(crate) deadline: Option<Duration>,
+    /// Whether doing it twice does no harm.
+    pub(crate) repeatable: bool,
+    /// `X-Subject-Token`.
+    pub(crate) subject: Option<SecretString>,
+}
+
+impl Call {
+    pub(crate) fn new(system: System, step: &'static str, method: Method, path: &[&str]) -> Self {
+        // A second POST could make a second thing; all else ends in the same state.
+        let repeatable = method != Method::POST;
+        let path = path.iter().map(|&p| p.to_owned()).collect();
+        Self { system, step, method, path, query: vec![], body: None, deadline: None, repeatable, subject: None }
+    }
+
+    /// A request to Neutron.
+    pub(crate) fn neutron(step: &'static str, method: Method, path: &[&str]) -> Self {
+        let path: Vec<&str> = std::iter::once("v2.0").chain(path.iter().copied()).collect();
+        Self::new(System::Neutron, step, method, &path)
+    }
+
+    pub(crate) fn body(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    pub(crate) fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+}
+
+/// Whose token a request carries.
+#[derive(Clone, Copy)]
+pub(crate) enum As<'a> {
+    Service,
+    Requester(&'a SecretString),
+}
+
+impl OpenStack {
+    /// A client. It asks nobody yet.
+    ///
+    /// # Errors
+    /// If the trust that was chosen cannot be set up, such as a CA file that is not there.
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let http = Http::new(&settings.trust, settings.deadlines)
+            .map_err(|e| Error::SetUp { system: System::Keystone, source: e.into() })?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                settings,
+                clock,
+                seen: Seen::default(),
+                features: Mutex::default(),
+                http,
+                login: Mutex::default(),
+                logins: AtomicU64::new(0),
+            }),
+        })
+    }
+
+    /// Logs in, or takes the token that is there; and finds Neutron. For checks of a
+    /// configuration; other calls do this by themselves. Returns Neutron's address.
+    ///
+    /// # Errors
+    /// If the login is refused or the catalogue has no Neutron.
+    pub async fn check(&self) -> Result<Url, Error> {
+        let token = self.token().await?;
+        self.base(System::Neutron, &token)
+    }
+
+    /// Sends a request and returns its successful answer.
+    pub(crate) async fn call(&self, who: As<'_>, call: &Call) -> Result<Answer, Error> {
+        let token = self.token().await?;
+        let base = self.base(call.system, &token)?;
+        match who {
+            As::Requester(theirs) => self.repeat(call, &base, Some(theirs)).await.map_err(|e| {
+                if e.is_unauthorized() {
+                    self.inner.seen.forget(theirs);
+                    return Error::RequesterToken;
+                }
+                e
+            }),
+            As::Service => match self.repeat(call, &base, Some(&token.value)).await {
+                Err(e) if e.is_unauthorized() => {
+                    tracing::debug!(system = %call.system, step = call.step, "token refused: a new one is fetched");
+                    self.discard(&token).await;
+                    let token = self.token().await?;
+                    self.repeat(call, &base, Some(&token.value)).await.map_err(|e| {
+                        if e.is_unauthorized() { Error::OwnToken { system: call.system, step: call.step } } else { e }
+                    })
+                }
+                other => other,
+            },
+        }
+    }
+
+    /// The service's token, good for a while yet.
+    pub(crate) async fn token(&self) -> Result<Arc<Token>, Error> {
+        let before = self.inner.logins.load(Ordering::Acquire);
+        let mut login = self.inner.login.lock().await;
+        let now = self.inner.clock.now();
+        if let Some(token) = login.token.as_ref().filter(|t| t.renew_at.is_none_or(|at| now < at)) {
+            return Ok(token.clone());
+        }
+        // Somebody failed while we waited for the lock: their failure is ours too.
+        if self.inner.logins.load(Ordering::Acquire) != before
+            && let Some(error) = &login.failed
+        {
+            return Err(error.clone());
+        }
+        let result = self.log_in().await;
+        match &result {
+            Ok(token) => *login = Login { token: Some(token.clone()), failed: None },
+            Err(error) => *login = Login { token: None, failed: Some(error.clone()) },
+        }
+        self.inner.logins.fetch_add(1, Ordering::Release);
+        result
+    }
+
+    async fn discard(&self, refused: &Arc<Token>) {
+        let mut login = self.inner.login.lock().await;
+        // Only if nobody has fetched a newer one meanwhile.
+        if login.token.as_ref().is_some_and(|t| Arc::ptr_eq(t, refused)) {
+            login.token = None;
+        }
+    }
+
+    async fn log_in(&self) -> Result<Arc<Token>, Error> {
+        let step = "log in";
+        let settings = &self.inner.settings;
+        let path = ["v3", "auth", "tokens"];
+        let (headers, answer) = match (login(&settings.credentials), &settings.credentials) {
+            (None, Credentials::Token { token, .. }) => {
+                let mut call = Call::new(System::Keystone, step, Method::GET, &path);
+                call.subject = Some(token.clone());
+                self.repeat_whole(&call, &settings.auth_url, Some(token)).await
+            }
+            (body, _) => {
+                let mut call = Call::new(System::Keystone, step, Method::POST, &path);
+                call.body = body;
+                // A token too many does no harm.
+                call.repeatable = true;
+                self.repeat_whole(&call, &settings.auth_url, None).await
+            }
+        }
+        .map_err(|e| if e.is_unauthorized() { Error::Credentials { step } } else { e })?;
+
+        let value = match (&settings.credentials, headers.get("x-subject-token").and_then(|v| v.to_str().ok())) {
+            (_, Some(value)) => value.into(),
+            (Credentials::Token { token, project: None }, None) => token.clone(),
+            (_, None) => return Err(answer.bad("it has no X-Subject-Token".to_owned())),
+        };
+        let info = answer.json::<TokenBody>()?.token;
+        let neutron = match &settings.neutron_url {
+            Some(url) => Ok(url.clone()),
+            None => endpoint::neutron(&info.catalog, settings.interface, settings.region.as_deref()),
+        };
+        let renew_at = self.renew_at(&info);
+        tracing::debug!(user = %info.user.name, expires = ?info.expires_at, ?renew_at, "logged in to Keystone");
+        Ok(Arc::new(Token { value, renew_at, neutron }))
+    }
+
+    /// A tenth of its life before the token ends, at most two minutes. Counted from when it was
+    /// issued by Keystone's clock, so that a clock of ours that is wrong does not matter.
+    fn renew_at(&self, info: &TokenInfo) -> Option<Timestamp> {
+        // A token that is used as it is: asking again would give the same one.
+        login(&self.inner.settings.credentials)?;
+        let expires = info.expires_at?;
+        let now = self.inner.clock.now();
+        let life = expires.duration_since(info.issued_at.unwrap_or(now));
+        let margin = (life / 10).min(SignedDuration::from_mins(2));
+        now.checked_add(life - margin).ok()
+    }
+
+    pub(crate) fn base(&self, system: System, token: &Token) -> Result<Url, Error> {
+        match system {
+            System::Neutron => token.neutron.clone(),
+            _ => Ok(self.inner.settings.auth_url.clone()),
+        }
+    }
+
+    /// Sends with a token, again if that is safe and may help.
+    pub(crate) async fn repeat(&self, call: &Call, base: &Url, token: Option<&SecretString>) -> Result<Answer, Error> {
+        self.repeat_whole(call, base, token).await.map(|(_, answer)| answer)
+    }
+
+    async fn repeat_whole(
+        &self,
+        call: &Call,
+        base: &Url,
+        token: Option<&SecretString>,
+    ) -> Result<(HeaderMap, Answer), Error> {
+        let may_help = |e: &Error| match e {
+            Error::Transport { source, .. } => {
+                e.kind() == ErrorKind::Unreachable && (call.repeatable || source.was_not_sent())
+            }
+            _ => call.repeatable && matches!(e.kind(), ErrorKind::Unavailable | ErrorKind::Unreachable),
+        };
+        retry(&REPEATS, may_help, || self.send(call, base, token)).await
+    }
+
+    async fn send(&self, call: &Call, base: &Url, token: Option<&SecretString>) -> Result<(HeaderMap, Answer), Error> {
+        let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
+        let mut url = below(base, &path);
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&call.query);
+        }
+        let http = &self.inner.http;
+        let mut request = http.request(call.method.clone(), url.as_str()).header("accept", "application/json");
+        for (name, token) in [("x-auth-token", token), ("x-subject-token", call.subject.as_ref())] {
+            if let Some(token) = token {
+                request = request.header(name, header(token)?);
+            }
+        }
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        if let Some(deadline) = call.deadline {
+            request = request.timeout(deadline);
+        }
+        let failed = |e: howdah_transport::TransportError| Error::Transport {
+            system: call.system,
+            step: call.step,
+            source: e.into(),
+        };
+        let response = http.send(request).await.map_err(failed)?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = http.body(response).await.map_err(failed)?;
+        let answer = Answer { system: call.system, step: call.step, status, body }.checked()?;
+        Ok((headers, answer))
+    }
+}
+
+/// A token as a header: kept out of debug output. What cannot stand in a header is no token.
+fn header(token: &SecretString) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_str(token.expose_secret()).map_err(|_| Error::RequesterToken)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
