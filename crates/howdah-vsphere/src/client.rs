@@ -1,0 +1,192 @@
+//! The client: settings in, [`VCenter`] out. Invariant: acting and watching have a session each, so
+//! that neither takes the other's updates nor breaks with its login.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use howdah_core::facts::{Segment, VmFacts, WatchEvent};
+use howdah_core::ids::{ClusterName, PortId, VmRef};
+use howdah_core::traits::{Remote, VCenter};
+use howdah_transport::{Deadlines, Http, Trust};
+use secrecy::SecretString;
+
+use crate::act::{self, Change};
+use crate::error::Error;
+use crate::request::{self, Ref};
+use crate::retrieve::{BULK, Wanted, retrieve};
+use crate::session::Session;
+use crate::vm::{DEVICES, LIGHT, Light, nics};
+use crate::watch::Watcher;
+use crate::wire::Wire;
+
+/// The name that Big Data Extensions' own folder begins with unless its administrator changed it.
+pub const DEFAULT_FOLDER_PREFIX: &str = "SERENGETI-vApp";
+
+/// A vCenter and how to get into it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `https://vcenter.example`, with or without `/sdk`.
+    pub url: String,
+    /// With its domain: `user@vsphere.local`.
+    pub username: String,
+    /// Its password.
+    pub password: SecretString,
+    /// Whom to trust.
+    pub trust: Trust,
+    /// What the name of the folder that holds the clusters' folders begins with.
+    pub folder_prefix: String,
+    /// Only port groups of this distributed switch count: its name or reference.
+    pub switch: Option<String>,
+    /// How long to wait.
+    pub timeouts: Timeouts,
+}
+
+/// How long to wait for vCenter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection.
+    pub connect: Duration,
+    /// For the answer to a call.
+    pub call: Duration,
+    /// For the end of a task.
+    pub task: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), call: Duration::from_secs(60), task: Duration::from_secs(180) }
+    }
+}
+
+/// A client of one vCenter. It connects when it is first used.
+pub struct Client {
+    acting: Arc<Session>,
+    watching: Arc<Session>,
+    watcher: Watcher,
+    switch: Option<String>,
+    task_limit: Duration,
+    keep_alive: std::sync::OnceLock<tokio::task::JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client for these settings; nothing is sent yet.
+    ///
+    /// # Errors
+    /// If a CA file cannot be used.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        let deadlines = Deadlines { connect: settings.timeouts.connect, answer: settings.timeouts.call };
+        let http = Http::new(&settings.trust, deadlines)
+            .map_err(|source| Error::SetUp { url: settings.url.clone(), source })?;
+        let wire = Wire::new(http, &settings.url);
+        let session = |purpose| {
+            let (user, password) = (settings.username.clone(), settings.password.clone());
+            Arc::new(Session::new(wire.clone(), user, password, settings.timeouts.call, purpose))
+        };
+        let (acting, watching) = (session("acting"), session("watching"));
+        Ok(Self {
+            watcher: Watcher::new(watching.clone(), settings.folder_prefix),
+            acting,
+            watching,
+            switch: settings.switch,
+            task_limit: settings.timeouts.task,
+            keep_alive: std::sync::OnceLock::new(),
+        })
+    }
+
+    /// Logs in if that has not happened yet, to find out early whether the settings are right.
+    ///
+    /// # Errors
+    /// If vCenter cannot be reached or refuses the credentials.
+    pub async fn connect(&self) -> Result<(), Error> {
+        self.session().live().await.map(drop)
+    }
+
+    /// Ends both sessions. Streams that are still open will log in again.
+    pub async fn close(&self) {
+        self.acting.log_out().await;
+        self.watching.log_out().await;
+    }
+
+    /// The acting session. Its keep-alive starts here, where a runtime is sure to exist; the watching
+    /// session is never idle.
+    fn session(&self) -> &Session {
+        self.keep_alive.get_or_init(|| self.acting.keep_alive());
+        &self.acting
+    }
+
+    async fn power(&self, change: Change) -> Remote<()> {
+        Ok(act::carry_out(self.session(), &change, self.task_limit).await?)
+    }
+
+    async fn read_vms(&self, vms: &[VmRef]) -> Result<Vec<VmFacts>, Error> {
+        let paths: Vec<&str> = LIGHT.iter().copied().chain([DEVICES]).collect();
+        let mut found = Vec::with_capacity(vms.len());
+        for chunk in vms.chunks(BULK) {
+            let refs: Vec<Ref> = chunk.iter().map(act::vm_ref).collect();
+            let wanted = Wanted {
+                properties: vec![request::properties("VirtualMachine", &paths)],
+                objects: request::objects(&refs),
+            };
+            for object in retrieve(self.session(), &wanted).await? {
+                let mut light = Light::default();
+                for (path, value) in &object.properties {
+                    light.set(path, Some(value));
+                }
+                let cards = object.properties.get(DEVICES).map(nics).unwrap_or_default();
+                found.push(light.facts(&VmRef::new(object.obj.value.as_str()), &cards));
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(task) = self.keep_alive.take() {
+            task.abort();
+        }
+    }
+}
+
+#[async_trait]
+impl VCenter for Client {
+    async fn version(&self) -> Remote<String> {
+        Ok(self.session().live().await?.content.product.clone())
+    }
+
+    async fn segments(&self) -> Remote<Vec<Segment>> {
+        Ok(crate::segments::segments(self.session(), self.switch.as_deref()).await?)
+    }
+
+    async fn vms(&self, vms: &[VmRef]) -> Remote<Vec<VmFacts>> {
+        Ok(self.read_vms(vms).await?)
+    }
+
+    async fn watch(&self, cluster: &ClusterName) -> Remote<BoxStream<'static, Remote<WatchEvent>>> {
+        Ok(self.watcher.watch(cluster))
+    }
+
+    async fn power_on(&self, vm: &VmRef) -> Remote<()> {
+        self.power(Change::power(vm, "PowerOnVM_Task", "VirtualMachine.powerOn", Some("poweredOn"))).await
+    }
+
+    async fn power_off(&self, vm: &VmRef) -> Remote<()> {
+        self.power(Change::power(vm, "PowerOffVM_Task", "VirtualMachine.powerOff", Some("poweredOff"))).await
+    }
+
+    async fn reset(&self, vm: &VmRef) -> Remote<()> {
+        self.power(Change::power(vm, "ResetVM_Task", "VirtualMachine.reset", None)).await
+    }
+
+    async fn set_external_id(&self, vm: &VmRef, nic_key: i32, port: &PortId) -> Remote<()> {
+        Ok(act::set_external_id(self.session(), vm, nic_key, port.as_str(), self.task_limit).await?)
+    }
+}

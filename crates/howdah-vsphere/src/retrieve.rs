@@ -1,0 +1,89 @@
+//! Property retrieval: a specification in, objects with their properties out, however many pages
+//! the server makes of them. Invariant: a property that is absent is absent in the result; nothing
+//! is made up. Objects that are gone are left out.
+
+use std::collections::BTreeMap;
+
+use crate::error::Error;
+use crate::fault::FaultKind;
+use crate::request::{self, Ref};
+use crate::session::{Live, Session};
+use crate::xml::Element;
+
+/// How many objects one retrieval names.
+pub(crate) const BULK: usize = 500;
+
+/// An object as retrieved.
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub(crate) obj: Ref,
+    pub(crate) properties: BTreeMap<String, Element>,
+}
+
+impl Object {
+    /// A property's text.
+    pub(crate) fn text(&self, path: &str) -> Option<&str> {
+        self.properties.get(path).map(|v| v.text.as_str()).filter(|t| !t.is_empty())
+    }
+
+    /// A property that is a reference.
+    pub(crate) fn reference(&self, path: &str) -> Option<Ref> {
+        self.properties.get(path).and_then(Ref::read)
+    }
+}
+
+/// What to retrieve: property sets and object sets.
+pub(crate) struct Wanted {
+    pub(crate) properties: Vec<Element>,
+    pub(crate) objects: Vec<Element>,
+}
+
+/// Retrieves within whatever login there is; for specifications that name lasting objects only.
+pub(crate) async fn retrieve(session: &Session, wanted: &Wanted) -> Result<Vec<Object>, Error> {
+    let live = session.live().await?;
+    match retrieve_in(session, &live, wanted).await {
+        Err(e) if e.fault_kind() == Some(FaultKind::NotAuthenticated) => {
+            session.bury(&live).await;
+            let live = session.live().await?;
+            retrieve_in(session, &live, wanted).await
+        }
+        other => other,
+    }
+}
+
+/// Retrieves within this login.
+pub(crate) async fn retrieve_in(session: &Session, live: &Live, wanted: &Wanted) -> Result<Vec<Object>, Error> {
+    let collector = &live.content.collector;
+    let mut objects = Vec::new();
+    let first = request::retrieve(collector, wanted.properties.clone(), wanted.objects.clone());
+    let mut answer = session.call_in(live, &first).await?;
+    loop {
+        // No `returnval` at all means that there is nothing to tell.
+        let Some(page) = answer.child("returnval") else {
+            return Ok(objects);
+        };
+        objects.extend(page.all("objects").filter_map(read_object));
+        let Some(token) = page.text_of("token").filter(|t| !t.is_empty()) else {
+            return Ok(objects);
+        };
+        answer = session.call_in(live, &request::continue_retrieve(collector, token)).await?;
+    }
+}
+
+fn read_object(element: &Element) -> Option<Object> {
+    let obj = Ref::read(element.child("obj")?)?;
+    let mut properties = BTreeMap::new();
+    for set in element.all("propSet") {
+        if let (Some(name), Some(val)) = (set.text_of("name"), set.child("val")) {
+            properties.insert(name.to_owned(), val.clone());
+        }
+    }
+    for missing in element.all("missingSet") {
+        let fault = missing.child("fault").map(crate::fault::Fault::of_localized);
+        if let Some(fault) = fault.filter(|f| f.kind == FaultKind::NoPermission) {
+            let path = missing.text_of("path").unwrap_or_default();
+            tracing::warn!(object = %obj.value, path, %fault, "vCenter withholds a property");
+        }
+    }
+    Some(Object { obj, properties })
+}

@@ -1,0 +1,127 @@
+//! Property collectors: making, waiting on and removing them. Everything here lives within one
+//! login; whoever waits decides what a lost one means.
+
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::request::{self, Ref};
+use crate::session::{Live, Session};
+use crate::xml::Element;
+
+/// The longest single wait. Proxies and firewalls cut connections that are silent for longer.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// How much later than the server promised an answer may come.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// What a wait brought.
+#[derive(Debug)]
+pub(crate) struct UpdateSet {
+    pub(crate) version: String,
+    pub(crate) filters: Vec<FilterUpdate>,
+    /// There is more; ask again at once.
+    pub(crate) truncated: bool,
+}
+
+/// The updates of one filter.
+#[derive(Debug)]
+pub(crate) struct FilterUpdate {
+    pub(crate) filter: String,
+    pub(crate) objects: Vec<ObjectUpdate>,
+}
+
+/// The update of one object; the same object may come several times in one set.
+#[derive(Debug)]
+pub(crate) struct ObjectUpdate {
+    pub(crate) obj: Ref,
+    /// It has left the filter's sight; otherwise it is new or changed, and the difference is of no use.
+    pub(crate) left: bool,
+    pub(crate) changes: Vec<PropertyChange>,
+}
+
+/// A property's new value; none if it has lost its value.
+#[derive(Debug)]
+pub(crate) struct PropertyChange {
+    pub(crate) path: String,
+    pub(crate) value: Option<Element>,
+}
+
+pub(crate) async fn create_collector(session: &Session, live: &Live) -> Result<Ref, Error> {
+    make(session, live, &request::plain("CreatePropertyCollector", &live.content.collector)).await
+}
+
+pub(crate) async fn create_filter(
+    session: &Session,
+    live: &Live,
+    collector: &Ref,
+    properties: Vec<Element>,
+    objects: Vec<Element>,
+) -> Result<Ref, Error> {
+    make(session, live, &request::create_filter(collector, properties, objects)).await
+}
+
+pub(crate) async fn create_view(session: &Session, live: &Live, container: &Ref, types: &[&str]) -> Result<Ref, Error> {
+    make(session, live, &request::container_view(&live.content.views, container, types)).await
+}
+
+async fn make(session: &Session, live: &Live, request: &Element) -> Result<Ref, Error> {
+    let answer = session.call_in(live, request).await?;
+    answer
+        .child("returnval")
+        .and_then(Ref::read)
+        .ok_or_else(|| Error::Incomplete { method: request.name.clone(), missing: "returnval" })
+}
+
+/// Removes a collector and with it its filters. A failure has no consequence: it ends with its session.
+pub(crate) async fn destroy_collector(session: &Session, live: &Live, collector: &Ref) {
+    destroy(session, live, "DestroyPropertyCollector", collector).await;
+}
+
+/// Removes something by a method of its own, if it is still there.
+pub(crate) async fn destroy(session: &Session, live: &Live, method: &str, what: &Ref) {
+    if let Err(error) = session.call_in(live, &request::plain(method, what)).await {
+        tracing::debug!(object = %what.value, %error, "could not be removed");
+    }
+}
+
+/// Waits for updates after `version`; `None` if there were none in time.
+pub(crate) async fn wait(
+    session: &Session,
+    live: &Live,
+    collector: &Ref,
+    version: &str,
+    longest: Duration,
+) -> Result<Option<UpdateSet>, Error> {
+    let longest = longest.clamp(Duration::from_secs(1), LONGEST_WAIT);
+    let request = request::wait_for_updates(collector, version, longest.as_secs());
+    let answer = session.call_for(live, &request, longest + GRACE).await?;
+    Ok(answer.child("returnval").map(read_set))
+}
+
+fn read_set(set: &Element) -> UpdateSet {
+    UpdateSet {
+        version: set.text_of("version").unwrap_or_default().to_owned(),
+        filters: set.all("filterSet").map(read_filter).collect(),
+        truncated: set.child("truncated").is_some_and(Element::is_true),
+    }
+}
+
+fn read_filter(update: &Element) -> FilterUpdate {
+    let mut objects: Vec<_> = update.all("objectSet").filter_map(read_update).collect();
+    // Objects that a filter names and that do not exist (any more).
+    let missing = update.all("missingSet").filter_map(|m| Ref::read(m.child("obj")?));
+    objects.extend(missing.map(|obj| ObjectUpdate { obj, left: true, changes: Vec::new() }));
+    FilterUpdate { filter: update.text_of("filter").unwrap_or_default().to_owned(), objects }
+}
+
+fn read_update(update: &Element) -> Option<ObjectUpdate> {
+    let changes = update.all("changeSet").filter_map(|c| {
+        let kept = !matches!(c.text_of("op"), Some("remove" | "indirectRemove"));
+        Some(PropertyChange { path: c.text_of("name")?.to_owned(), value: c.child("val").filter(|_| kept).cloned() })
+    });
+    Some(ObjectUpdate {
+        obj: Ref::read(update.child("obj")?)?,
+        left: update.text_of("kind") == Some("leave"),
+        changes: changes.collect(),
+    })
+}

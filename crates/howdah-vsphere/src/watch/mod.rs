@@ -1,0 +1,177 @@
+//! Following the VMs of clusters: one task, one session and one property collector for a whole site,
+//! however many clusters are followed.
+//!
+//! ```text
+//!            first listener            all set up               update, command, resync
+//!  idle ---------------------> starting ---------> following <-----------+
+//!   ^  ^                          |                   |  |  |            |
+//!   |  +--------------------------+--- last listener -+  |  +------------+
+//!   |                             |       leaves         |
+//!   +-- waiting <-----------------+----------------------+  connection, session or collector lost
+//!       (backoff)
+//! ```
+//!
+//! Invariants: what listeners were told adds up to what vCenter showed last; after a loss they get
+//! [`WatchEvent::Reset`] first. The number of calls depends on the followed clusters' VMs only: the
+//! site-wide filter is on folders, and VMs are looked at through the view of a cluster's own folder.
+
+mod follow;
+mod site;
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures::stream::{BoxStream, Stream, StreamExt};
+use howdah_core::facts::WatchEvent;
+use howdah_core::failure::ErrorKind;
+use howdah_core::ids::ClusterName;
+use howdah_core::traits::Remote;
+use howdah_transport::Backoff;
+use tokio::sync::mpsc;
+
+use crate::error::Error;
+use crate::fault::FaultKind;
+use crate::session::Session;
+use site::Site;
+
+/// How often everything is read anew, in case an update was lost.
+pub(crate) const RESYNC: Duration = Duration::from_secs(600);
+
+/// A refused password is not tried often: vCenter locks accounts.
+const AFTER_REFUSED_LOGIN: Duration = Duration::from_secs(300);
+
+/// Where listeners are sent to.
+type Listener = mpsc::UnboundedSender<Remote<WatchEvent>>;
+
+/// What the task is told.
+enum Command {
+    Listen { cluster: String, id: u64, to: Listener },
+    Leave { cluster: String, id: u64 },
+}
+
+/// The handle of the task; the task starts with the first stream and ends when the handle and all
+/// streams are gone.
+pub(crate) struct Watcher {
+    session: Arc<Session>,
+    folder_prefix: String,
+    commands: OnceLock<mpsc::UnboundedSender<Command>>,
+    next: AtomicU64,
+}
+
+impl Watcher {
+    pub(crate) fn new(session: Arc<Session>, folder_prefix: String) -> Self {
+        Self { session, folder_prefix, commands: OnceLock::new(), next: AtomicU64::new(0) }
+    }
+
+    /// Follows a cluster's VMs until the stream is dropped.
+    pub(crate) fn watch(&self, cluster: &ClusterName) -> BoxStream<'static, Remote<WatchEvent>> {
+        let commands = self.commands.get_or_init(|| {
+            let (send, receive) = mpsc::unbounded_channel();
+            tokio::spawn(run(self.session.clone(), self.folder_prefix.clone(), receive));
+            send
+        });
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let (to, events) = mpsc::unbounded_channel();
+        let cluster = cluster.as_str().to_owned();
+        // The task ends only after the last sender, so it is there to hear this.
+        let _ = commands.send(Command::Listen { cluster: cluster.clone(), id, to });
+        Watching { events, commands: commands.clone(), cluster, id }.boxed()
+    }
+}
+
+/// A listener's end.
+struct Watching {
+    events: mpsc::UnboundedReceiver<Remote<WatchEvent>>,
+    commands: mpsc::UnboundedSender<Command>,
+    cluster: String,
+    id: u64,
+}
+
+impl Stream for Watching {
+    type Item = Remote<WatchEvent>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.events.poll_recv(cx)
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.commands.send(Command::Leave { cluster: std::mem::take(&mut self.cluster), id: self.id });
+    }
+}
+
+/// Why following ended.
+enum Ended {
+    /// Nobody listens any more.
+    Idle,
+    /// Nobody ever will.
+    Closed,
+    /// Something broke.
+    Lost(Error),
+}
+
+async fn run(session: Arc<Session>, folder_prefix: String, mut commands: mpsc::UnboundedReceiver<Command>) {
+    let backoff = Backoff { first: Duration::from_millis(250), max: Duration::from_secs(30), attempts: u32::MAX };
+    let mut site = Site::new(folder_prefix);
+    let mut failures = 0;
+    loop {
+        while site.is_empty() {
+            match commands.recv().await {
+                Some(command) => site.take(command),
+                None => return,
+            }
+        }
+        match follow::follow(&session, &mut site, &mut commands, &mut failures).await {
+            Ended::Idle => session.log_out().await,
+            Ended::Closed => return session.log_out().await,
+            Ended::Lost(error) => {
+                let expected = failures == 0 && is_end_of_session(&error);
+                failures += 1;
+                site.lose();
+                if expected {
+                    tracing::info!(%error, "the watch has to start again");
+                } else {
+                    tracing::warn!(error = %howdah_core::failure::chain(&error), failures, "the watch is interrupted");
+                }
+                let wait = match error.kind() {
+                    ErrorKind::Credentials => AFTER_REFUSED_LOGIN,
+                    _ if expected => Duration::ZERO,
+                    _ => backoff.delay(failures, 1.0),
+                };
+                if !expected {
+                    site.tell_error(error);
+                }
+                pause(wait, &mut site, &mut commands).await;
+            }
+        }
+    }
+}
+
+/// Waits, and goes on hearing commands meanwhile.
+async fn pause(wait: Duration, site: &mut Site, commands: &mut mpsc::UnboundedReceiver<Command>) {
+    let until = Instant::now() + wait;
+    while !site.is_empty() {
+        let left = until.saturating_duration_since(Instant::now());
+        match tokio::time::timeout(left, commands.recv()).await {
+            Ok(Some(command)) => site.take(command),
+            Ok(None) | Err(_) => return,
+        }
+    }
+}
+
+/// Whether the session or what lived in it is gone while the server is well.
+fn is_end_of_session(error: &Error) -> bool {
+    matches!(
+        error.fault_kind(),
+        Some(
+            FaultKind::NotAuthenticated
+                | FaultKind::RequestCanceled
+                | FaultKind::InvalidCollectorVersion
+                | FaultKind::ManagedObjectNotFound
+        )
+    )
+}
