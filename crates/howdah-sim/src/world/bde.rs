@@ -34,9 +34,7 @@ impl DnsType {
 
     /// From the manager's spelling.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Normal, Self::Dynamic, Self::Others]
-            .into_iter()
-            .find(|d| d.as_str() == text)
+        [Self::Normal, Self::Dynamic, Self::Others].into_iter().find(|d| d.as_str() == text)
     }
 }
 
@@ -456,12 +454,7 @@ impl BdeCluster {
     /// Registered networks in use, each once, the primary one first.
     pub fn networks(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
-        let management = self
-            .request
-            .networks
-            .get("MGT_NETWORK")
-            .into_iter()
-            .flatten();
+        let management = self.request.networks.get("MGT_NETWORK").into_iter().flatten();
         for name in management.chain(self.request.networks.values().flatten()) {
             if !names.contains(name) {
                 names.push(name.clone());
@@ -523,9 +516,6 @@ impl Bde {
 
     /// The cluster that uses a registered network, if any.
     pub fn user_of_network(&self, name: &str) -> Option<&str> {
-        self.clusters
-            .iter()
-            .find(|(_, c)| c.networks().iter().any(|n| n == name))
-            .map(|(n, _)| n.as_str())
+        self.clusters.iter().find(|(_, c)| c.networks().iter().any(|n| n == name)).map(|(n, _)| n.as_str())
     }
 }

@@ -57,11 +57,7 @@ pub enum BdeError {
 impl BdeError {
     /// A refusal of the catalogue with status 400.
     pub fn refused(code: &'static str, message: impl Into<String>) -> Self {
-        Self::Other {
-            code,
-            status: 400,
-            message: message.into(),
-        }
+        Self::Other { code, status: 400, message: message.into() }
     }
 
     /// The code, such as `BDD.NOT_FOUND`.
@@ -97,12 +93,7 @@ impl From<BdeError> for RemoteError {
     fn from(e: BdeError) -> Self {
         let (kind, code) = match (&e, e.code()) {
             (BdeError::NotFound { .. }, _) => (ErrorKind::NotFound, "bde_not_found"),
-            (
-                BdeError::AlreadyExists {
-                    what: "Cluster", ..
-                },
-                _,
-            ) => (ErrorKind::Conflict, "bde_cluster_name_taken"),
+            (BdeError::AlreadyExists { what: "Cluster", .. }, _) => (ErrorKind::Conflict, "bde_cluster_name_taken"),
             (BdeError::AlreadyExists { .. }, _) => (ErrorKind::Conflict, "bde_already_exists"),
             (BdeError::Maintenance, _) => (ErrorKind::Unavailable, "bde_maintenance"),
             (BdeError::Internal(_), _) => (ErrorKind::Internal, "bde_internal"),

@@ -11,8 +11,8 @@ use super::clock::Dice;
 use super::external::External;
 use super::faults::{Counters, Faults};
 use super::inventory::{
-    Backing, Compute, Datacenter, Datastore, Folder, GuestState, Host, Inventory, MoRef, Nic, Pool,
-    PortGroup, Switch, Vm,
+    Backing, Compute, Datacenter, Datastore, Folder, GuestState, Host, Inventory, MoRef, Nic, Pool, PortGroup, Switch,
+    Vm,
 };
 use super::journal::Journal;
 use super::keystone::{Keystone, Project, User};
@@ -48,20 +48,9 @@ pub(super) fn state(settings: SiteSettings, now: Timestamp) -> State {
     }
 }
 
-fn folder(
-    vc: &mut Inventory,
-    name: &str,
-    parent: Option<&MoRef>,
-    child_type: &'static str,
-    prefix: &str,
-) -> MoRef {
+fn folder(vc: &mut Inventory, name: &str, parent: Option<&MoRef>, child_type: &'static str, prefix: &str) -> MoRef {
     let key = vc.new_ref(prefix);
-    let made = Folder {
-        name: name.to_owned(),
-        parent: parent.cloned(),
-        child_type,
-        children: BTreeSet::new(),
-    };
+    let made = Folder { name: name.to_owned(), parent: parent.cloned(), child_type, children: BTreeSet::new() };
     vc.folders.insert(key.clone(), made);
     key
 }
@@ -98,53 +87,31 @@ fn datacenter(vc: &mut Inventory, settings: &SiteSettings, dice: &Dice, name: &s
     let root_pool = vc.new_ref("resgroup");
     vc.pools.insert(
         root_pool.clone(),
-        Pool {
-            name: "Resources".to_owned(),
-            parent: compute.clone(),
-            compute: compute.clone(),
-        },
+        Pool { name: "Resources".to_owned(), parent: compute.clone(), compute: compute.clone() },
     );
     if index == 0 {
         for pool in &settings.resource_pools {
             let key = vc.new_ref("resgroup");
-            let made = Pool {
-                name: pool.clone(),
-                parent: root_pool.clone(),
-                compute: compute.clone(),
-            };
+            let made = Pool { name: pool.clone(), parent: root_pool.clone(), compute: compute.clone() };
             vc.pools.insert(key, made);
         }
     }
     let hosts = (0..settings.hosts.max(1))
         .map(|n| {
             let key = vc.new_ref("host");
-            let made = Host {
-                name: format!("esx{:02}.{name}.example", n + 1),
-                compute: compute.clone(),
-            };
+            let made = Host { name: format!("esx{:02}.{name}.example", n + 1), compute: compute.clone() };
             vc.hosts.insert(key.clone(), made);
             key
         })
         .collect();
-    let made = Compute {
-        name: format!("{name}-cluster"),
-        parent: host_folder.clone(),
-        pool: root_pool,
-        hosts,
-    };
+    let made = Compute { name: format!("{name}-cluster"), parent: host_folder.clone(), pool: root_pool, hosts };
     vc.computes.insert(compute.clone(), made);
     if let Some(folder) = vc.folders.get_mut(&host_folder) {
         folder.children.insert(compute);
     }
     for datastore in &settings.datastores {
         let ds = vc.new_ref("datastore");
-        vc.datastores.insert(
-            ds.clone(),
-            Datastore {
-                name: datastore.clone(),
-                parent: datastore_folder.clone(),
-            },
-        );
+        vc.datastores.insert(ds.clone(), Datastore { name: datastore.clone(), parent: datastore_folder.clone() });
         if let Some(folder) = vc.folders.get_mut(&datastore_folder) {
             folder.children.insert(ds);
         }
@@ -162,11 +129,7 @@ fn datacenter(vc: &mut Inventory, settings: &SiteSettings, dice: &Dice, name: &s
             folder.children.insert(switch.clone());
         }
         vc.add_port_group(PortGroup {
-            name: if n == 0 {
-                format!("{name}-management")
-            } else {
-                format!("{name}-management{n}")
-            },
+            name: if n == 0 { format!("{name}-management") } else { format!("{name}-management{n}") },
             switch,
             parent: network_folder.clone(),
             backing_type: "standard",
@@ -176,13 +139,7 @@ fn datacenter(vc: &mut Inventory, settings: &SiteSettings, dice: &Dice, name: &s
             vlan: Some(10),
         });
     }
-    let made = Datacenter {
-        name: name.to_owned(),
-        vm_folder,
-        host_folder,
-        network_folder,
-        datastore_folder,
-    };
+    let made = Datacenter { name: name.to_owned(), vm_folder, host_folder, network_folder, datastore_folder };
     vc.datacenters.insert(key, made);
 }
 
@@ -193,10 +150,7 @@ fn template(vc: &mut Inventory, settings: &SiteSettings, dice: &Dice) -> Option<
     let (pool, host) = (compute.pool.clone(), compute.hosts.first()?.clone());
     let datastore = vc.datastores.first_key_value()?.0.clone();
     let (key, _) = vc.port_groups.first_key_value()?;
-    let backing = Backing::PortGroup {
-        key: key.clone(),
-        port_key: "1".to_owned(),
-    };
+    let backing = Backing::PortGroup { key: key.clone(), port_key: "1".to_owned() };
     let moref = VmRef::new(vc.new_ref("vm"));
     Some(Vm {
         moref,
@@ -214,16 +168,8 @@ fn template(vc: &mut Inventory, settings: &SiteSettings, dice: &Dice) -> Option<
         power: Power::Off,
         boot_time: None,
         boot: 0,
-        nics: vec![Nic::new(
-            0,
-            dice.mac(VMWARE, 0x80, 0xbf, "mac", "template"),
-            backing,
-        )],
-        tools: if settings.guest_tools {
-            Tools::NotRunning
-        } else {
-            Tools::NotInstalled
-        },
+        nics: vec![Nic::new(0, dice.mac(VMWARE, 0x80, 0xbf, "mac", "template"), backing)],
+        tools: if settings.guest_tools { Tools::NotRunning } else { Tools::NotInstalled },
         guest_state: GuestState::NotRunning,
         profile: settings.guest,
         extra_config: BTreeMap::new(),
@@ -261,27 +207,13 @@ fn bystander(vc: &mut Inventory, like: &Vm, dice: &Dice, index: usize, now: Time
 
 fn cluster_manager(settings: &SiteSettings, dice: &Dice, vc: &Inventory) -> Bde {
     let uuid = dice.uuid("bde", "");
-    let compute = vc
-        .computes
-        .values()
-        .next()
-        .map(|c| c.name.clone())
-        .unwrap_or_default();
+    let compute = vc.computes.values().next().map(|c| c.name.clone()).unwrap_or_default();
     let pools = settings.resource_pools.iter().map(|name| {
-        let pool = BdePool {
-            name: name.clone(),
-            vc_cluster: compute.clone(),
-            vc_pool: name.clone(),
-        };
+        let pool = BdePool { name: name.clone(), vc_cluster: compute.clone(), vc_pool: name.clone() };
         (name.clone(), pool)
     });
     let datastores = settings.datastores.iter().map(|name| {
-        let ds = BdeDatastore {
-            name: name.clone(),
-            kind: "SHARED".to_owned(),
-            spec: vec![name.clone()],
-            regex: false,
-        };
+        let ds = BdeDatastore { name: name.clone(), kind: "SHARED".to_owned(), spec: vec![name.clone()], regex: false };
         (name.clone(), ds)
     });
     let distros = settings.distros.iter().map(|d| Distro {
@@ -321,35 +253,16 @@ fn identity(settings: &SiteSettings, dice: &Dice) -> Keystone {
     let mut keystone = Keystone::default();
     for name in &settings.projects {
         let id = short(dice, "project", name);
-        keystone.projects.insert(
-            id.clone(),
-            Project {
-                id,
-                name: name.clone(),
-                enabled: true,
-            },
-        );
+        keystone.projects.insert(id.clone(), Project { id, name: name.clone(), enabled: true });
     }
-    let first = settings
-        .projects
-        .first()
-        .map(|name| short(dice, "project", name))
-        .unwrap_or_default();
+    let first = settings.projects.first().map(|name| short(dice, "project", name)).unwrap_or_default();
     let logins = [
-        (
-            &settings.service_login,
-            ["admin", "member", "reader"].as_slice(),
-        ),
+        (&settings.service_login, ["admin", "member", "reader"].as_slice()),
         (&settings.user_login, &["member", "reader"]),
     ];
     for (login, roles) in logins {
         let id = short(dice, "user", &login.user);
-        let user = User {
-            id: id.clone(),
-            name: login.user.clone(),
-            password: login.password.clone(),
-            enabled: true,
-        };
+        let user = User { id: id.clone(), name: login.user.clone(), password: login.password.clone(), enabled: true };
         keystone.users.insert(id.clone(), user);
         let roles = roles.iter().map(|r| (*r).to_owned()).collect();
         keystone.assignments.insert((id, first.clone()), roles);

@@ -27,11 +27,7 @@ pub struct SimClock {
 impl SimClock {
     /// A clock that shows `epoch` now and then runs `speed` times as fast as tokio's time.
     pub fn new(epoch: Timestamp, speed: f64) -> Self {
-        Self {
-            epoch,
-            start: tokio::time::Instant::now(),
-            speed: speed.max(0.001),
-        }
+        Self { epoch, start: tokio::time::Instant::now(), speed: speed.max(0.001) }
     }
 
     /// How many simulated seconds pass in one of tokio's.
@@ -43,9 +39,7 @@ impl SimClock {
 impl Clock for SimClock {
     fn now(&self) -> Timestamp {
         let passed = self.start.elapsed().mul_f64(self.speed);
-        self.epoch
-            .saturating_add(SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX))
-            .unwrap_or(self.epoch)
+        self.epoch.saturating_add(SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX)).unwrap_or(self.epoch)
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
@@ -68,9 +62,8 @@ impl Dice {
     fn hash(&self, purpose: &str, subject: &str) -> u64 {
         // FNV-1a over both names, then a SplitMix64 finish: stable across platforms and versions.
         let bytes = purpose.bytes().chain([0]).chain(subject.bytes());
-        let mut h = bytes.fold(0xcbf2_9ce4_8422_2325 ^ self.seed, |h, b| {
-            (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        let mut h = bytes
+            .fold(0xcbf2_9ce4_8422_2325 ^ self.seed, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3));
         h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         h = (h ^ (h >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         h ^ (h >> 31)
@@ -120,10 +113,7 @@ impl Span {
 
     /// Always the same.
     pub const fn exactly(seconds: f64) -> Self {
-        Self {
-            from: seconds,
-            to: seconds,
-        }
+        Self { from: seconds, to: seconds }
     }
 
     /// The duration at a fraction of the range.
@@ -143,10 +133,7 @@ impl SeededEntropy {
     }
 
     fn draw<T>(&self, f: impl FnOnce(&mut StdRng) -> T) -> T {
-        f(&mut self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner))
+        f(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }
 

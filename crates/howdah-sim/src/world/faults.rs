@@ -122,13 +122,8 @@ impl FaultRule {
 
     /// A rule about work inside the world.
     pub fn inner(work: Inner, object: &str) -> Self {
-        let refuse = Effect::Refuse {
-            kind: ErrorKind::Internal,
-        };
-        Self {
-            object: object.to_owned(),
-            ..Self::new(work.system(), work.method(), refuse)
-        }
+        let refuse = Effect::Refuse { kind: ErrorKind::Internal };
+        Self { object: object.to_owned(), ..Self::new(work.system(), work.method(), refuse) }
     }
 
     /// The same, for one object (or a front of it with `*` behind).
@@ -214,14 +209,7 @@ impl Faults {
     /// Adds a rule; its number takes it away again.
     pub fn add(&mut self, rule: FaultRule) -> u64 {
         self.next += 1;
-        self.rules.insert(
-            self.next,
-            Armed {
-                rule,
-                fitted: 0,
-                met: 0,
-            },
-        );
+        self.rules.insert(self.next, Armed { rule, fitted: 0, met: 0 });
         self.next
     }
 
@@ -241,13 +229,7 @@ impl Faults {
     }
 
     /// What the rules say of this call. `dice` gives a fraction for a rule number and a count.
-    pub fn judge(
-        &mut self,
-        system: System,
-        method: &str,
-        object: &str,
-        dice: impl Fn(&str) -> f64,
-    ) -> Verdict {
+    pub fn judge(&mut self, system: System, method: &str, object: &str, dice: impl Fn(&str) -> f64) -> Verdict {
         let mut verdict = Verdict::default();
         for (number, armed) in &mut self.rules {
             let rule = &armed.rule;
@@ -287,19 +269,12 @@ impl Counters {
 
     /// Calls of one method.
     pub fn of(&self, system: System, method: &str) -> u64 {
-        self.0
-            .get(&(system, method.to_owned()))
-            .copied()
-            .unwrap_or_default()
+        self.0.get(&(system, method.to_owned())).copied().unwrap_or_default()
     }
 
     /// Calls of a system.
     pub fn total(&self, system: System) -> u64 {
-        self.0
-            .iter()
-            .filter(|((s, _), _)| *s == system)
-            .map(|(_, n)| n)
-            .sum()
+        self.0.iter().filter(|((s, _), _)| *s == system).map(|(_, n)| n).sum()
     }
 
     /// All of them.

@@ -343,9 +343,7 @@ impl Inventory {
     /// A folder by name directly below another.
     pub fn child_folder(&self, parent: &str, name: &str) -> Option<&MoRef> {
         let children = &self.folders.get(parent)?.children;
-        children
-            .iter()
-            .find(|c| self.folders.get(*c).is_some_and(|f| f.name == name))
+        children.iter().find(|c| self.folders.get(*c).is_some_and(|f| f.name == name))
     }
 
     /// Makes a folder, or finds the one of that name.
@@ -354,16 +352,9 @@ impl Inventory {
             return found.clone();
         }
         let key = self.new_ref("group-v");
-        let child_type = self
-            .folders
-            .get(parent)
-            .map_or("VirtualMachine", |f| f.child_type);
-        let folder = Folder {
-            name: name.to_owned(),
-            parent: Some(parent.to_owned()),
-            child_type,
-            children: BTreeSet::new(),
-        };
+        let child_type = self.folders.get(parent).map_or("VirtualMachine", |f| f.child_type);
+        let folder =
+            Folder { name: name.to_owned(), parent: Some(parent.to_owned()), child_type, children: BTreeSet::new() };
         self.folders.insert(key.clone(), folder);
         if let Some(above) = self.folders.get_mut(parent) {
             above.children.insert(key.clone());
@@ -447,17 +438,10 @@ impl Inventory {
     /// The name of what a card is plugged into, as the tools report it.
     pub fn network_name(&self, backing: &Backing) -> String {
         match backing {
-            Backing::PortGroup { key, .. } => self
-                .port_groups
-                .get(key)
-                .map(|p| p.name.clone())
-                .unwrap_or_default(),
-            Backing::Opaque(id) => self
-                .opaque
-                .values()
-                .find(|o| o.opaque_id == *id)
-                .map(|o| o.name.clone())
-                .unwrap_or_default(),
+            Backing::PortGroup { key, .. } => self.port_groups.get(key).map(|p| p.name.clone()).unwrap_or_default(),
+            Backing::Opaque(id) => {
+                self.opaque.values().find(|o| o.opaque_id == *id).map(|o| o.name.clone()).unwrap_or_default()
+            }
             Backing::Standard(name) => name.clone(),
         }
     }
@@ -466,12 +450,7 @@ impl Inventory {
     pub fn neutron_network(&self, backing: &Backing) -> Option<&str> {
         match backing {
             Backing::PortGroup { key, .. } => self.port_groups.get(key)?.network.as_deref(),
-            Backing::Opaque(id) => self
-                .opaque
-                .values()
-                .find(|o| o.opaque_id == *id)?
-                .network
-                .as_deref(),
+            Backing::Opaque(id) => self.opaque.values().find(|o| o.opaque_id == *id)?.network.as_deref(),
             Backing::Standard(_) => None,
         }
     }

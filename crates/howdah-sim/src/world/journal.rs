@@ -95,12 +95,7 @@ impl Journal {
 
     /// What it says of a cluster.
     pub fn report(&self, cluster: &str) -> Report {
-        let mut times: Vec<_> = self
-            .vms
-            .values()
-            .filter(|t| t.cluster == cluster)
-            .cloned()
-            .collect();
+        let mut times: Vec<_> = self.vms.values().filter(|t| t.cluster == cluster).cloned().collect();
         for t in &mut times {
             t.port_posted = t.mac.and_then(|m| self.posted.get(&m).copied());
         }

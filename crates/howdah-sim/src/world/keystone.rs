@@ -107,16 +107,12 @@ pub struct Keystone {
 impl Keystone {
     /// A project by id or name.
     pub fn project(&self, id_or_name: &str) -> Option<&Project> {
-        self.projects
-            .get(id_or_name)
-            .or_else(|| self.projects.values().find(|p| p.name == id_or_name))
+        self.projects.get(id_or_name).or_else(|| self.projects.values().find(|p| p.name == id_or_name))
     }
 
     /// A user by id or name.
     pub fn user(&self, id_or_name: &str) -> Option<&User> {
-        self.users
-            .get(id_or_name)
-            .or_else(|| self.users.values().find(|u| u.name == id_or_name))
+        self.users.get(id_or_name).or_else(|| self.users.values().find(|u| u.name == id_or_name))
     }
 
     /// A token that has not ended.
@@ -172,20 +168,12 @@ impl KeystoneError {
 
     /// 403.
     pub fn forbidden(message: &str) -> Self {
-        Self {
-            status: 403,
-            title: "Forbidden",
-            message: message.to_owned(),
-        }
+        Self { status: 403, title: "Forbidden", message: message.to_owned() }
     }
 
     /// 404.
     pub fn not_found(what: &str, id: &str) -> Self {
-        Self {
-            status: 404,
-            title: "Not Found",
-            message: format!("Could not find {what}: {id}."),
-        }
+        Self { status: 404, title: "Not Found", message: format!("Could not find {what}: {id}.") }
     }
 }
 

@@ -12,28 +12,47 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use howdah_core::failure::System;
+use howdah_core::ids::VmRef;
 use howdah_core::traits::Clock;
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
+mod address;
 pub mod bde;
+mod bde_create;
 pub mod bde_error;
+mod bde_events;
+mod bde_jobs;
+mod bde_ops;
+mod bde_templates;
 mod build;
 pub mod clock;
 pub mod external;
+mod external_ops;
 pub mod faults;
+mod guest;
 pub mod inventory;
 pub mod journal;
 pub mod keystone;
+mod keystone_ops;
+mod lease;
 pub mod neutron;
+mod neutron_ops;
+pub mod patience;
+mod port_ops;
+pub mod power;
 pub mod settings;
 pub mod state;
 pub mod vctask;
+pub mod vm_ops;
 
 use clock::{Dice, SeededEntropy, SimClock};
 use faults::Verdict;
 use settings::SiteSettings;
 use state::State;
+
+/// As good as no limit, for a semaphore.
+const MANY: usize = 100_000;
 
 /// A simulated site's world. Cheap to clone; all clones are the same world.
 #[derive(Clone)]
@@ -46,6 +65,11 @@ struct Inner {
     state: Mutex<State>,
     revision: watch::Sender<u64>,
     clusters: Mutex<HashMap<String, watch::Sender<u64>>>,
+    signals: Mutex<HashMap<VmRef, watch::Sender<u64>>>,
+    /// Turns of the cluster manager's creates.
+    turns: Arc<Semaphore>,
+    /// Clones that the storage takes at a time.
+    clone_slots: Arc<Semaphore>,
     stopped: watch::Sender<bool>,
 }
 
@@ -61,16 +85,23 @@ impl World {
         let clock = SimClock::new(settings.epoch, settings.speed);
         let dice = Dice::new(settings.seed);
         let entropy = SeededEntropy::new(settings.seed);
+        let turns = if settings.bde_concurrent { MANY } else { 1 };
+        let slots = settings.timings.clone_parallel.unwrap_or(MANY).clamp(1, MANY);
         let state = build::state(settings, clock.now());
-        Self(Arc::new(Inner {
+        let world = Self(Arc::new(Inner {
             clock: Arc::new(clock),
             entropy: Arc::new(entropy),
             dice,
             state: Mutex::new(state),
             revision: watch::Sender::new(0),
             clusters: Mutex::new(HashMap::new()),
+            signals: Mutex::new(HashMap::new()),
+            turns: Arc::new(Semaphore::new(turns)),
+            clone_slots: Arc::new(Semaphore::new(slots)),
             stopped: watch::Sender::new(false),
-        }))
+        }));
+        world.write(State::seed_networks);
+        world
     }
 
     /// The clock, as core wants it.
@@ -102,6 +133,18 @@ impl World {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn turns(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.turns)
+    }
+
+    fn clone_slots(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.clone_slots)
+    }
+
+    fn signals(&self) -> MutexGuard<'_, HashMap<VmRef, watch::Sender<u64>>> {
+        self.0.signals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Looks at the state.
     pub fn read<R>(&self, look: impl FnOnce(&State) -> R) -> R {
         look(&self.lock())
@@ -118,11 +161,7 @@ impl World {
         drop(state);
         self.0.revision.send_modify(|r| *r = revision.max(*r));
         if !touched.is_empty() {
-            let mut clusters = self
-                .0
-                .clusters
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut clusters = self.0.clusters.lock().unwrap_or_else(PoisonError::into_inner);
             for name in touched {
                 if let Some(sender) = clusters.get(&name) {
                     if sender.receiver_count() == 0 {
@@ -153,15 +192,8 @@ impl World {
 
     /// Moves only when something changes in a VM of this cluster (or such a VM comes or goes).
     pub fn subscribe_cluster(&self, cluster: &str) -> watch::Receiver<u64> {
-        let mut clusters = self
-            .0
-            .clusters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        clusters
-            .entry(cluster.to_owned())
-            .or_insert_with(|| watch::Sender::new(0))
-            .subscribe()
+        let mut clusters = self.0.clusters.lock().unwrap_or_else(PoisonError::into_inner);
+        clusters.entry(cluster.to_owned()).or_insert_with(|| watch::Sender::new(0)).subscribe()
     }
 
     /// Waits until the state is as wanted. Only ends when it is: put a deadline around it.
@@ -197,9 +229,7 @@ impl World {
         let (verdict, took) = {
             let mut state = self.lock();
             state.counters.count(system, method);
-            let verdict = state
-                .faults
-                .judge(system, method, object, |s| dice.fraction("fault", s));
+            let verdict = state.faults.judge(system, method, object, |s| dice.fraction("fault", s));
             let subject = format!("{method}/{object}/{}", state.counters.of(system, method));
             let took = dice.span(state.settings.timings.call, "call", &subject);
             let took = took + Duration::from_secs_f64(verdict.delay.max(0.0));

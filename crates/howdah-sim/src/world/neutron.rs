@@ -270,11 +270,7 @@ pub struct NeutronError {
 impl NeutronError {
     /// From its three parts.
     pub fn new(kind: &'static str, status: u16, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            status,
-            message: message.into(),
-        }
+        Self { kind, status, message: message.into() }
     }
 
     /// 404 of a network, subnet, port or security group.
@@ -296,19 +292,13 @@ impl NeutronError {
 
     /// 409: the MAC is taken.
     pub fn mac_in_use(network: &str, mac: Mac) -> Self {
-        let message = format!(
-            "Unable to complete operation for network {network}. The mac address {mac} is in use."
-        );
+        let message = format!("Unable to complete operation for network {network}. The mac address {mac} is in use.");
         Self::new("MacAddressInUse", 409, message)
     }
 
     /// 403 of a policy rule.
     pub fn policy(rule: &str) -> Self {
-        Self::new(
-            "PolicyNotAuthorized",
-            403,
-            format!("rule:{rule} is disallowed by policy"),
-        )
+        Self::new("PolicyNotAuthorized", 403, format!("rule:{rule} is disallowed by policy"))
     }
 
     /// 400.
@@ -321,9 +311,7 @@ impl From<NeutronError> for RemoteError {
     fn from(e: NeutronError) -> Self {
         let (kind, code) = match (e.kind, e.status) {
             ("MacAddressInUse", _) => (ErrorKind::Conflict, "neutron_mac_in_use"),
-            ("IpAddressAlreadyAllocated" | "IpAddressInUse", _) => {
-                (ErrorKind::Conflict, "neutron_address_in_use")
-            }
+            ("IpAddressAlreadyAllocated" | "IpAddressInUse", _) => (ErrorKind::Conflict, "neutron_address_in_use"),
             ("OverQuota", _) => (ErrorKind::Exhausted, "neutron_over_quota"),
             ("IpAddressGenerationFailure", _) => (ErrorKind::Exhausted, "neutron_no_address_left"),
             (_, 404) => (ErrorKind::NotFound, "neutron_not_found"),

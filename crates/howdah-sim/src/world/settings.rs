@@ -21,9 +21,7 @@ pub enum NetworkBackend {
 }
 
 /// What asks for a lease in a guest, and how patient it is.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GuestProfile {
     /// `dhclient -1` of the RHEL 6 and 7 network scripts: one minute, then never again.
@@ -40,12 +38,7 @@ pub enum GuestProfile {
 
 impl GuestProfile {
     /// All of them.
-    pub const ALL: [Self; 4] = [
-        Self::Initscripts,
-        Self::Ifupdown,
-        Self::NetworkManager,
-        Self::Networkd,
-    ];
+    pub const ALL: [Self; 4] = [Self::Initscripts, Self::Ifupdown, Self::NetworkManager, Self::Networkd];
 }
 
 /// Where leases come from.
@@ -71,10 +64,7 @@ pub struct Login {
 impl Login {
     /// From both.
     pub fn new(user: &str, password: &str) -> Self {
-        Self {
-            user: user.to_owned(),
-            password: password.to_owned(),
-        }
+        Self { user: user.to_owned(), password: password.to_owned() }
     }
 }
 
@@ -332,31 +322,15 @@ fn default_distros() -> Vec<DistroSeed> {
         "hbase_regionserver",
         "hbase_client",
     ];
-    let mesos = [
-        "zookeeper",
-        "mesos_master",
-        "mesos_chronos",
-        "mesos_marathon",
-        "mesos_slave",
-        "mesos_docker",
-    ];
+    let mesos = ["zookeeper", "mesos_master", "mesos_chronos", "mesos_marathon", "mesos_slave", "mesos_docker"];
     vec![
         distro("bigtop", "BIGTOP", "0.8", &hadoop),
         distro("mesos", "MESOS", "0.21", &mesos),
-        distro(
-            "kafka",
-            "GENERIC",
-            "0.8",
-            &["zookeeper", "kafka_broker", "basic"],
-        ),
+        distro("kafka", "GENERIC", "0.8", &["zookeeper", "kafka_broker", "basic"]),
     ]
 }
 
 /// Whether a bystander is on, for the inventory's first look.
 pub(crate) fn bystander_power(index: usize) -> Power {
-    if index.is_multiple_of(3) {
-        Power::Off
-    } else {
-        Power::On
-    }
+    if index.is_multiple_of(3) { Power::Off } else { Power::On }
 }

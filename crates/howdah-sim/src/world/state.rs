@@ -65,11 +65,7 @@ impl State {
     /// Whether a rule stops this piece of inner work now.
     pub fn fails(&mut self, work: Inner, object: &str) -> bool {
         let dice = self.dice;
-        let verdict = self
-            .faults
-            .judge(work.system(), work.method(), object, |s| {
-                dice.fraction("fault", s)
-            });
+        let verdict = self.faults.judge(work.system(), work.method(), object, |s| dice.fraction("fault", s));
         verdict.refuse.is_some()
     }
 }

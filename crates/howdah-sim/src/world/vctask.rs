@@ -78,19 +78,14 @@ pub struct VcFault {
 impl VcFault {
     /// A fault without a subject.
     pub fn new(name: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            name,
-            message: message.into(),
-            about: None,
-        }
+        Self { name, message: message.into(), about: None }
     }
 
     /// The object has been deleted, or never was.
     pub fn not_found(reference: &str) -> Self {
         Self {
             name: "ManagedObjectNotFound",
-            message: "The object has already been deleted or has not been completely created"
-                .to_owned(),
+            message: "The object has already been deleted or has not been completely created".to_owned(),
             about: Some(reference.to_owned()),
         }
     }
@@ -99,9 +94,7 @@ impl VcFault {
     pub fn power_state(now: &str) -> Self {
         Self {
             name: "InvalidPowerState",
-            message: format!(
-                "The attempted operation cannot be performed in the current state ({now})."
-            ),
+            message: format!("The attempted operation cannot be performed in the current state ({now})."),
             about: Some(now.to_owned()),
         }
     }
@@ -127,11 +120,6 @@ impl From<VcFault> for RemoteError {
             "TaskInProgress" | "ConcurrentAccess" => (ErrorKind::Unavailable, "vcenter_busy"),
             _ => (ErrorKind::Internal, "vcenter_fault"),
         };
-        Self::new(
-            System::VCenter,
-            kind,
-            code,
-            format!("{}: {}", fault.name, fault.message),
-        )
+        Self::new(System::VCenter, kind, code, format!("{}: {}", fault.name, fault.message))
     }
 }

@@ -1,0 +1,292 @@
+//! The create job's part in vCenter: each VM is cloned, reconfigured, given its disks, and only
+//! then powered on and waited for. All VMs of a cluster go this way side by side.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use howdah_core::ids::VmRef;
+
+use super::bde::NodeStatus;
+use super::bde_jobs::{Job, Step, Stopped};
+use super::clock::Span;
+use super::faults::Inner;
+use super::inventory::{Backing, FIRST_NIC};
+use super::state::State;
+use super::vm_ops::{CloneSpec, NicChange, NicOperation, Reconfigure};
+
+/// Steps of a create.
+const STEPS: f64 = 15.0;
+
+/// How long another create may keep this one waiting.
+const PATIENCE: Duration = Duration::from_secs(240 * 60);
+
+/// What a node needs to be made.
+#[derive(Debug, Clone)]
+struct Plan {
+    node: String,
+    group: String,
+    cpu: u32,
+    memory_mb: u32,
+    disk_gb: u32,
+    place: usize,
+}
+
+impl Job {
+    /// Makes the nodes that have no VM, and installs the software on them.
+    pub(super) async fn create(&self) -> Step {
+        let turn = {
+            let turns = self.world.turns();
+            let wait = turns.acquire_owned();
+            tokio::select! {
+                turn = wait => turn.map_err(|_| Stopped::Dead)?,
+                () = self.world.sleep(PATIENCE) => {
+                    let says = "Another cluster is being created.";
+                    return Err(Stopped::failed("VC_PROVIDER.CONCURRENT_CLUSTER_CREATING", says));
+                }
+            }
+        };
+        self.pause(|t| t.plan, "plan").await?;
+        self.progress(1.0, STEPS)?;
+        let plans = self.plans();
+        for plan in &plans {
+            self.node(&plan.node, |n| n.action = Some("Cloning VM".to_owned()))?;
+        }
+        self.progress(2.0, STEPS)?;
+        self.make_folder()?;
+        let made = plans.iter().map(|plan| self.make(plan, plans.len()));
+        let ended: Vec<Step> = join_all(made).await;
+        drop(turn);
+        if ended.contains(&Err(Stopped::Dead)) {
+            return Err(Stopped::Dead);
+        }
+        self.progress(4.0, STEPS)?;
+        if let Some(failed) = ended.into_iter().find(Step::is_err) {
+            return failed;
+        }
+        self.verify_nodes()?;
+        self.progress(5.0, STEPS)?;
+        let nodes: Vec<_> = plans.into_iter().map(|p| p.node).collect();
+        self.provision(&nodes).await?;
+        self.progress(STEPS, STEPS)
+    }
+
+    fn plans(&self) -> Vec<Plan> {
+        self.look(|_, c| {
+            let mut place = 0;
+            let mut plans = Vec::new();
+            for group in &c.groups {
+                for node in &group.nodes {
+                    place += 1;
+                    if node.vm.is_none() {
+                        plans.push(Plan {
+                            node: node.name.clone(),
+                            group: group.request.name.clone(),
+                            cpu: group.cpu,
+                            memory_mb: group.memory_mb,
+                            disk_gb: group.disk_gb,
+                            place,
+                        });
+                    }
+                }
+            }
+            plans
+        })
+    }
+
+    /// `<root>/<cluster>/<group>`, in the template's datacenter.
+    fn make_folder(&self) -> Step {
+        self.state(|s| {
+            let Some(root) = s.vc.datacenters.first_key_value().map(|(_, d)| d.vm_folder.clone()) else {
+                return;
+            };
+            let name = s.bde.root_folder.clone();
+            let root = s.vc.ensure_folder(&root, &name);
+            let folder = s.vc.ensure_folder(&root, &self.cluster);
+            if let Some(cluster) = s.bde.clusters.get_mut(&self.cluster) {
+                for group in &cluster.groups {
+                    s.vc.ensure_folder(&folder, &group.request.name);
+                }
+                cluster.folder = Some(folder);
+            }
+        })
+    }
+
+    async fn make(&self, plan: &Plan, of: usize) -> Step {
+        let outcome = self.make_vm(plan).await;
+        if let Err(Stopped::Failed { message, .. }) = &outcome {
+            self.state(|s| {
+                let stamp = s.now;
+                if let Some(node) = s.bde.clusters.get_mut(&self.cluster).and_then(|c| c.node_mut(&plan.node)) {
+                    node.action = Some("VM creation failed".to_owned());
+                    node.action_failed = true;
+                    node.error = Some(format!("[{stamp}] {message}"));
+                }
+            })?;
+        }
+        self.state(|s| {
+            if let Some(task) = s.bde.tasks.get_mut(&self.task) {
+                #[allow(clippy::cast_precision_loss)]
+                let share = 1.0 / of.max(1) as f64 / STEPS;
+                task.progress = (task.progress + share).min(3.0 / STEPS);
+            }
+        })?;
+        outcome
+    }
+
+    async fn make_vm(&self, plan: &Plan) -> Step {
+        let vm = self.clone_node(plan).await?;
+        let at = |what: &str| format!("{}/{what}", plan.node);
+        self.pause(|t| t.reconfigure, &at("nics")).await?;
+        self.plug_in(plan, &vm)?;
+        self.pause(|t| t.configure, &at("drs")).await?;
+        self.pause(|t| t.disks, &at("disks")).await?;
+        self.reconfigure(&vm, &Reconfigure { add_disks_gb: vec![plan.disk_gb], ..Reconfigure::default() })?;
+        self.pause(|t| t.configure, &at("extra")).await?;
+        let machine_id = self.state(|s| s.machine_id(&self.cluster))?;
+        let extra = vec![("machine.id".to_owned(), machine_id)];
+        self.reconfigure(&vm, &Reconfigure { extra_config: extra, ..Reconfigure::default() })?;
+        self.pause(|t| t.configure, &at("ha")).await?;
+        self.pause(|t| t.configure, &at("uuid")).await?;
+        let extra = vec![("disk.EnableUUID".to_owned(), "TRUE".to_owned())];
+        self.reconfigure(&vm, &Reconfigure { extra_config: extra, ..Reconfigure::default() })?;
+        self.power_on_and_wait(&plan.node, &vm).await
+    }
+
+    async fn clone_node(&self, plan: &Plan) -> Step<VmRef> {
+        let asked = self.world.now();
+        let together = self.world.read(|s| s.settings.timings.clone_together);
+        let slots = self.world.clone_slots();
+        // A slot of the storage: vCenter queues what goes beyond them.
+        let _slot = if together { None } else { Some(slots.acquire_owned().await.map_err(|_| Stopped::Dead)?) };
+        let spec = self.state(|s| s.clone_spec(&self.cluster, plan))?;
+        let failed = |says: String| Stopped::failed("CLUSTERING_SERVICE.VM_CREATION_FAILED", says);
+        let (template, spec) = spec.ok_or_else(|| failed("There is no node template.".to_owned()))?;
+        let vm = self.state(|s| s.add_clone(&template, &spec).inspect(|vm| s.note_clone(vm, asked)))?;
+        let vm = vm.map_err(|e| failed(e.message))?;
+        if together {
+            self.pause(|t| Span::exactly(t.clone.to), "clone").await?;
+        } else {
+            self.pause(|t| t.clone, &format!("{}/clone", spec.subject)).await?;
+        }
+        let broken = self.state(|s| s.fails(Inner::Clone, &plan.node))?;
+        if broken {
+            let _ = self.world.destroy_now(&vm);
+            return Err(failed(format!("Cannot create VM {}: a fault was injected here.", plan.node)));
+        }
+        self.state(|s| {
+            s.finish_clone(&vm);
+            let host = s.vm(&vm).and_then(|v| s.vc.hosts.get(&v.host)).map(|h| h.name.clone());
+            let cluster = s.bde.clusters.get_mut(&self.cluster);
+            let pool = cluster.as_ref().and_then(|c| c.rp_names.first().cloned());
+            if let Some(node) = cluster.and_then(|c| c.node_mut(&plan.node)) {
+                node.vm = Some(vm.clone());
+                node.status = NodeStatus::PoweredOff;
+                node.action = Some("Reconfiguring VM".to_owned());
+                node.host = host;
+                node.pool = pool;
+                node.incarnation += 1;
+            }
+        })?;
+        Ok(vm)
+    }
+
+    /// The first card goes to the management network, keeping its address; the others are added.
+    fn plug_in(&self, plan: &Plan, vm: &VmRef) -> Step {
+        let nics = self.state(|s| s.nic_changes(&self.cluster))?;
+        let nics = nics.map_err(|missing| {
+            let says = format!("VM {}: port group {missing} is not there.", plan.node);
+            Stopped::failed("VC.CONFIG_VM_FAILED", says)
+        })?;
+        let size =
+            Reconfigure { nics, cpus: Some(plan.cpu), memory_mb: Some(plan.memory_mb), ..Reconfigure::default() };
+        self.reconfigure(vm, &size)?;
+        self.state(|s| {
+            let now = s.now;
+            s.journal.of(vm).mac_final.get_or_insert(now);
+        })
+    }
+
+    fn reconfigure(&self, vm: &VmRef, change: &Reconfigure) -> Step {
+        let failed = |e: super::vctask::VcFault| Stopped::failed("VC.CONFIG_VM_FAILED", e.message);
+        self.world.reconfigure_now(vm, change).map_err(failed)
+    }
+
+    /// Powers a node on and waits for its addresses. Running out of time is not an error here:
+    /// the check of all nodes that follows is what fails.
+    pub(super) async fn power_on_and_wait(&self, node: &str, vm: &VmRef) -> Step {
+        self.pause(|t| t.power, &format!("{node}/on")).await?;
+        if self.state(|s| s.fails(Inner::PowerOn, node))? {
+            let says = format!("Cannot power on VM {node}: a fault was injected here.");
+            return Err(Stopped::failed("VC.POWER_ON_VM_FAILED", says));
+        }
+        // Somebody else may have switched it on.
+        let _ = self.world.power_on_now(vm);
+        self.world.wait_for_addresses(vm).await;
+        self.state(|_| ())
+    }
+}
+
+impl State {
+    fn clone_spec(&self, cluster: &str, plan: &Plan) -> Option<(VmRef, CloneSpec)> {
+        let found = self.bde.clusters.get(cluster)?;
+        let template = self.bde.template.clone()?;
+        let above = found.folder.clone()?;
+        let incarnation = self.bde.node(cluster, &plan.node)?.incarnation;
+        let pool = found.rp_names.first().and_then(|name| {
+            let registered = self.bde.pools.get(name)?;
+            self.vc.pools.iter().find(|(_, p)| p.name == registered.vc_pool).map(|(key, _)| key.clone())
+        });
+        let hosts: Vec<_> = self.vc.hosts.keys().collect();
+        let host = hosts.get(plan.place % hosts.len().max(1)).map(|h| (*h).clone());
+        let spec = CloneSpec {
+            name: plan.node.clone(),
+            folder: self.vc.child_folder(&above, &plan.group).cloned().unwrap_or(above),
+            pool,
+            host,
+            change: Reconfigure::default(),
+            power_on: false,
+            cluster: Some(cluster.to_owned()),
+            subject: format!("{}/{incarnation}", plan.node),
+        };
+        Some((template, spec))
+    }
+
+    fn nic_changes(&self, cluster: &str) -> Result<Vec<NicChange>, String> {
+        let networks = self.bde.clusters.get(cluster).map(super::bde::BdeCluster::networks).unwrap_or_default();
+        let mut changes = Vec::new();
+        for (index, name) in networks.iter().enumerate() {
+            let group = self.bde.networks.get(name).map(|n| n.port_group.clone()).unwrap_or_default();
+            let (key, _) = self.vc.port_group_named(&group).ok_or(group.clone())?;
+            let backing = Backing::PortGroup { key: key.clone(), port_key: index.to_string() };
+            let operation = if index == 0 { NicOperation::Edit } else { NicOperation::Add };
+            changes.push(NicChange { operation, backing: Some(backing), ..NicChange::edit(FIRST_NIC) });
+        }
+        Ok(changes)
+    }
+
+    /// What the guest is told about its cards.
+    fn machine_id(&self, cluster: &str) -> String {
+        let networks = self.bde.clusters.get(cluster).map(super::bde::BdeCluster::networks).unwrap_or_default();
+        let nics: Vec<_> = networks
+            .iter()
+            .filter_map(|n| self.bde.networks.get(n))
+            .map(|n| serde_json::json!({ "portgroup": n.port_group, "bootproto": "dhcp", "dnsType": n.dns_type.as_str() }))
+            .collect();
+        let first = nics.first().cloned().unwrap_or_default();
+        let nics = serde_json::Value::from(nics).to_string();
+        serde_json::json!({ "nics": nics, "bootproto": "dhcp", "portgroup": first["portgroup"] }).to_string()
+    }
+
+    fn note_clone(&mut self, vm: &VmRef, asked: jiff::Timestamp) {
+        let Some((name, cluster, mac)) =
+            self.vm(vm).map(|v| (v.name.clone(), v.cluster.clone().unwrap_or_default(), v.nics.first().map(|n| n.mac)))
+        else {
+            return;
+        };
+        let times = self.journal.of(vm);
+        times.name = name;
+        times.cluster = cluster;
+        times.mac = mac;
+        times.clone_requested = Some(asked);
+    }
+}

@@ -1,0 +1,322 @@
+//! The cluster manager's jobs: create, resume, start, stop, delete, resize.
+//!
+//! A job is one tokio task on the world's clock. It belongs to one life of the appliance: after
+//! a restart it finds that out at its next step and ends without a word, as a killed one would.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use howdah_core::facts::Power;
+use howdah_core::ids::VmRef;
+
+use super::World;
+use super::bde::{BdeCluster, BdeNode, BdeStatus, BdeTaskStatus, NodeStatus};
+use super::clock::Span;
+use super::faults::Inner;
+use super::settings::Timings;
+use super::state::State;
+
+/// What a job does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Work {
+    Create,
+    Resume,
+    Start,
+    Stop,
+    Delete,
+    Grow,
+    Shrink(String),
+}
+
+/// Why a job did not get to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// The appliance was restarted.
+    Dead,
+    /// A step failed.
+    Failed {
+        /// Code of the catalogue.
+        code: &'static str,
+        /// What it says.
+        message: String,
+    },
+}
+
+impl Stopped {
+    pub(super) fn failed(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Failed { code, message: message.into() }
+    }
+}
+
+/// One job.
+#[derive(Clone)]
+pub(super) struct Job {
+    pub(super) world: World,
+    pub(super) cluster: String,
+    pub(super) task: i64,
+    life: u64,
+}
+
+pub(super) type Step<T = ()> = Result<T, Stopped>;
+
+impl World {
+    pub(super) fn spawn_job(&self, cluster: &str, task: i64, work: Work) {
+        let life = self.read(|s| s.bde.life);
+        let job = Job { world: self.clone(), cluster: cluster.to_owned(), task, life };
+        self.spawn(async move { job.run(work).await });
+    }
+}
+
+impl Job {
+    async fn run(self, work: Work) {
+        let outcome = self.steps(&work).await;
+        self.world.write(|s| {
+            if s.bde.life == self.life {
+                s.end_job(&self, &work, outcome);
+            }
+        });
+    }
+
+    async fn steps(&self, work: &Work) -> Step {
+        self.state(|s| {
+            if let Some(task) = s.bde.tasks.get_mut(&self.task) {
+                task.status = BdeTaskStatus::Started;
+            }
+        })?;
+        match work {
+            Work::Create | Work::Grow => self.create().await,
+            Work::Resume => {
+                self.pause(|t| t.plan, "resume").await?;
+                self.delete_bad_nodes().await?;
+                self.create().await
+            }
+            Work::Start => self.start().await,
+            Work::Stop => self.stop().await,
+            Work::Delete => self.delete().await,
+            Work::Shrink(group) => self.shrink(group).await,
+        }
+    }
+
+    /// Changes the state, unless this job is dead.
+    pub(super) fn state<R>(&self, change: impl FnOnce(&mut State) -> R) -> Step<R> {
+        self.world.write(|s| if s.bde.life == self.life { Ok(change(s)) } else { Err(Stopped::Dead) })
+    }
+
+    /// Changes a node.
+    pub(super) fn node(&self, name: &str, change: impl FnOnce(&mut BdeNode)) -> Step {
+        self.state(|s| {
+            if let Some(node) = s.bde.clusters.get_mut(&self.cluster).and_then(|c| c.node_mut(name)) {
+                change(node);
+            }
+        })
+    }
+
+    /// Takes some time of the settings.
+    pub(super) async fn pause(&self, span: impl FnOnce(&Timings) -> Span, subject: &str) -> Step {
+        let span = self.world.read(|s| span(&s.settings.timings));
+        let time = self.world.dice().span(span, "job", &format!("{}/{subject}", self.cluster));
+        self.rest(time).await
+    }
+
+    /// Takes some time.
+    pub(super) async fn rest(&self, time: Duration) -> Step {
+        self.world.sleep(time).await;
+        if self.world.read(|s| s.bde.life) == self.life { Ok(()) } else { Err(Stopped::Dead) }
+    }
+
+    /// So many of so many steps are done.
+    pub(super) fn progress(&self, done: f64, of: f64) -> Step {
+        self.state(|s| {
+            if let Some(task) = s.bde.tasks.get_mut(&self.task) {
+                task.progress = (done / of).clamp(0.0, 1.0).max(task.progress);
+            }
+        })
+    }
+
+    /// Looks at the cluster.
+    pub(super) fn look<R: Default>(&self, look: impl FnOnce(&State, &BdeCluster) -> R) -> R {
+        self.world.read(|s| s.bde.clusters.get(&self.cluster).map(|c| look(s, c)).unwrap_or_default())
+    }
+
+    /// Nodes with their VMs, as far as they have one.
+    pub(super) fn vms(&self) -> Vec<(String, VmRef)> {
+        self.look(|_, c| c.nodes().filter_map(|n| Some((n.name.clone(), n.vm.clone()?))).collect())
+    }
+
+    async fn start(&self) -> Step {
+        let vms = self.vms();
+        let on = vms.iter().map(|(name, vm)| self.power_on_and_wait(name, vm));
+        let ended: Vec<Step> = join_all(on).await;
+        ended.into_iter().find(|e| *e == Err(Stopped::Dead)).unwrap_or(Ok(()))?;
+        self.progress(1.0, 3.0)?;
+        self.verify_nodes()?;
+        self.pause(|t| t.services, "start").await?;
+        self.progress(2.0, 3.0)?;
+        for (name, _) in vms {
+            self.node(&name, |n| n.status = NodeStatus::ServiceReady)?;
+        }
+        Ok(())
+    }
+
+    async fn stop(&self) -> Step {
+        self.pause(|t| t.services, "stop").await?;
+        self.progress(1.0, 2.0)?;
+        let off = self.vms().into_iter().map(|(name, vm)| async move {
+            self.pause(|t| t.shutdown, &format!("{name}/shutdown")).await?;
+            // It may be off already: somebody else was quicker.
+            let _ = self.world.power_off_now(&vm);
+            Ok(())
+        });
+        join_all(off).await.into_iter().collect::<Step>()
+    }
+
+    async fn delete(&self) -> Step {
+        self.pause(|t| t.services, "delete").await?;
+        self.progress(1.0, 4.0)?;
+        self.destroy(self.vms()).await?;
+        self.progress(3.0, 4.0)
+    }
+
+    /// Destroys VMs, those that are on after switching them off.
+    pub(super) async fn destroy(&self, vms: Vec<(String, VmRef)>) -> Step {
+        let gone = vms.into_iter().map(|(name, vm)| async move {
+            self.node(&name, |n| n.action = Some("Destroying VM".to_owned()))?;
+            if self.world.read(|s| s.vm(&vm).is_some_and(|v| v.power == Power::On)) {
+                self.pause(|t| t.power, &format!("{name}/off")).await?;
+                let _ = self.world.power_off_now(&vm);
+            }
+            self.pause(|t| t.destroy, &format!("{name}/destroy")).await?;
+            let _ = self.world.destroy_now(&vm);
+            Ok(())
+        });
+        join_all(gone).await.into_iter().collect()
+    }
+
+    async fn shrink(&self, group: &str) -> Step {
+        let surplus: Vec<String> = self.look(|_, c| {
+            let found = c.groups.iter().find(|g| g.request.name == group);
+            let keep = found.map_or(0, |g| usize::try_from(g.request.count).unwrap_or(usize::MAX));
+            found.into_iter().flat_map(|g| g.nodes.iter().skip(keep)).map(|n| n.name.clone()).collect()
+        });
+        for name in surplus.into_iter().rev() {
+            self.pause(|t| t.services, &format!("{name}/decommission")).await?;
+            let vm: Vec<_> = self.vms().into_iter().filter(|(n, _)| *n == name).collect();
+            self.destroy(vm).await?;
+            self.state(|s| {
+                for group in s.bde.clusters.get_mut(&self.cluster).into_iter().flat_map(|c| &mut c.groups) {
+                    group.nodes.retain(|n| n.name != name);
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Resume begins by deleting the nodes whose VM is missing, off, or without an address.
+    async fn delete_bad_nodes(&self) -> Step {
+        let bad = self.look(|s, c| {
+            let is_bad = |vm: &VmRef| s.vm(vm).is_none_or(|v| v.power != Power::On || !v.has_reported_address());
+            c.nodes()
+                .filter_map(|n| Some((n.name.clone(), n.vm.clone()?)))
+                .filter(|(_, vm)| is_bad(vm))
+                .collect::<Vec<_>>()
+        });
+        self.destroy(bad).await
+    }
+
+    /// Every node must have its addresses.
+    pub(super) fn verify_nodes(&self) -> Step {
+        let missing = self.state(|s| {
+            let stamp = s.now;
+            let mut missing = Vec::new();
+            for node in s.bde.clusters.get_mut(&self.cluster).into_iter().flat_map(BdeCluster::nodes_mut) {
+                if matches!(node.status, NodeStatus::VmReady | NodeStatus::ServiceReady) {
+                    continue;
+                }
+                missing.push(node.name.clone());
+                if node.error.is_none() {
+                    node.action = Some("Failed to query IP address".to_owned());
+                    node.action_failed = true;
+                    node.error = Some(format!("[{stamp}] Cannot get the IP address of VM {}.", node.name));
+                }
+            }
+            missing
+        })?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let says = format!("Cannot get the IP address of VM {}.", missing.join(", "));
+        Err(Stopped::failed("CLUSTERING_SERVICE.CANNOT_GET_IP_ADDRESS", says))
+    }
+
+    /// Installs the software on all nodes.
+    pub(super) async fn provision(&self, nodes: &[String]) -> Step {
+        let each = nodes.iter().map(|name| async move {
+            self.node(name, |n| n.action = Some("Setting password".to_owned()))?;
+            self.pause(|t| t.password, &format!("{name}/password")).await?;
+            self.node(name, |n| n.action = Some("Bootstrapping VM".to_owned()))?;
+            self.pause(|t| t.software, &format!("{name}/software")).await?;
+            if self.state(|s| s.fails(Inner::Software, name))? {
+                self.node(name, |n| {
+                    n.status = NodeStatus::BootstrapFailed;
+                    n.action_failed = true;
+                    n.error = Some(format!("Bootstrapping {name} failed."));
+                })?;
+                let says = format!("Bootstrapping of node {name} failed.");
+                return Err(Stopped::failed("SOFTWARE_MANAGEMENT.CLUSTER_OPERATIOIN_FAILURE", says));
+            }
+            self.node(name, |n| {
+                n.status = NodeStatus::ServiceReady;
+                n.action = None;
+            })
+        });
+        join_all(each).await.into_iter().collect()
+    }
+}
+
+impl State {
+    fn end_job(&mut self, job: &Job, work: &Work, outcome: Step) {
+        let now = self.now;
+        let failed = outcome.is_err();
+        if let Some(task) = self.bde.tasks.get_mut(&job.task) {
+            task.ended = Some(now);
+            match outcome {
+                Ok(()) => {
+                    task.status = BdeTaskStatus::Completed;
+                    task.progress = 1.0;
+                }
+                Err(Stopped::Failed { code, message }) => {
+                    task.status = BdeTaskStatus::Failed;
+                    task.error = Some(message);
+                    task.error_code = Some(code.to_owned());
+                }
+                Err(Stopped::Dead) => task.status = BdeTaskStatus::Abandoned,
+            }
+        }
+        if *work == Work::Delete && !failed {
+            let folder = self.bde.clusters.remove(&job.cluster).and_then(|c| c.folder);
+            if let Some(folder) = folder {
+                self.remove_cluster_folders(&folder);
+            }
+            return;
+        }
+        let Some(cluster) = self.bde.clusters.get_mut(&job.cluster) else {
+            return;
+        };
+        cluster.status = match (work, failed) {
+            (Work::Create | Work::Resume, true) => BdeStatus::ProvisionError,
+            (Work::Stop, false) => BdeStatus::Stopped,
+            (Work::Start | Work::Stop | Work::Delete | Work::Shrink(_), true) => BdeStatus::Error,
+            _ => BdeStatus::Running,
+        };
+    }
+
+    fn remove_cluster_folders(&mut self, folder: &str) {
+        let parent = self.vc.folders.get(folder).and_then(|f| f.parent.clone()).unwrap_or_default();
+        let below: Vec<_> =
+            self.vc.folders.get(folder).map(|f| f.children.iter().cloned().collect()).unwrap_or_default();
+        for child in below {
+            self.vc.remove_empty_folders(&child, folder);
+        }
+        self.vc.remove_empty_folders(folder, &parent);
+    }
+}
