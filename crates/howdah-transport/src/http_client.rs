@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use howdah_core::failure::ErrorKind;
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response};
 use rustls::ClientConfig;
+use rustls::crypto::CryptoProvider;
 
 use crate::trust::{Fingerprint, Trust, Verifier};
 
@@ -156,14 +157,24 @@ impl Http {
     pub fn new(trust: &Trust, deadlines: Deadlines) -> Result<Self, TransportError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = Arc::new(Verifier::new(trust, provider.clone())?);
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|e| TransportError::Roots { reason: e.to_string() })?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier.clone())
-            .with_no_client_auth();
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
+        let tls = config(provider, verifier.clone())?;
+        Self::build(Client::builder().tls_backend_preconfigured(tls), verifier, deadlines)
+    }
+
+    /// A client whose every request goes to the UNIX socket at `path`, whatever host its URL names.
+    ///
+    /// # Errors
+    /// If the client cannot be set up.
+    #[cfg(unix)]
+    pub fn unix(path: &std::path::Path, deadlines: Deadlines) -> Result<Self, TransportError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = Arc::new(Verifier::new(&Trust::Insecure, provider.clone())?);
+        let tls = config(provider, verifier.clone())?;
+        Self::build(Client::builder().tls_backend_preconfigured(tls).unix_socket(path), verifier, deadlines)
+    }
+
+    fn build(builder: ClientBuilder, verifier: Arc<Verifier>, deadlines: Deadlines) -> Result<Self, TransportError> {
+        let client = builder
             .connect_timeout(deadlines.connect)
             .timeout(deadlines.answer)
             .redirect(reqwest::redirect::Policy::none())
@@ -222,6 +233,15 @@ impl Http {
         }
         TransportError::Broken { server, call, source }
     }
+}
+
+fn config(provider: Arc<CryptoProvider>, verifier: Arc<Verifier>) -> Result<ClientConfig, TransportError> {
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| TransportError::Roots { reason: e.to_string() })?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth())
 }
 
 fn server_of(url: &reqwest::Url) -> String {

@@ -1,2 +1,3 @@
-//! placeholder
-fn main(){}
+//! t
+mod template;
+fn main() {}

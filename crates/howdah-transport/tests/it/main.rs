@@ -1,5 +1,7 @@
 //! The trust modes against a real TLS server on loopback.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

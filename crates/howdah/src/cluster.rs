@@ -1,0 +1,213 @@
+//! `howdah cluster ...`: requests to a service, and what comes back as tables or JSON.
+
+use howdah_openstack::{Keys, Named, OpenStack, Settings};
+use howdah_server::api::dto;
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::cli::{Change, Cluster, Connection, Create};
+use crate::exit::Failed;
+use crate::follow::{Outcome, follow, word};
+use crate::printer::{Printer, table};
+use crate::service::Service;
+use crate::template;
+
+/// Runs the command.
+pub async fn run(printer: Printer, connection: &Connection, command: &Cluster) -> Result<(), Failed> {
+    let service = connect(connection).await?;
+    match command {
+        Cluster::Create(create) => {
+            let body = body(create)?;
+            let id = create.id.unwrap_or_else(Uuid::new_v4);
+            let accepted = service.want(id, &body).await?;
+            printer.note(&format!("Cluster {} ({id}): {} accepted.", accepted.cluster.name, word(accepted.operation.kind)));
+            finish(printer, &service, accepted, create.no_wait).await
+        }
+        Cluster::List => list(printer, &service.list().await?),
+        Cluster::Show { cluster } => show(printer, &service.find(cluster).await?),
+        Cluster::Watch { cluster } => {
+            let cluster = service.find(cluster).await?;
+            report(printer, follow(printer, &service, cluster).await?)
+        }
+        Cluster::Stop(change) => to_state(printer, &service, change, dto::StateWord::Stopped).await,
+        Cluster::Start(change) => to_state(printer, &service, change, dto::StateWord::Running).await,
+        Cluster::Delete(change) => {
+            let cluster = service.find(&change.cluster).await?;
+            let accepted = service.delete(cluster.id).await?;
+            finish(printer, &service, accepted, change.no_wait).await
+        }
+    }
+}
+
+async fn to_state(printer: Printer, service: &Service, change: &Change, state: dto::StateWord) -> Result<(), Failed> {
+    let cluster = service.find(&change.cluster).await?;
+    let accepted = service.want_state(cluster.id, state).await?;
+    finish(printer, service, accepted, change.no_wait).await
+}
+
+async fn finish(printer: Printer, service: &Service, accepted: dto::Accepted, no_wait: bool) -> Result<(), Failed> {
+    if no_wait {
+        return show(printer, &accepted.cluster);
+    }
+    report(printer, follow(printer, service, accepted.cluster).await?)
+}
+
+fn report(printer: Printer, outcome: Outcome) -> Result<(), Failed> {
+    match outcome {
+        Outcome::Done(cluster) => show(printer, &cluster),
+        Outcome::Gone if printer.is_json() => printer.json(&json!({ "deleted": true })),
+        Outcome::Gone => printer.data("The cluster and everything that was made for it are gone."),
+    }
+}
+
+/// The service that the flags and the environment name, and a token for it.
+async fn connect(connection: &Connection) -> Result<Service, Failed> {
+    let local = connection.endpoint.as_deref().is_some_and(|e| e.starts_with("unix:"));
+    let mut token = connection.token.clone().map(SecretString::from);
+    let mut endpoint = connection.endpoint.clone();
+    if (token.is_none() && !local) || endpoint.is_none() {
+        let openstack = openstack(connection)?;
+        if endpoint.is_none() {
+            endpoint = openstack.endpoint_of("data-processing").await?;
+        }
+        if token.is_none() {
+            token = Some(openstack.token().await?);
+        }
+    }
+    let Some(endpoint) = endpoint else {
+        return Err(Failed::Usage {
+            message: "the Keystone catalogue has no data-processing service".to_owned(),
+            hint: Some("Give the address of Howdah's service: --endpoint or HOWDAH_ENDPOINT.".to_owned()),
+        });
+    };
+    Service::new(&endpoint, connection.ca_file.clone(), token)
+}
+
+fn openstack(connection: &Connection) -> Result<OpenStack, Failed> {
+    let keys = Keys::from_environment(|name| std::env::var(name).ok(), connection.cloud.as_deref());
+    let Some(keys) = keys else {
+        return Err(Failed::Usage {
+            message: "nobody to ask as: there is neither --token nor OS_AUTH_URL nor --cloud".to_owned(),
+            hint: Some("Source an openrc file, or give --endpoint unix:/PATH on the service's own host.".to_owned()),
+        });
+    };
+    let settings = Settings::from_keys(&keys).map_err(|e| Failed::Remote(e.into()))?;
+    OpenStack::new(settings).map_err(|e| Failed::Remote(e.into()))
+}
+
+/// The request's body, from flags or from a template.
+fn body(create: &Create) -> Result<Value, Failed> {
+    let mut body = match &create.template {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|source| Failed::Read { path: path.clone(), source })?;
+            let refused = |source| Failed::Template { path: path.display().to_string(), source };
+            let plan = template::read(&text, &create.params).map_err(refused)?;
+            if plan.network.is_some() || plan.subnet.is_some() {
+                return Err(Failed::Usage {
+                    message: format!("{} makes networks of its own, which only Heat can do", path.display()),
+                    hint: Some(format!("Use Heat: openstack stack create -t {} NAME", path.display())),
+                });
+            }
+            template::body(plan.cluster).map_err(refused)?
+        }
+        None => flags(create)?,
+    };
+    if let Some(path) = &create.password_file {
+        let text = std::fs::read_to_string(path).map_err(|source| Failed::Read { path: path.clone(), source })?;
+        body.insert("cluster_password".to_owned(), text.trim_end_matches(['\r', '\n']).into());
+    }
+    Ok(Value::Object(body))
+}
+
+fn flags(create: &Create) -> Result<Map<String, Value>, Failed> {
+    let mut body = Map::new();
+    let texts = [
+        ("name", &create.name),
+        ("network", &create.network),
+        ("subnet", &create.subnet),
+        ("cluster_type", &create.cluster_type),
+        ("site", &create.site),
+    ];
+    for (key, value) in texts {
+        if let Some(value) = value {
+            body.insert(key.to_owned(), value.clone().into());
+        }
+    }
+    for (key, list) in [("security_groups", &create.security_groups), ("resource_pools", &create.resource_pools)] {
+        if !list.is_empty() {
+            body.insert(key.to_owned(), json!(list));
+        }
+    }
+    if !create.groups.is_empty() {
+        let groups = create.groups.iter().map(|g| group(g)).collect::<Result<Vec<_>, _>>()?;
+        body.insert("node_groups".to_owned(), groups.into());
+    }
+    Ok(body)
+}
+
+/// `worker=3:hadoop_datanode+hadoop_nodemanager`
+fn group(text: &str) -> Result<Value, Failed> {
+    let parsed = text.split_once('=').and_then(|(name, rest)| {
+        let (count, roles) = rest.split_once(':')?;
+        let count: u32 = count.parse().ok()?;
+        let roles: Vec<_> = roles.split('+').filter(|r| !r.is_empty()).collect();
+        (!name.is_empty() && !roles.is_empty()).then(|| json!({ "name": name, "count": count, "roles": roles }))
+    });
+    parsed.ok_or_else(|| Failed::usage(format!("--group {text}: it has to be NAME=COUNT:ROLE+ROLE")))
+}
+
+fn list(printer: Printer, clusters: &dto::Clusters) -> Result<(), Failed> {
+    if printer.is_json() {
+        return printer.json(clusters);
+    }
+    if clusters.clusters.is_empty() {
+        printer.note("There are no clusters.");
+        return Ok(());
+    }
+    let rows = clusters.clusters.iter().map(|c| {
+        let addressed = format!("{}/{}", c.stages.addressed, c.node_count);
+        vec![c.id.to_string(), c.name.clone(), c.site.clone(), status(c), addressed, c.network.name.clone()]
+    });
+    printer.data(&table(&["id", "name", "site", "status", "addressed", "network"], rows))
+}
+
+/// Shows a cluster: what it is in a few lines, then its nodes.
+pub fn show(printer: Printer, cluster: &dto::Cluster) -> Result<(), Failed> {
+    if printer.is_json() {
+        return printer.json(cluster);
+    }
+    printer.data(&format!(
+        "{} ({})\n  site {}, type {}, network {} ({})\n  {}: {}",
+        cluster.name,
+        cluster.id,
+        cluster.site,
+        cluster.cluster_type,
+        cluster.network.name,
+        cluster.subnet.cidr,
+        status(cluster),
+        cluster.status_reason
+    ))?;
+    if cluster.nodes.is_empty() { Ok(()) } else { printer.data(&format!("\n{}", nodes(cluster))) }
+}
+
+/// The table of nodes.
+pub fn nodes(cluster: &dto::Cluster) -> String {
+    let text = |t: &Option<String>| t.clone().unwrap_or_else(|| "-".to_owned());
+    let rows = cluster.nodes.iter().map(|n| {
+        vec![
+            n.name.clone(),
+            n.group.clone(),
+            text(&n.vm_id),
+            text(&n.mac),
+            text(&n.port_id),
+            text(&n.address),
+            n.stage.to_string(),
+        ]
+    });
+    table(&["name", "group", "vm", "mac", "port", "address", "stage"], rows)
+}
+
+fn status(cluster: &dto::Cluster) -> String {
+    serde_json::to_value(cluster.status).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}

@@ -1,0 +1,141 @@
+//! How a run ends: exit codes, and failures as a person reads them.
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | it was refused, or it failed |
+//! | 2 | the command line, a file or the configuration is wrong |
+//! | 3 | the service cannot be reached |
+//! | 130 | interrupted with Ctrl-C |
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use howdah_core::failure::{ErrorKind, RemoteError, chain};
+use howdah_transport::TransportError;
+
+use crate::template::TemplateError;
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failed {
+    /// An argument is wrong in a way that the parser cannot see.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// A file could not be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The template was refused.
+    #[error("{path}")]
+    Template {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: TemplateError,
+    },
+    /// The configuration was refused; its text is a full report.
+    #[error("{0}")]
+    Config(String),
+    /// The service cannot be reached.
+    #[error("the Howdah service cannot be used")]
+    Service(#[source] TransportError),
+    /// The service answered in a way that is not its own.
+    #[error("{server} answered {status} with something that is not Howdah's")]
+    NotHowdah {
+        /// Which server.
+        server: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// The service refused.
+    #[error("{message}")]
+    Refused {
+        /// Stable code.
+        code: String,
+        /// Its sentence.
+        message: String,
+        /// Its hint.
+        hint: Option<String>,
+    },
+    /// A remote system refused before the service was asked.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// The operation ended badly.
+    #[error("{what} failed: {message}")]
+    Operation {
+        /// What was done.
+        what: String,
+        /// Why it failed.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The service itself could not run.
+    #[error("{what}")]
+    Run {
+        /// What it was about.
+        what: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Standard output failed.
+    #[error("cannot write to standard output")]
+    Stdout(#[source] std::io::Error),
+    /// Whoever read standard output has gone.
+    #[error("standard output was closed")]
+    ClosedPipe,
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Failed {
+    /// A wrong argument.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hint: None }
+    }
+
+    /// The exit code.
+    pub fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::ClosedPipe => 0,
+            Self::Usage { .. } | Self::Read { .. } | Self::Template { .. } | Self::Config(_) => 2,
+            Self::Service(_) | Self::NotHowdah { .. } => 3,
+            Self::Remote(e) if e.kind == ErrorKind::Unreachable => 3,
+            Self::Interrupted => 130,
+            _ => 1,
+        })
+    }
+
+    /// What to do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Usage { hint, .. } | Self::Refused { hint, .. } | Self::Operation { hint, .. } => hint.clone(),
+            Self::Template { source, .. } => source.hint().map(str::to_owned),
+            Self::Service(source) => source.hint(),
+            Self::NotHowdah { .. } => Some("Check the address of the service: --endpoint or HOWDAH_ENDPOINT.".to_owned()),
+            Self::Remote(e) => e.hint.clone(),
+            _ => None,
+        }
+    }
+
+    /// The message, its causes and its hint, as they are printed.
+    pub fn report(&self) -> String {
+        let hint = self.hint().map(|h| format!("\nhint: {h}")).unwrap_or_default();
+        format!("error: {}{hint}", chain(self))
+    }
+}

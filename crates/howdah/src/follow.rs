@@ -1,0 +1,229 @@
+//! The live view of a cluster: counts by stage while an operation runs, until it ends.
+//!
+//! On a terminal one line is drawn over and over; elsewhere a line is written whenever the counts
+//! change. A lost connection is announced and opened again after the last event that was seen,
+//! so nothing is missed and nothing is shown twice.
+
+use std::time::{Duration, Instant};
+
+use howdah_core::cluster::{Level, OperationKind, OperationState};
+use howdah_server::api::dto;
+use indicatif::{ProgressBar, ProgressStyle};
+use uuid::Uuid;
+
+use crate::exit::Failed;
+use crate::printer::Printer;
+use crate::service::{Service, is_passing};
+
+/// How long to go on trying to reach a service that was there a moment ago.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What a followed operation came to.
+pub enum Outcome {
+    /// The cluster as it is after a good end.
+    Done(Box<dto::Cluster>),
+    /// The cluster is gone: a delete's good end.
+    Gone,
+}
+
+/// Follows the newest operation of a cluster to its end.
+///
+/// # Errors
+/// If the operation fails, the service is lost for too long, or somebody presses Ctrl-C.
+pub async fn follow(printer: Printer, service: &Service, cluster: dto::Cluster) -> Result<Outcome, Failed> {
+    tokio::select! {
+        outcome = Following::new(printer, service, cluster).run() => outcome,
+        _ = tokio::signal::ctrl_c() => {
+            printer.note("Stopped watching; the operation goes on in the service.");
+            Err(Failed::Interrupted)
+        }
+    }
+}
+
+struct Following<'a> {
+    printer: Printer,
+    service: &'a Service,
+    id: Uuid,
+    cluster: dto::Cluster,
+    last: Option<u64>,
+    view: View,
+}
+
+impl<'a> Following<'a> {
+    fn new(printer: Printer, service: &'a Service, cluster: dto::Cluster) -> Self {
+        let view = View::new(printer, &cluster);
+        Self { printer, service, id: cluster.id, cluster, last: None, view }
+    }
+
+    async fn run(mut self) -> Result<Outcome, Failed> {
+        let operation = self.cluster.operation.id;
+        let mut lost: Option<Instant> = None;
+        loop {
+            if let Some(outcome) = self.end(operation) {
+                return outcome;
+            }
+            let mut stream = match self.service.follow(self.id, self.last).await {
+                Ok(stream) => {
+                    if lost.take().is_some() {
+                        self.view.say("The service is back.");
+                    }
+                    stream
+                }
+                Err(e) if is_gone(&e) => return self.gone(),
+                Err(e) if is_passing(&e) && lost.is_none_or(|l| l.elapsed() < PATIENCE) => {
+                    if lost.is_none() {
+                        self.view.say(&format!("The service is lost, trying again: {}", howdah_core::failure::chain(&e)));
+                        lost = Some(Instant::now());
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
+            while let Some(frame) = stream.next().await {
+                self.last = frame.id.or(self.last);
+                match frame.event.as_str() {
+                    "event" => {
+                        if let Ok(event) = serde_json::from_str::<dto::Event>(&frame.data) {
+                            self.view.event(&event);
+                        }
+                    }
+                    "cluster" => {
+                        if let Ok(cluster) = serde_json::from_str(&frame.data) {
+                            self.cluster = cluster;
+                            self.view.show(&self.cluster);
+                        }
+                    }
+                    "gone" => return self.gone(),
+                    _ => {}
+                }
+                if let Some(outcome) = self.end(operation) {
+                    return outcome;
+                }
+            }
+        }
+    }
+
+    fn gone(&self) -> Result<Outcome, Failed> {
+        self.view.finish();
+        if self.cluster.operation.kind == OperationKind::Delete {
+            return Ok(Outcome::Gone);
+        }
+        Err(Failed::Operation {
+            what: format!("the {} of {}", word(self.cluster.operation.kind), self.cluster.name),
+            message: "the cluster was deleted meanwhile".to_owned(),
+            hint: None,
+        })
+    }
+
+    fn end(&self, operation: Uuid) -> Option<Result<Outcome, Failed>> {
+        let now = &self.cluster.operation;
+        match now.state {
+            OperationState::Running => None,
+            OperationState::Succeeded if now.kind == OperationKind::Delete => None,
+            OperationState::Succeeded => {
+                self.view.finish();
+                if now.id != operation {
+                    self.printer.note("Another request came in between; this is its end.");
+                }
+                Some(Ok(Outcome::Done(Box::new(self.cluster.clone()))))
+            }
+            OperationState::Failed => {
+                self.view.finish();
+                let error = now.error.clone();
+                Some(Err(Failed::Operation {
+                    what: format!("the {} of {}", word(now.kind), self.cluster.name),
+                    message: error.as_ref().map(|e| e.message.clone()).unwrap_or_default(),
+                    hint: error.and_then(|e| e.hint),
+                }))
+            }
+        }
+    }
+}
+
+fn is_gone(failed: &Failed) -> bool {
+    matches!(failed, Failed::Refused { code, .. } if code == "cluster_not_found")
+}
+
+/// The operation's noun.
+pub fn word(kind: OperationKind) -> &'static str {
+    match kind {
+        OperationKind::Create => "create",
+        OperationKind::Start => "start",
+        OperationKind::Stop => "stop",
+        OperationKind::Delete => "delete",
+    }
+}
+
+/// How it is drawn.
+struct View {
+    printer: Printer,
+    bar: Option<ProgressBar>,
+    shown: std::cell::RefCell<String>,
+}
+
+impl View {
+    fn new(printer: Printer, cluster: &dto::Cluster) -> Self {
+        let bar = printer.draws().then(|| {
+            let bar = ProgressBar::new(100);
+            if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:24}] {msg}  {elapsed}") {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            bar.set_prefix(format!("{} {}", word(cluster.operation.kind), cluster.name));
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        let view = Self { printer, bar, shown: Default::default() };
+        view.show(cluster);
+        view
+    }
+
+    fn show(&self, cluster: &dto::Cluster) {
+        let counts = counts(cluster);
+        if let Some(bar) = &self.bar {
+            bar.set_position((cluster.progress * 100.0) as u64);
+            bar.set_message(counts);
+        } else if *self.shown.borrow() != counts {
+            self.printer.note(&format!("{:>3.0} %  {counts}", cluster.progress * 100.0));
+            self.shown.replace(counts);
+        }
+    }
+
+    /// Only what is not as expected interrupts the view; the rest is in the counts.
+    fn event(&self, event: &dto::Event) {
+        if event.level != Level::Info {
+            self.say(&format!("{}: {}", if event.level == Level::Error { "error" } else { "warning" }, event.message));
+        }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => self.printer.note(line),
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// `12 of 20 addressed: 3 planned, 2 cloned, 3 booting`.
+pub fn counts(cluster: &dto::Cluster) -> String {
+    let s = &cluster.stages;
+    let rest: Vec<_> = [(s.planned, "planned"), (s.cloned, "cloned"), (s.booting, "booting"), (s.no_address, "no address")]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, word)| format!("{n} {word}"))
+        .collect();
+    let head = if cluster.node_count == 0 {
+        "no nodes yet".to_owned()
+    } else {
+        format!("{} of {} addressed", s.addressed, cluster.node_count)
+    };
+    if rest.is_empty() { head } else { format!("{head}: {}", rest.join(", ")) }
+}

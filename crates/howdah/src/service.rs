@@ -1,0 +1,168 @@
+//! The native API as the command line uses it. Every method is one request; what it waits for and
+//! what it prints are its callers' business.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures::StreamExt;
+use howdah_server::api::dto;
+use howdah_transport::{Deadlines, Http, TransportError, Trust};
+use http::Method;
+use reqwest::{RequestBuilder, Response};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::exit::Failed;
+use crate::sse::{Frame, Frames};
+
+/// How long a stream is read before it is opened anew.
+const STREAM: Duration = Duration::from_secs(3600);
+
+/// A Howdah service.
+#[derive(Clone)]
+pub struct Service {
+    http: Http,
+    base: String,
+    token: Option<SecretString>,
+}
+
+impl Service {
+    /// A service at `endpoint`: `https://…`, `http://…` or `unix:/path`.
+    pub fn new(endpoint: &str, ca_file: Option<PathBuf>, token: Option<SecretString>) -> Result<Self, Failed> {
+        let deadlines = Deadlines::default();
+        let (http, base) = match endpoint.strip_prefix("unix:") {
+            // The host name is never looked up; a URL just has to have one.
+            Some(path) => (Http::unix(std::path::Path::new(path), deadlines), "http://howdah".to_owned()),
+            None => {
+                let trust = ca_file.map_or(Trust::System, Trust::CaFile);
+                (Http::new(&trust, deadlines), endpoint.trim_end_matches('/').to_owned())
+            }
+        };
+        Ok(Self { http: http.map_err(Failed::Service)?, base, token })
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, &format!("{}/v1{path}", self.base));
+        match &self.token {
+            Some(token) => request.header("X-Auth-Token", token.expose_secret()),
+            None => request,
+        }
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failed> {
+        let response = self.http.send(request).await.map_err(Failed::Service)?;
+        let response = refusal(response, &self.http).await?;
+        let (server, status) = (response.url().origin().ascii_serialization(), response.status().as_u16());
+        let body = self.http.body(response).await.map_err(Failed::Service)?;
+        serde_json::from_slice(&body).map_err(|_| Failed::NotHowdah { server, status })
+    }
+
+    /// `PUT /v1/clusters/{id}`.
+    pub async fn want(&self, id: Uuid, body: &Value) -> Result<dto::Accepted, Failed> {
+        self.answer(self.request(Method::PUT, &format!("/clusters/{id}")).json(body)).await
+    }
+
+    /// `PUT /v1/clusters/{id}/state`.
+    pub async fn want_state(&self, id: Uuid, state: dto::StateWord) -> Result<dto::Accepted, Failed> {
+        let body = serde_json::json!({ "state": state });
+        self.answer(self.request(Method::PUT, &format!("/clusters/{id}/state")).json(&body)).await
+    }
+
+    /// `DELETE /v1/clusters/{id}`.
+    pub async fn delete(&self, id: Uuid) -> Result<dto::Accepted, Failed> {
+        self.answer(self.request(Method::DELETE, &format!("/clusters/{id}"))).await
+    }
+
+    /// `GET /v1/clusters`.
+    pub async fn list(&self) -> Result<dto::Clusters, Failed> {
+        self.answer(self.request(Method::GET, "/clusters")).await
+    }
+
+    /// `GET /v1/clusters/{id}`.
+    pub async fn show(&self, id: Uuid) -> Result<dto::Cluster, Failed> {
+        self.answer(self.request(Method::GET, &format!("/clusters/{id}"))).await
+    }
+
+    /// A cluster by its name or id.
+    pub async fn find(&self, name: &str) -> Result<dto::Cluster, Failed> {
+        if let Ok(id) = name.parse() {
+            return self.show(id).await;
+        }
+        let mut found: Vec<_> = self.list().await?.clusters.into_iter().filter(|c| c.name == name).collect();
+        match (found.pop(), found.len()) {
+            (Some(one), 0) => Ok(one),
+            (None, _) => Err(Failed::Refused {
+                code: "cluster_not_found".to_owned(),
+                message: format!("there is no cluster named {name}"),
+                hint: Some("howdah cluster list shows those that there are.".to_owned()),
+            }),
+            (Some(_), more) => Err(Failed::Refused {
+                code: "cluster_ambiguous".to_owned(),
+                message: format!("{} clusters are named {name}, in different sites", more + 1),
+                hint: Some("Give the id instead.".to_owned()),
+            }),
+        }
+    }
+
+    /// The events of a cluster as they come, from after event `last` on.
+    pub async fn follow(&self, id: Uuid, last: Option<u64>) -> Result<Follow, Failed> {
+        let mut request = self
+            .request(Method::GET, &format!("/clusters/{id}/events"))
+            .header("Accept", "text/event-stream")
+            .timeout(STREAM);
+        if let Some(last) = last {
+            request = request.header("Last-Event-ID", last);
+        }
+        let response = self.http.send(request).await.map_err(Failed::Service)?;
+        let response = refusal(response, &self.http).await?;
+        Ok(Follow { body: Box::pin(response.bytes_stream()), frames: Frames::default() })
+    }
+}
+
+/// A stream of what happens to a cluster.
+pub struct Follow {
+    body: futures::stream::BoxStream<'static, reqwest::Result<bytes::Bytes>>,
+    frames: Frames,
+}
+
+impl Follow {
+    /// The next frame; `None` when the stream ends, for whatever reason: then it can be opened
+    /// again after the last event seen.
+    pub async fn next(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(frame) = self.frames.next() {
+                return Some(frame);
+            }
+            let Some(Ok(chunk)) = self.body.next().await else {
+                return None;
+            };
+            self.frames.feed(&chunk);
+        }
+    }
+}
+
+/// The answer itself if it is a good one, else the service's refusal.
+async fn refusal(response: Response, http: &Http) -> Result<Response, Failed> {
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let (server, status) = (response.url().origin().ascii_serialization(), response.status().as_u16());
+    let body = http.body(response).await.map_err(Failed::Service)?;
+    match serde_json::from_slice::<dto::ErrorBody>(&body) {
+        Ok(dto::ErrorBody { error }) => {
+            Err(Failed::Refused { code: error.code, message: error.message, hint: error.hint })
+        }
+        Err(_) => Err(Failed::NotHowdah { server, status }),
+    }
+}
+
+/// Whether this failure is one of the way to the service, which may pass.
+pub fn is_passing(failed: &Failed) -> bool {
+    match failed {
+        Failed::Service(e) => !matches!(e, TransportError::Certificate { .. }),
+        Failed::NotHowdah { status, .. } => matches!(status, 502..=504),
+        _ => false,
+    }
+}
