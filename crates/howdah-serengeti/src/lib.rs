@@ -1,1 +1,24 @@
-//! placeholder
+//! The Serengeti web service: the REST API of VMware Big Data Extensions (BDE), releases 2.1 to
+//! 2.3, from both ends.
+//!
+//! * [`wire`]: the JSON bodies, with every oddity of their names; no I/O;
+//! * [`release`]: what differs between releases, and how a server tells which one it is;
+//! * [`names`]: which names and passwords BDE takes, and how a name stands in a path;
+//! * [`client`]: a [`ClusterManager`](howdah_core::traits::ClusterManager) over an appliance;
+//! * [`routes`]: the service over any [`Backend`](routes::Backend): the simulated appliance now,
+//!   Howdah's own Serengeti face later.
+//!
+//! Client and routes share the wire types, nothing else, so that a mistake in one is not
+//! mirrored by the other.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod client;
+pub mod error;
+pub mod names;
+pub mod release;
+pub mod routes;
+pub mod wire;
+
+pub use client::{Client, Settings, Timeouts};
+pub use error::Error;
+pub use release::Release;

@@ -1,0 +1,277 @@
+//! The core's trait over an appliance: what is asked for, and what the answers mean.
+//!
+//! The one call to change a cluster's state that every release takes is
+//! `PUT cluster/{name}?state=`: 2.1 and 2.2.0 have no `/action`, later ones forward to it.
+
+use async_trait::async_trait;
+use howdah_core::facts::{
+    Catalog, ManagedChange, ManagedCluster, ManagedNode, ManagedSpec, ManagedStatus, ManagedTask, RegisteredNetwork,
+    TaskState, Unregistered,
+};
+use howdah_core::ids::{ClusterName, NodeName, TaskId, VmRef};
+use howdah_core::traits::{ClusterManager, Remote};
+use http::Method;
+use serde_json::{Value, json};
+
+use super::session::Call;
+use super::{Client, spec};
+use crate::error::Error;
+use crate::names::in_path;
+use crate::release::Release;
+use crate::wire::{
+    ClusterRead, ClusterStatus, DatastoreRead, DistroRead, ErrorBody, NetworkRead, NodeGroupRead, NodeRead,
+    ResourcePoolRead, TaskRead, TaskStatus, code,
+};
+
+/// The application manager that is always there.
+const BUILT_IN: &str = "Default";
+
+#[async_trait]
+impl ClusterManager for Client {
+    async fn version(&self) -> Remote<String> {
+        let session = self.sessions.session(None).await?;
+        Ok(session.version.clone().unwrap_or_else(|| "2.1 or older".to_owned()))
+    }
+
+    async fn catalog(&self, app_manager: Option<&str>) -> Remote<Catalog> {
+        let distros = self.distros(app_manager).await?.into_iter().map(|d| d.name).collect();
+        let step = "list the resource pools";
+        let pools: Vec<ResourcePoolRead> = self.sessions.call(&Call::get("resourcepools", step)).await?.json(step)?;
+        let step = "list the datastores";
+        let stores: Vec<DatastoreRead> = self.sessions.call(&Call::get("datastores", step)).await?.json(step)?;
+        Ok(Catalog {
+            distros,
+            resource_pools: pools.into_iter().map(|p| p.rp_name).collect(),
+            datastores: stores.into_iter().map(|d| d.name).collect(),
+        })
+    }
+
+    async fn networks(&self) -> Remote<Vec<RegisteredNetwork>> {
+        let step = "list the networks";
+        let networks: Vec<NetworkRead> = self.sessions.call(&Call::get("networks", step)).await?.json(step)?;
+        let fact = |n: NetworkRead| RegisteredNetwork { name: n.name, port_group: n.port_group, dhcp: n.dhcp };
+        Ok(networks.into_iter().map(fact).collect())
+    }
+
+    async fn register_network(&self, network: &RegisteredNetwork) -> Remote<()> {
+        let release = self.sessions.session(None).await?.release;
+        let mut body = json!({ "name": network.name, "portGroup": network.port_group, "isDhcp": network.dhcp });
+        if release >= Release::V2_2 {
+            // Required from here on, and unknown (so refused) before.
+            body["dnsType"] = json!("NORMAL");
+            body["isGenerateHostname"] = json!(false);
+        }
+        let mut call = Call::new(Method::POST, "networks", format!("register network {:?}", network.name));
+        call.body = Some(body);
+        call.slow = true;
+        self.sessions.call(&call).await?;
+        Ok(())
+    }
+
+    async fn unregister_network(&self, name: &str) -> Remote<Unregistered> {
+        let call = Call::new(Method::DELETE, format!("network/{}", in_path(name)), format!("remove network {name:?}"));
+        match self.sessions.call(&call).await {
+            Ok(_) => Ok(Unregistered::Removed),
+            Err(e) if e.is(code::NOT_FOUND) => Ok(Unregistered::Absent),
+            Err(e) if e.is(code::NETWORK_IN_USE) => Ok(Unregistered::InUse),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    async fn cluster(&self, name: &ClusterName) -> Remote<Option<ManagedCluster>> {
+        // Without details there are no nodes since 2.3.
+        let path = format!("cluster/{}?details=true", in_path(name.as_str()));
+        let step = format!("look at cluster \"{name}\"");
+        match self.sessions.call(&Call::get(path, step.as_str())).await {
+            Ok(answer) => Ok(Some(cluster(answer.json(&step)?, &step)?)),
+            Err(e) if e.is(code::NOT_FOUND) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    async fn create_cluster(&self, spec: &ManagedSpec) -> Remote<TaskId> {
+        let session = self.sessions.session(None).await?;
+        let version = session.version.as_deref().unwrap_or("2.1 or older");
+        let mut body = spec::body(spec, session.release, version)?;
+        if spec::needs_type(&body) {
+            let vendor = self.vendor(spec).await?;
+            body.insert("type".to_owned(), json!(spec::template(vendor.as_deref(), session.release)));
+        }
+        let mut call = Call::new(Method::POST, "clusters", format!("create cluster \"{}\"", spec.name));
+        call.body = Some(Value::Object(body));
+        call.slow = true;
+        call.secret = spec.password.clone();
+        Ok(self.sessions.call(&call).await?.task(&call.step)?)
+    }
+
+    async fn change_cluster(&self, name: &ClusterName, change: ManagedChange) -> Remote<TaskId> {
+        let word = match change {
+            ManagedChange::Start => "start",
+            ManagedChange::Stop => "stop",
+            ManagedChange::Resume => "resume",
+        };
+        let path = format!("cluster/{}?state={word}", in_path(name.as_str()));
+        let mut call = Call::new(Method::PUT, path, format!("{word} cluster \"{name}\""));
+        call.slow = true;
+        Ok(self.sessions.call(&call).await?.task(&call.step)?)
+    }
+
+    async fn delete_cluster(&self, name: &ClusterName) -> Remote<Option<TaskId>> {
+        let path = format!("cluster/{}", in_path(name.as_str()));
+        let call = Call::new(Method::DELETE, path, format!("delete cluster \"{name}\""));
+        match self.sessions.call(&call).await {
+            Ok(answer) => Ok(Some(answer.task(&call.step)?)),
+            Err(e) if e.is(code::NOT_FOUND) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    async fn task(&self, task: &TaskId) -> Remote<Option<ManagedTask>> {
+        let step = format!("look at task {task}");
+        let call = Call::get(format!("task/{}", in_path(task.as_str())), step.as_str());
+        match self.sessions.call(&call).await {
+            Ok(answer) => Ok(Some(managed_task(task, answer.json(&step)?))),
+            Err(e) if e.is(code::NOT_FOUND) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
+
+impl Client {
+    async fn distros(&self, app_manager: Option<&str>) -> Result<Vec<DistroRead>, Error> {
+        let manager = app_manager.unwrap_or(BUILT_IN);
+        let step = format!("list the distributions of application manager {manager:?}");
+        let call = Call::get(format!("appmanager/{}/distros", in_path(manager)), step.as_str());
+        match self.sessions.call(&call).await {
+            Ok(answer) => answer.json(&step),
+            // 2.0 has no application managers.
+            Err(Error::Page { status: 404, .. }) if app_manager.is_none() => {
+                self.sessions.call(&Call::get("distros", step.as_str())).await?.json(&step)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The vendor of the distribution that is asked for; names are compared without case.
+    async fn vendor(&self, spec: &ManagedSpec) -> Result<Option<String>, Error> {
+        let distros = self.distros(spec.app_manager.as_deref()).await?;
+        match distros.into_iter().find(|d| d.name.eq_ignore_ascii_case(&spec.distro)) {
+            Some(distro) => Ok(distro.vendor),
+            None => Err(Error::Refused {
+                step: format!("create cluster \"{}\"", spec.name),
+                body: Box::new(ErrorBody::not_found("Distro", &spec.distro)),
+            }),
+        }
+    }
+}
+
+fn status(status: ClusterStatus) -> ManagedStatus {
+    match status {
+        ClusterStatus::Provisioning => ManagedStatus::Provisioning,
+        ClusterStatus::ProvisionError => ManagedStatus::ProvisionError,
+        ClusterStatus::Running => ManagedStatus::Running,
+        // The VMs run, something about their software failed.
+        ClusterStatus::ServiceWarning | ClusterStatus::ConfigureError | ClusterStatus::UpgradeError => {
+            ManagedStatus::ServiceWarning
+        }
+        ClusterStatus::ServiceStopped => ManagedStatus::ServiceStopped,
+        ClusterStatus::Stopping => ManagedStatus::Stopping,
+        ClusterStatus::Stopped => ManagedStatus::Stopped,
+        ClusterStatus::Starting => ManagedStatus::Starting,
+        ClusterStatus::Deleting => ManagedStatus::Deleting,
+        ClusterStatus::Error => ManagedStatus::Error,
+        ClusterStatus::Updating
+        | ClusterStatus::Expanding
+        | ClusterStatus::Configuring
+        | ClusterStatus::Maintenance
+        | ClusterStatus::Upgrading
+        | ClusterStatus::VhmRunning
+        | ClusterStatus::VmReconfiguring
+        | ClusterStatus::Na
+        | ClusterStatus::Unknown => ManagedStatus::Busy,
+    }
+}
+
+fn cluster(read: ClusterRead, step: &str) -> Result<ManagedCluster, Error> {
+    let mut nodes = Vec::new();
+    for group in read.node_groups {
+        let NodeGroupRead { name, roles, instances, .. } = group;
+        let group_name = name.parse().map_err(|error| Error::Answer {
+            step: step.to_owned(),
+            status: 200,
+            said: format!("a node group's name is out of order: {error}"),
+        })?;
+        let mut of_group = instances.unwrap_or_default();
+        of_group.sort_by_key(|n| NodeName::new(n.name.as_str()).index());
+        for read in of_group {
+            nodes.push(ManagedNode {
+                vm: vm(&read, step)?,
+                status_text: said_of(&read),
+                error: read.err_message.filter(|_| read.action_failed).map(without_time),
+                name: NodeName::new(read.name),
+                roles: read.roles.or_else(|| roles.clone()).unwrap_or_default(),
+                group: Clone::clone(&group_name),
+            });
+        }
+    }
+    // Stable: within a group the nodes keep their order.
+    nodes.sort_by(|a, b| a.group.cmp(&b.group));
+    Ok(ManagedCluster {
+        status: status(read.status),
+        status_text: serde_json::to_value(read.status)
+            .ok()
+            .and_then(|word| word.as_str().map(str::to_owned))
+            .unwrap_or_default(),
+        node_count: read.instance_num as usize,
+        nodes,
+    })
+}
+
+/// The last of the three parts of `<server>:VirtualMachine:<value>`.
+fn vm(node: &NodeRead, step: &str) -> Result<Option<VmRef>, Error> {
+    let Some(mo_id) = node.mo_id.as_deref().filter(|id| !id.is_empty()) else {
+        return Ok(None);
+    };
+    match mo_id.split(':').collect::<Vec<_>>().as_slice() {
+        [_, "VirtualMachine", vm] if !vm.is_empty() => Ok(Some(VmRef::new(*vm))),
+        _ => Err(Error::Answer {
+            step: step.to_owned(),
+            status: 200,
+            said: format!("the moId {mo_id:?} of node {:?} is not a virtual machine's", node.name),
+        }),
+    }
+}
+
+fn said_of(node: &NodeRead) -> String {
+    let words = [node.status.as_deref(), node.action.as_deref()];
+    words.into_iter().flatten().filter(|w| !w.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+/// A node's error begins with a time in brackets; events carry their own.
+fn without_time(message: String) -> String {
+    match message.strip_prefix('[').and_then(|m| m.split_once(']')) {
+        Some((_, rest)) => rest.trim_start().to_owned(),
+        None => message,
+    }
+}
+
+fn managed_task(id: &TaskId, read: TaskRead) -> ManagedTask {
+    let state = match read.status {
+        TaskStatus::Completed => TaskState::Completed,
+        TaskStatus::Failed | TaskStatus::Abandoned | TaskStatus::Stopped => TaskState::Failed,
+        TaskStatus::Starting | TaskStatus::Started | TaskStatus::Stopping | TaskStatus::Unknown => TaskState::Running,
+    };
+    // Jobs that go node by node leave the message with the nodes.
+    let node = || read.fail_nodes.iter().find_map(|n| Some(format!("{}: {}", n.node_name, n.error_message.as_ref()?)));
+    let error = match state {
+        TaskState::Failed => read
+            .error_message
+            .clone()
+            .filter(|m| !m.is_empty())
+            .or_else(node)
+            .or_else(|| (read.status != TaskStatus::Failed).then(|| "the task was given up".to_owned())),
+        _ => None,
+    };
+    let progress = if state == TaskState::Completed { 1.0 } else { read.progress.unwrap_or(0.0).clamp(0.0, 1.0) };
+    ManagedTask { id: id.clone(), state, progress, error }
+}

@@ -1,0 +1,199 @@
+//! A client of an appliance: [`ClusterManager`](howdah_core::traits::ClusterManager) over the
+//! Serengeti API.
+//!
+//! ```text
+//!   manager.rs   what is asked for, and what the answers mean to the core
+//!   spec.rs      a core specification as a request body
+//!   session.rs   login (one at a time), the cookie, one repeat after an expired session
+//!   reading.rs   an answer's head and body: JSON, error body, HTML page, maintenance
+//! ```
+//!
+//! Invariants: a write is repeated only after a 401, which the service gives before it looks at
+//! the request; decisions fall on an error's code; the host that is talked to is the configured
+//! one, whatever a `Location` says; no password gets into a text.
+
+mod manager;
+mod reading;
+mod session;
+mod spec;
+
+use std::fmt;
+use std::time::Duration;
+
+use howdah_core::facts::{ManagedTask, TaskState};
+use howdah_core::failure::{ErrorKind, RemoteError, System};
+use howdah_core::ids::TaskId;
+use howdah_core::traits::{Clock, ClusterManager, Remote};
+use howdah_transport::{Deadlines, Http, Trust};
+use secrecy::SecretString;
+
+use crate::error::Error;
+use session::Sessions;
+
+/// How long to wait for the appliance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection.
+    pub connect: Duration,
+    /// For an answer.
+    pub answer: Duration,
+    /// For the answer to a call that makes the appliance read vCenter's inventory first (create,
+    /// resume, registering a network): that takes minutes in a large one.
+    pub check: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), answer: Duration::from_secs(60), check: Duration::from_secs(15 * 60) }
+    }
+}
+
+/// Where an appliance is and how to log in.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `https://host:8443`. Plain HTTP is taken for loopback addresses only.
+    pub url: String,
+    /// A user that vCenter knows.
+    pub username: String,
+    /// Its password.
+    pub password: SecretString,
+    /// Whom to trust.
+    pub trust: Trust,
+    /// How long to wait.
+    pub timeouts: Timeouts,
+}
+
+/// A client of one appliance. It logs in at its first call.
+pub struct Client {
+    sessions: Sessions,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("url", &self.sessions.base()).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client of the appliance at `settings.url`. Contacts nobody yet.
+    ///
+    /// # Errors
+    /// If the address or the trust cannot be used.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        let base = base(&settings.url)?;
+        let deadlines = Deadlines { connect: settings.timeouts.connect, answer: settings.timeouts.answer };
+        let http = Http::new(&settings.trust, deadlines)
+            .map_err(|source| Error::Transport { step: "set up the connection".to_owned(), source })?;
+        Ok(Self { sessions: Sessions::new(http, base, settings) })
+    }
+
+    /// Logs out, if logged in, on the session that was used. The client may be used on: it logs
+    /// in again.
+    ///
+    /// # Errors
+    /// If the appliance cannot be reached; its session then ends by itself, half an hour later.
+    pub async fn log_out(&self) -> Result<(), Error> {
+        self.sessions.log_out().await
+    }
+}
+
+/// `https://host:port`, from whatever of it the operator wrote.
+fn base(url: &str) -> Result<String, Error> {
+    // What stands before an `@` may be a password.
+    let shown = url.rsplit('@').next().unwrap_or_default();
+    let refuse = |reason| Error::Address { url: shown.to_owned(), reason };
+    let parsed = reqwest::Url::parse(url).map_err(|_| refuse("it is not a URL; write https://host:8443"))?;
+    let host = parsed.host_str().filter(|h| !h.is_empty()).ok_or_else(|| refuse("it names no host"))?;
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err(refuse("the user name and password belong into their own settings"));
+    }
+    match parsed.scheme() {
+        "https" => {}
+        "http" if is_loopback(host) => {}
+        "http" => return Err(refuse("the password would be sent in clear; write https://")),
+        _ => return Err(refuse("it must begin with https://")),
+    }
+    if !matches!(parsed.path().trim_end_matches('/'), "" | "/serengeti" | "/serengeti/api") {
+        return Err(refuse("it has a path; write https://host:8443"));
+    }
+    Ok(parsed.origin().ascii_serialization())
+}
+
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Follows a task to its end: asks every `every`, for at most `limit`, on the clock's time.
+/// `seen` is told of every answer.
+///
+/// # Errors
+/// What the manager says of a failed task; that the task is unknown; that it did not end in time,
+/// with what was seen of it last; or the first error of the manager that is not transient.
+pub async fn follow(
+    manager: &dyn ClusterManager,
+    task: &TaskId,
+    clock: &dyn Clock,
+    every: Duration,
+    limit: Duration,
+    mut seen: impl FnMut(&ManagedTask) + Send,
+) -> Remote<()> {
+    let start = clock.now();
+    let fail = |kind, code, message| Err(RemoteError::new(System::Bde, kind, code, message));
+    loop {
+        let last = match manager.task(task).await {
+            Ok(None) => {
+                return fail(ErrorKind::NotFound, "bde_task_not_found", format!("task {task} is not known"));
+            }
+            Ok(Some(found)) => {
+                seen(&found);
+                match found.state {
+                    TaskState::Completed => return Ok(()),
+                    TaskState::Failed => {
+                        let said = found.error.unwrap_or_else(|| "it does not say why".to_owned());
+                        return fail(ErrorKind::Internal, "bde_task_failed", format!("task {task} failed: {said}"));
+                    }
+                    TaskState::Running => format!("it was at {:.0} %", found.progress * 100.0),
+                }
+            }
+            Err(error) if error.kind.is_transient() => format!("the last question failed: {error}"),
+            Err(error) => return Err(error),
+        };
+        if clock.now().duration_since(start).unsigned_abs() >= limit {
+            let message = format!("task {task} did not end within {} s: {last}", limit.as_secs());
+            return fail(ErrorKind::NoAnswer, "bde_task_no_end", message);
+        }
+        clock.sleep(every).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_brought_into_one_form_or_refused() {
+        for (written, is) in [
+            ("https://bde:8443", "https://bde:8443"),
+            ("https://BDE:8443/serengeti/", "https://bde:8443"),
+            ("https://bde:8443/serengeti/api", "https://bde:8443"),
+            ("http://127.0.0.1:1234", "http://127.0.0.1:1234"),
+            ("http://[::1]:1234", "http://[::1]:1234"),
+        ] {
+            assert_eq!(base(written).unwrap(), is, "{written}");
+        }
+        let refused: Vec<_> = ["bde", "http://bde", "https://a:b@bde", "ftp://bde", "https://bde/sdk"]
+            .iter()
+            .map(|u| base(u).unwrap_err().to_string())
+            .collect();
+        insta::assert_debug_snapshot!(refused, @r#"
+        [
+            "the address \"bde\" cannot be used: it is not a URL; write https://host:8443",
+            "the address \"http://bde\" cannot be used: the password would be sent in clear; write https://",
+            "the address \"bde\" cannot be used: the user name and password belong into their own settings",
+            "the address \"ftp://bde\" cannot be used: it must begin with https://",
+            "the address \"https://bde/sdk\" cannot be used: it has a path; write https://host:8443",
+        ]
+        "#);
+    }
+}

@@ -1,0 +1,227 @@
+//! What an answer is: JSON, an error body, a page of Tomcat, a word about maintenance.
+//!
+//! Invariant: whatever comes, an answer that is not what was asked for becomes an error that says
+//! what it was; nothing is guessed from a status alone.
+
+use bytes::Bytes;
+use howdah_core::ids::TaskId;
+use howdah_transport::{Http, TransportError};
+use http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+use crate::wire::{ErrorBody, code};
+
+/// An answer, read to its end.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) location: Option<String>,
+    /// The first `JSESSIONID=...` that it sets.
+    pub(super) cookie: Option<String>,
+    html: bool,
+    pub(super) body: Bytes,
+}
+
+pub(super) async fn read(http: &Http, response: reqwest::Response) -> Result<Answer, TransportError> {
+    let text = |name| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let cookie = response
+        .headers()
+        .get_all(header::SET_COOKIE)
+        .iter()
+        .filter_map(|v| v.to_str().ok()?.split(';').next())
+        .find(|c| c.starts_with("JSESSIONID="))
+        .map(str::to_owned);
+    let html = text(header::CONTENT_TYPE).is_some_and(|t| t.starts_with("text/html"));
+    let (status, location) = (response.status(), text(header::LOCATION));
+    let body = http.body(response).await?;
+    let html = html || looks_like_html(&body);
+    Ok(Answer { status, location, cookie, html, body })
+}
+
+/// Takes an answer that went well; turns any other into its error.
+pub(super) fn accept(answer: Answer, step: &str) -> Result<Answer, Error> {
+    let (status, step) = (answer.status, step.to_owned());
+    if !answer.html {
+        if status.is_success() {
+            return Ok(answer);
+        }
+        if let Ok(body) = serde_json::from_slice::<ErrorBody>(&answer.body) {
+            return Err(match body.code.as_str() {
+                code::MAINTENANCE => Error::Maintenance { step, said: body.message },
+                _ => Error::Refused { step, body: Box::new(body) },
+            });
+        }
+    }
+    if status.is_redirection() {
+        return Err(Error::Redirected { step, to: answer.location.unwrap_or_else(|| "nowhere".to_owned()) });
+    }
+    if answer.html {
+        return Err(Error::Page { step, status: status.as_u16(), heading: answer.heading() });
+    }
+    let said = answer.excerpt();
+    Err(match status {
+        // A filter in front of the service says it in plain text.
+        StatusCode::METHOD_NOT_ALLOWED => Error::Maintenance { step, said },
+        _ => Error::Answer { step, status: status.as_u16(), said },
+    })
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub(super) fn json<T: DeserializeOwned>(&self, step: &str) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let said = if self.body.is_empty() { "it is empty".to_owned() } else { error.to_string() };
+            Error::Answer { step: step.to_owned(), status: self.status.as_u16(), said }
+        })
+    }
+
+    /// The number at the end of `Location`. The rest of it is not looked at: it is built from
+    /// whatever host name the request bore.
+    pub(super) fn task(&self, step: &str) -> Result<TaskId, Error> {
+        let last = self.location.as_deref().and_then(|l| l.rsplit('/').next()).unwrap_or_default();
+        if last.is_empty() || !last.bytes().all(|b| b.is_ascii_digit()) {
+            let said = match &self.location {
+                Some(location) => format!("its Location {location:?} does not end in a task number"),
+                None => "it has no Location, so the task is not known".to_owned(),
+            };
+            return Err(Error::Answer { step: step.to_owned(), status: self.status.as_u16(), said });
+        }
+        Ok(TaskId::new(last))
+    }
+
+    /// What the page's heading says, or its title.
+    pub(super) fn heading(&self) -> String {
+        let page = String::from_utf8_lossy(&self.body);
+        let text = ["h1", "title", "body"].iter().find_map(|tag| element(&page, tag)).unwrap_or_default();
+        if text.is_empty() { "an empty page".to_owned() } else { shortened(&text) }
+    }
+
+    fn excerpt(&self) -> String {
+        let text = shortened(&String::from_utf8_lossy(&self.body));
+        if text.is_empty() { "it is empty".to_owned() } else { text }
+    }
+}
+
+fn looks_like_html(body: &[u8]) -> bool {
+    body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'<')
+}
+
+/// The text inside the first such element, without tags and entities.
+fn element(page: &str, tag: &str) -> Option<String> {
+    let lower = page.to_ascii_lowercase();
+    let start = lower.find(&format!("<{tag}"))?;
+    let open = start + page.get(start..)?.find('>')? + 1;
+    let end = lower.get(open..)?.find(&format!("</{tag}")).map_or(page.len(), |n| open + n);
+    let mut text = String::new();
+    let mut inside = false;
+    for c in page.get(open..end)?.chars() {
+        match c {
+            '<' => inside = true,
+            '>' => {
+                inside = false;
+                text.push(' ');
+            }
+            _ if !inside => text.push(c),
+            _ => {}
+        }
+    }
+    for (entity, is) in
+        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")]
+    {
+        text = text.replace(entity, is);
+    }
+    Some(text).filter(|t| !t.trim().is_empty())
+}
+
+/// On one line, and no longer than a person reads.
+fn shortened(text: &str) -> String {
+    const LIMIT: usize = 200;
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LIMIT) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            location: None,
+            cookie: None,
+            html: looks_like_html(body.as_bytes()),
+            body: Bytes::copy_from_slice(body.as_bytes()),
+        }
+    }
+
+    #[test]
+    fn answers_become_errors_that_say_what_they_were() {
+        let errors: Vec<_> = [
+            answer(404, r#"{"code":"BDD.NOT_FOUND","message":"Cluster demo not found."}"#),
+            answer(500, "<html><head><title>Error</title></head><body><h1>HTTP Status 500 - A &amp; B</h1></body>"),
+            answer(200, "<!DOCTYPE html><HTML><title>Sign in</title></HTML>"),
+            answer(502, "<html></html>"),
+            answer(405, "The service is being maintained."),
+            answer(302, ""),
+            answer(503, ""),
+            answer(400, &"x".repeat(300)),
+        ]
+        .into_iter()
+        .map(|a| accept(a, "look at cluster \"demo\"").err().map(|e| e.to_string()))
+        .collect();
+        insta::assert_debug_snapshot!(errors, @r#"
+        [
+            Some(
+                "could not look at cluster \"demo\": Cluster demo not found. (BDD.NOT_FOUND)",
+            ),
+            Some(
+                "could not look at cluster \"demo\": an HTML page came with status 500: HTTP Status 500 - A & B",
+            ),
+            Some(
+                "could not look at cluster \"demo\": an HTML page came with status 200: Sign in",
+            ),
+            Some(
+                "could not look at cluster \"demo\": an HTML page came with status 502: an empty page",
+            ),
+            Some(
+                "could not look at cluster \"demo\": the appliance is in maintenance mode: The service is being maintained.",
+            ),
+            Some(
+                "could not look at cluster \"demo\": the answer redirects to nowhere",
+            ),
+            Some(
+                "could not look at cluster \"demo\": the answer with status 503 makes no sense: it is empty",
+            ),
+            Some(
+                "could not look at cluster \"demo\": the answer with status 400 makes no sense: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...",
+            ),
+        ]
+        "#);
+    }
+
+    #[test]
+    fn only_the_end_of_a_location_counts() {
+        let with = |location: Option<&str>| {
+            let mut answer = answer(202, "");
+            answer.location = location.map(str::to_owned);
+            answer.task("create cluster \"x\"").map_err(|e| e.to_string())
+        };
+        assert_eq!(with(Some("https://elsewhere/serengeti/api/task/17")), Ok(TaskId::new("17")));
+        insta::assert_debug_snapshot!([with(None), with(Some("/task/x")), with(Some(""))], @r#"
+        [
+            Err(
+                "could not create cluster \"x\": the answer with status 202 makes no sense: it has no Location, so the task is not known",
+            ),
+            Err(
+                "could not create cluster \"x\": the answer with status 202 makes no sense: its Location \"/task/x\" does not end in a task number",
+            ),
+            Err(
+                "could not create cluster \"x\": the answer with status 202 makes no sense: its Location \"\" does not end in a task number",
+            ),
+        ]
+        "#);
+    }
+}

@@ -1,0 +1,271 @@
+//! The session with an appliance: one login for all callers, one repeat after an expired session.
+//!
+//! The cookie is kept by hand because an unauthenticated answer may set one too: only a login's
+//! counts. Invariant: at most one login is under way, and a refused one is not repeated for a
+//! while, so that a wrong password cannot lock the account in vCenter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use howdah_transport::{Backoff, Http, TransportError, retry};
+use http::{Method, StatusCode, header};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::Settings;
+use super::reading::{Answer, accept, read};
+use crate::error::Error;
+use crate::release::Release;
+use crate::wire::Hello;
+
+/// For how long a refused login stands for the next ones.
+const REFUSED_FOR: Duration = Duration::from_secs(30);
+
+const FORM: &[u8] = b"application/x-www-form-urlencoded";
+const LOG_OUT: &str = "/serengeti/j_spring_security_logout";
+
+/// A call below `/serengeti/api`.
+pub(super) struct Call {
+    pub(super) method: Method,
+    /// With its query, names encoded.
+    pub(super) path: String,
+    pub(super) body: Option<Value>,
+    /// What is being done, for messages.
+    pub(super) step: String,
+    /// Whether the appliance reads vCenter's inventory before it answers.
+    pub(super) slow: bool,
+    /// A secret in the body that the answer must not be quoted with.
+    pub(super) secret: Option<SecretString>,
+}
+
+impl Call {
+    pub(super) fn get(path: impl Into<String>, step: impl Into<String>) -> Self {
+        Self::new(Method::GET, path, step)
+    }
+
+    pub(super) fn new(method: Method, path: impl Into<String>, step: impl Into<String>) -> Self {
+        Self { method, path: path.into(), body: None, step: step.into(), slow: false, secret: None }
+    }
+}
+
+/// A login that went well.
+pub(super) struct Session {
+    number: u64,
+    cookie: SecretString,
+    /// What `hello` said.
+    pub(super) version: Option<String>,
+    pub(super) release: Release,
+}
+
+pub(super) struct Sessions {
+    http: Http,
+    base: String,
+    settings: Settings,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    session: Option<Arc<Session>>,
+    logins: u64,
+    refused: Option<(Instant, String)>,
+}
+
+impl Sessions {
+    pub(super) fn new(http: Http, base: String, settings: Settings) -> Self {
+        Self { http, base, settings, state: Mutex::default() }
+    }
+
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The session, logging in if there is none or it is the one that was `found_dead`.
+    pub(super) async fn session(&self, found_dead: Option<u64>) -> Result<Arc<Session>, Error> {
+        // Held over the login: whoever comes meanwhile waits for it and takes its session.
+        let mut state = self.state.lock().await;
+        if let Some(session) = state.session.as_ref().filter(|s| Some(s.number) != found_dead) {
+            return Ok(session.clone());
+        }
+        state.session = None;
+        if let Some((when, said)) = &state.refused
+            && when.elapsed() < REFUSED_FOR
+        {
+            return Err(Error::LoginRefused { user: self.settings.username.clone(), said: said.clone() });
+        }
+        state.logins += 1;
+        match self.log_in(state.logins).await {
+            Ok(session) => {
+                let session = Arc::new(session);
+                state.session = Some(session.clone());
+                Ok(session)
+            }
+            Err(error) => {
+                if let Error::LoginRefused { said, .. } = &error {
+                    state.refused = Some((Instant::now(), said.clone()));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes a call, with one more login if the session turns out to have expired. That repeat is
+    /// safe for writes too: a 401 is given before the request is looked at.
+    pub(super) async fn call(&self, call: &Call) -> Result<Answer, Error> {
+        let session = self.session(None).await?;
+        let answer = self.send(call, &session).await?;
+        let answer = if answer.status == StatusCode::UNAUTHORIZED {
+            tracing::debug!(url = self.base, "the session has expired");
+            let session = self.session(Some(session.number)).await?;
+            self.send(call, &session).await?
+        } else {
+            answer
+        };
+        if answer.status == StatusCode::UNAUTHORIZED {
+            return Err(Error::SessionRefused { step: call.step.clone() });
+        }
+        accept(answer, &call.step).map_err(|e| self.scrub(e, call.secret.as_ref()))
+    }
+
+    pub(super) async fn log_out(&self) -> Result<(), Error> {
+        let Some(session) = self.state.lock().await.session.take() else {
+            return Ok(());
+        };
+        self.end(&session.cookie).await
+    }
+
+    async fn log_in(&self, number: u64) -> Result<Session, Error> {
+        let step = "log in";
+        let Settings { username, password, .. } = &self.settings;
+        let form = [("j_username", username.as_str()), ("j_password", password.expose_secret())];
+        let answer = self
+            .exchange(step, true, || {
+                let url = format!("{}/serengeti/j_spring_security_check", self.base);
+                self.http.request(Method::POST, &url).header(header::CONTENT_TYPE, FORM).form(&form)
+            })
+            .await?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            let said = self.without_secrets(answer.heading(), None);
+            return Err(Error::LoginRefused { user: username.clone(), said });
+        }
+        let answer = accept(answer, step).map_err(|e| self.scrub(e, None))?;
+        let Some(cookie) = answer.cookie else {
+            return Err(Error::Answer {
+                step: step.to_owned(),
+                status: answer.status.as_u16(),
+                said: "it sets no JSESSIONID cookie".to_owned(),
+            });
+        };
+        let mut session = Session { number, cookie: SecretString::from(cookie), version: None, release: Release::V2_1 };
+        match self.hello(&session).await {
+            Ok(version) => {
+                session.release = Release::from_hello(version.as_deref());
+                session.version = version;
+                tracing::debug!(url = self.base, release = %session.release, "logged in");
+                Ok(session)
+            }
+            Err(error) => {
+                // Nobody will use this session; it should not linger for half an hour.
+                if let Err(error) = self.end(&session.cookie).await {
+                    tracing::debug!(%error, "the unused session could not be ended");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// What the server says of itself; nothing before 2.2.
+    async fn hello(&self, session: &Session) -> Result<Option<String>, Error> {
+        let call = Call::get("hello", "ask for the version");
+        let answer = self.send(&call, session).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND => return Ok(None),
+            StatusCode::UNAUTHORIZED => return Err(Error::SessionRefused { step: call.step }),
+            _ => {}
+        }
+        let answer = accept(answer, &call.step).map_err(|e| self.scrub(e, None))?;
+        if answer.body.is_empty() {
+            return Ok(None);
+        }
+        Ok(answer.json::<Hello>(&call.step)?.version)
+    }
+
+    async fn end(&self, cookie: &SecretString) -> Result<(), Error> {
+        // Answered by a redirect, which is not followed: the session has ended by then.
+        self.exchange("log out", true, || {
+            let url = format!("{}{LOG_OUT}", self.base);
+            self.http.request(Method::GET, &url).header(header::COOKIE, cookie.expose_secret())
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn send(&self, call: &Call, session: &Session) -> Result<Answer, Error> {
+        let url = format!("{}/serengeti/api/{}", self.base, call.path);
+        self.exchange(&call.step, call.method == Method::GET, || {
+            let mut request = self
+                .http
+                .request(call.method.clone(), &url)
+                .header(header::COOKIE, session.cookie.expose_secret())
+                .header(header::ACCEPT, "application/json, text/html")
+                .header(header::CONTENT_TYPE, "application/json");
+            if call.slow {
+                request = request.timeout(self.settings.timeouts.check);
+            }
+            match &call.body {
+                Some(body) => request.body(body.to_string()),
+                // A PUT without a body still needs its length.
+                None if call.method != Method::GET => request.body(""),
+                None => request,
+            }
+        })
+        .await
+    }
+
+    /// Sends and reads. Repeats what never got through, and reads also when the line broke.
+    async fn exchange(
+        &self,
+        step: &str,
+        repeatable: bool,
+        request: impl Fn() -> reqwest::RequestBuilder,
+    ) -> Result<Answer, Error> {
+        let backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(2), attempts: 3 };
+        let transient = |e: &TransportError| match e {
+            TransportError::Connect { .. } => true,
+            TransportError::Broken { .. } => repeatable,
+            _ => false,
+        };
+        let request = &request;
+        retry(&backoff, transient, || async move { read(&self.http, self.http.send(request()).await?).await })
+            .await
+            .map_err(|source| Error::Transport { step: step.to_owned(), source })
+    }
+
+    /// An error whose text quotes the appliance, without the secrets that were sent to it.
+    fn scrub(&self, error: Error, secret: Option<&SecretString>) -> Error {
+        match error {
+            Error::Refused { step, mut body } => {
+                body.message = self.without_secrets(std::mem::take(&mut body.message), secret);
+                Error::Refused { step, body }
+            }
+            Error::Page { step, status, heading } => {
+                Error::Page { step, status, heading: self.without_secrets(heading, secret) }
+            }
+            Error::Answer { step, status, said } => {
+                Error::Answer { step, status, said: self.without_secrets(said, secret) }
+            }
+            other => other,
+        }
+    }
+
+    fn without_secrets(&self, text: String, secret: Option<&SecretString>) -> String {
+        [Some(&self.settings.password), secret]
+            .into_iter()
+            .flatten()
+            .map(ExposeSecret::expose_secret)
+            .filter(|s| !s.is_empty())
+            .fold(text, |text, secret| text.replace(secret, "***"))
+    }
+}

@@ -1,0 +1,275 @@
+//! What can go wrong with an appliance, and what that means to the controller.
+//!
+//! Decided on the error's code, never on its status: the statuses changed from release to
+//! release. Invariant: no text here holds a password; whatever the service said was searched for
+//! the ones that were sent.
+
+use howdah_core::failure::{ErrorKind, RemoteError, System};
+use howdah_transport::TransportError;
+
+use crate::names::PasswordRule;
+use crate::release::Release;
+use crate::wire::{ErrorBody, code};
+
+/// A call that failed. `step` is what was being done, as in "could not *create cluster "x"*".
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configured address is of no use.
+    #[error("the address {url:?} cannot be used: {reason}")]
+    Address {
+        /// As configured.
+        url: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// The way there is broken.
+    #[error("could not {step}")]
+    Transport {
+        /// What was being done.
+        step: String,
+        /// The cause.
+        #[source]
+        source: TransportError,
+    },
+    /// User name or password are wrong.
+    #[error("the login as {user:?} was refused: {said}")]
+    LoginRefused {
+        /// The user.
+        user: String,
+        /// The page's words.
+        said: String,
+    },
+    /// A session was refused right after its login.
+    #[error("could not {step}: a session was refused right after its login")]
+    SessionRefused {
+        /// What was being done.
+        step: String,
+    },
+    /// Only reads are taken at the moment.
+    #[error("could not {step}: the appliance is in maintenance mode: {said}")]
+    Maintenance {
+        /// What was being done.
+        step: String,
+        /// What it said.
+        said: String,
+    },
+    /// The service refused, in its own form.
+    #[error("could not {step}: {} ({})", body.message, body.code)]
+    Refused {
+        /// What was being done.
+        step: String,
+        /// Its reason.
+        body: Box<ErrorBody>,
+    },
+    /// An HTML page came where JSON was due: from Tomcat, or from a proxy in between.
+    #[error("could not {step}: an HTML page came with status {status}: {heading}")]
+    Page {
+        /// What was being done.
+        step: String,
+        /// Its status.
+        status: u16,
+        /// What its heading says.
+        heading: String,
+    },
+    /// A redirect; it is not followed, for it may lead anywhere.
+    #[error("could not {step}: the answer redirects to {to}")]
+    Redirected {
+        /// What was being done.
+        step: String,
+        /// Where to.
+        to: String,
+    },
+    /// An answer that fits nothing.
+    #[error("could not {step}: the answer with status {status} makes no sense: {said}")]
+    Answer {
+        /// What was being done.
+        step: String,
+        /// Its status.
+        status: u16,
+        /// What is wrong with it.
+        said: String,
+    },
+    /// The nodes' password breaks the rule; said before anything is sent.
+    #[error("the cluster password does not fit: {rule}")]
+    Password {
+        /// The rule.
+        rule: PasswordRule,
+    },
+    /// The request cannot be put into the service's form; said before anything is sent.
+    #[error("the specification does not fit: {reason}")]
+    Specification {
+        /// Why.
+        reason: String,
+    },
+    /// A field that the appliance's release does not have.
+    #[error("the specification does not fit: {field} came with release {since}, the appliance is {is}")]
+    TooNew {
+        /// The field.
+        field: String,
+        /// The first release that has it.
+        since: Release,
+        /// The appliance's.
+        is: String,
+    },
+}
+
+impl Error {
+    /// The code of the service's own refusal.
+    pub fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Refused { body, .. } => Some(&body.code),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a refusal with this code.
+    pub fn is(&self, code: &str) -> bool {
+        self.refusal() == Some(code)
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Address { .. } | Self::Password { .. } | Self::Specification { .. } | Self::TooNew { .. } => {
+                ErrorKind::Invalid
+            }
+            Self::Transport { source, .. } => source.kind(),
+            Self::LoginRefused { .. } => ErrorKind::Credentials,
+            // The login went well, so the credentials are good; a replica or an idle limit of
+            // seconds can do this, and the next try may find it gone.
+            Self::SessionRefused { .. } | Self::Maintenance { .. } => ErrorKind::Unavailable,
+            Self::Refused { body, .. } => meaning(body).0,
+            Self::Page { status, .. } if *status >= 500 => ErrorKind::Internal,
+            Self::Page { .. } | Self::Redirected { .. } | Self::Answer { .. } => ErrorKind::BadAnswer,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Address { .. } => "bde_address_invalid",
+            Self::Transport { source, .. } => match source.kind() {
+                ErrorKind::Certificate => "bde_certificate",
+                ErrorKind::NoAnswer => "bde_no_answer",
+                ErrorKind::Invalid => "bde_endpoint_invalid",
+                _ => "bde_unreachable",
+            },
+            Self::LoginRefused { .. } => "bde_credentials",
+            Self::SessionRefused { .. } => "bde_session_refused",
+            Self::Maintenance { .. } => "bde_maintenance",
+            Self::Refused { body, .. } => meaning(body).1,
+            Self::Page { .. } => "bde_html_answer",
+            Self::Redirected { .. } => "bde_redirect",
+            Self::Answer { .. } => "bde_bad_answer",
+            Self::Password { .. } => "bde_password_rule",
+            Self::Specification { .. } => "bde_specification_invalid",
+            Self::TooNew { .. } => "bde_specification_too_new",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Transport { source, .. } => return source.hint(),
+            Self::LoginRefused { .. } => {
+                "BDE checks the name and password against vCenter: use a vCenter user such as \
+                 user@vsphere.local, and check that the appliance's Users.xml admits it."
+            }
+            Self::Maintenance { .. } => {
+                "Work goes on by itself when the file /opt/serengeti/etc/maintenance is gone from the appliance."
+            }
+            Self::Refused { body, .. } => return meaning(body).2.map(str::to_owned),
+            Self::Page { heading, .. } if heading.contains("Connection") => {
+                "The appliance cannot reach its vCenter. Check vCenter, then the appliance's connection to it."
+            }
+            Self::Page { .. } => {
+                "Check that the address is that of the BDE appliance, port 8443, and that no proxy answers for it."
+            }
+            Self::Redirected { .. } => "Give the address as https://<appliance>:8443.",
+            Self::Password { .. } => {
+                "Take 8 to 20 characters with a digit, a lower-case letter, an upper-case letter and one of \
+                 _ @ # $ % ^ & *."
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Kind, stable code and hint of a refusal by the service.
+fn meaning(body: &ErrorBody) -> (ErrorKind, &'static str, Option<&'static str>) {
+    let subject = body.subject().to_ascii_lowercase();
+    match body.code.as_str() {
+        code::APP_INIT_ERROR | code::INIT_VC_FAIL => (
+            ErrorKind::Unavailable,
+            "bde_not_initialised",
+            Some("The appliance could not reach vCenter when it started. Restart its tomcat service once it can."),
+        ),
+        code::MAINTENANCE => (ErrorKind::Unavailable, "bde_maintenance", None),
+        code::ALREADY_EXISTS if subject == "cluster" => (
+            ErrorKind::Conflict,
+            "bde_cluster_name_taken",
+            Some("Choose another cluster name, or delete the cluster that has it."),
+        ),
+        code::ALREADY_EXISTS if subject == "network" => (ErrorKind::Conflict, "bde_network_name_taken", None),
+        code::ALREADY_EXISTS => (ErrorKind::Conflict, "bde_name_taken", None),
+        code::NOT_FOUND => (ErrorKind::NotFound, not_found(&subject), None),
+        code::CLUSTER_CONFIG_NOT_FOUND => (ErrorKind::NotFound, "bde_cluster_not_found", None),
+        code::APPMANAGER_NOT_FOUND => (ErrorKind::NotFound, "bde_app_manager_not_found", None),
+        code::RESOURCE_POOL_NOT_FOUND => (ErrorKind::NotFound, "bde_resource_pool_not_found", None),
+        code::DATASTORE_NOT_FOUND => (ErrorKind::NotFound, "bde_datastore_not_found", None),
+        code::NETWORK_IS_NOT_FOUND => (ErrorKind::NotFound, "bde_network_not_found", None),
+        code::PORT_GROUP_NOT_FOUND => (
+            ErrorKind::NotFound,
+            "bde_port_group_not_found",
+            Some("The appliance looks for the exact name in the datacenter that it works in."),
+        ),
+        code::NETWORK_IN_USE => (ErrorKind::Conflict, "bde_network_in_use", None),
+        code::IS_RUNNING => (ErrorKind::Conflict, "bde_cluster_is_running", None),
+        code::IS_STOPPED => (ErrorKind::Conflict, "bde_cluster_is_stopped", None),
+        // They pass by themselves when the work that is going on ends.
+        code::CANNOT_DELETE | code::CANNOT_START | code::CANNOT_STOP | code::CANNOT_UPDATE => {
+            (ErrorKind::Unavailable, "bde_cluster_busy", None)
+        }
+        code::NO_RESOURCE_POOL_ADDED | code::NO_DATASTORE_ADDED => (
+            ErrorKind::Invalid,
+            "bde_nothing_registered",
+            Some("Register resource pools and datastores in BDE first (resourcepool add, datastore add)."),
+        ),
+        code::NETWORK_UNACCESSIBLE => (
+            ErrorKind::Invalid,
+            "bde_network_unreachable",
+            Some("The hosts of the chosen resource pools do not have the network's port group."),
+        ),
+        "TLS.SERVER_CERT_UNTRUSTED" => (ErrorKind::Unavailable, "bde_distrusts_certificate", None),
+        "NETWORK.OUT_OF_IP_ADDR" => (ErrorKind::Exhausted, "bde_addresses_exhausted", None),
+        "TASK.EXECUTOR_OVERLOADED" => (ErrorKind::Unavailable, "bde_overloaded", None),
+        code::INTERNAL_ERROR => (ErrorKind::Internal, "bde_internal_error", None),
+        _ => (ErrorKind::Invalid, "bde_refused", None),
+    }
+}
+
+fn not_found(subject: &str) -> &'static str {
+    match subject {
+        "cluster" => "bde_cluster_not_found",
+        "network" => "bde_network_not_found",
+        "task" => "bde_task_not_found",
+        "distro" => "bde_distro_not_found",
+        "application" => "bde_app_manager_not_found",
+        _ => "bde_not_found",
+    }
+}
+
+impl From<Error> for RemoteError {
+    fn from(error: Error) -> Self {
+        let (kind, code, hint) = (error.kind(), error.code(), error.hint());
+        let remote = Self::new(System::Bde, kind, code, error.to_string());
+        // The sentence is ours already; what lies below it is the chain to print.
+        let remote = match error {
+            Error::Transport { source, .. } => remote.caused_by(source),
+            _ => remote,
+        };
+        match hint {
+            Some(hint) => remote.hint(hint),
+            None => remote,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! TLS: whom the client trusts, and what it says when it does not.
+
+use howdah_core::traits::ClusterManager;
+use howdah_serengeti::routes::ServerProfile;
+use howdah_serengeti::{Client, Release};
+use howdah_transport::{Fingerprint, Trust};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::support::Appliance;
+
+async fn appliance() -> (Appliance, CertificateDer<'static>) {
+    let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let certificate = key.cert.der().clone();
+    let private = PrivateKeyDer::try_from(key.signing_key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], private)
+        .unwrap();
+    (Appliance::start_tls(ServerProfile::appliance(Release::V2_3), config).await, certificate)
+}
+
+fn client(appliance: &Appliance, trust: Trust) -> Client {
+    let mut settings = appliance.settings();
+    settings.trust = trust;
+    Client::new(settings).unwrap()
+}
+
+#[tokio::test]
+async fn a_pinned_certificate_is_good_for_everything() {
+    let (appliance, certificate) = appliance().await;
+    let client = client(&appliance, Trust::Pin(Fingerprint::of(&certificate)));
+    assert_eq!(client.version().await.unwrap(), "2.3.2");
+}
+
+#[tokio::test]
+async fn a_foreign_certificate_is_refused_and_its_fingerprint_shown() {
+    let (appliance, certificate) = appliance().await;
+    let other = Fingerprint::of(b"another certificate");
+    let error = client(&appliance, Trust::Pin(other)).networks().await.unwrap_err();
+    assert_eq!(error.code, "bde_certificate");
+    let text = crate::support::told(&error)
+        .replace(&Fingerprint::of(&certificate).to_string(), "THE-ONE-SHOWN")
+        .replace(&other.to_string(), "THE-PINNED-ONE");
+    insta::assert_snapshot!(text, @"
+    bde_certificate (Certificate)
+      BDE: could not log in: the certificate of https://127.0.0.1:PORT does not verify: it is not the pinned one, THE-PINNED-ONE. Its SHA-256 fingerprint is THE-ONE-SHOWN
+      hint: Compare the fingerprint with the one that the server's console shows. If they are the same, set `ca_file` or `pin_sha256` for this endpoint; if not, somebody stands in between.
+    ");
+    assert_eq!(appliance.memory.logins(), 0, "the password went to somebody who was not trusted");
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_refused_by_the_system_roots() {
+    let (appliance, certificate) = appliance().await;
+    let error = client(&appliance, Trust::System).networks().await.unwrap_err();
+    assert_eq!(error.code, "bde_certificate");
+    let text = howdah_core::failure::chain(&error);
+    assert!(text.contains(&Fingerprint::of(&certificate).to_string()), "{text}");
+}

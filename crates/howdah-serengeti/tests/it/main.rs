@@ -1,0 +1,11 @@
+//! The production client against the production routes over real HTTP and TLS, with a backend
+//! that fits into memory between them; and the routes against raw requests.
+#![allow(clippy::unwrap_used)]
+
+mod bodies;
+mod certificates;
+mod refusals;
+mod releases;
+mod requests;
+mod sessions;
+mod support;
