@@ -1,2 +1,74 @@
-//! placeholder
-fn main(){}
+//! The project's own commands: `cargo xtask test | bench | lab | generate`.
+//!
+//! Each says what it runs before it runs it, installs what is missing (apt, pip, go) and ends
+//! what it started by pid. It holds no test of its own.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
+
+mod bench;
+mod counts;
+mod generate;
+mod http;
+mod lab;
+mod run;
+mod sandbox;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what the tests need and run all of them: unit, simulated, wire, plugin, lab.
+    Test {
+        /// Only these kinds.
+        #[arg(long, value_enum, value_delimiter = ',')]
+        only: Vec<test::Kind>,
+    },
+    /// Measure: MAC to port request, calls per node, memory, build time, size.
+    Bench {
+        /// How many nodes are cloned at once.
+        #[arg(long, default_value_t = 200)]
+        nodes: u32,
+        /// Measure the first build too, in a folder of its own: takes minutes.
+        #[arg(long)]
+        build: bool,
+    },
+    /// A real Keystone, Neutron and Heat on loopback, with Howdah in it.
+    Lab {
+        /// up, down, env, demo, status, start, stop, kill
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        args: Vec<String>,
+    },
+    /// Write the generated files anew.
+    Generate {
+        /// Only say whether they are fresh.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Test { only } => test::run(&only),
+        Command::Bench { nodes, build } => bench::run(nodes, build),
+        Command::Lab { args } => lab::run(&args),
+        Command::Generate { check } => generate::run(check),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -36,6 +36,15 @@ pub(crate) fn neutron(catalog: &[Service], interface: Interface, region: Option<
     base_url("neutron_url", &first.url)
 }
 
+/// The address of any service, as the catalogue has it.
+pub(crate) fn of<'a>(catalog: &'a [Service], kind: &str, interface: Interface, region: Option<&str>) -> Option<&'a str> {
+    let mut endpoints = catalog.iter().filter(|s| s.kind == kind).flat_map(|s| &s.endpoints);
+    let fits = |e: &&crate::keystone::Endpoint| {
+        e.interface == interface.word() && region.is_none_or(|r| e.region() == Some(r))
+    };
+    endpoints.find(fits).map(|e| e.url.as_str())
+}
+
 /// A URL below an endpoint; each part is escaped.
 pub(crate) fn below(base: &Url, parts: &[&str]) -> Url {
     let mut url = base.clone();

@@ -26,7 +26,7 @@ use url::Url;
 
 use crate::answer::Answer;
 use crate::endpoint::below;
-use crate::keystone::{TokenBody, TokenInfo, login};
+use crate::keystone::{Service, TokenBody, TokenInfo, login};
 use crate::seen::Seen;
 use crate::settings::Settings;
 use crate::{Credentials, Error, endpoint};
@@ -62,6 +62,7 @@ pub(crate) struct Token {
     pub(crate) value: SecretString,
     renew_at: Option<Timestamp>,
     neutron: Result<Url, Error>,
+    catalog: Vec<Service>,
 }
 
 /// A request to be.
@@ -143,6 +144,24 @@ impl OpenStack {
     pub async fn check(&self) -> Result<Url, Error> {
         let token = self.token().await?;
         self.base(System::Neutron, &token)
+    }
+
+    /// The token that this client logged in with, for a request to another service.
+    ///
+    /// # Errors
+    /// If the login is refused.
+    pub async fn bearer(&self) -> Result<SecretString, Error> {
+        Ok(self.token().await?.value.clone())
+    }
+
+    /// The address of another service in the catalogue, by its type; `None` if it has none.
+    ///
+    /// # Errors
+    /// If the login is refused.
+    pub async fn endpoint_of(&self, kind: &str) -> Result<Option<String>, Error> {
+        let token = self.token().await?;
+        let settings = &self.inner.settings;
+        Ok(endpoint::of(&token.catalog, kind, settings.interface, settings.region.as_deref()).map(str::to_owned))
     }
 
     /// Sends a request and returns its successful answer.
@@ -234,7 +253,7 @@ impl OpenStack {
         };
         let renew_at = self.renew_at(&info);
         tracing::debug!(user = %info.user.name, expires = ?info.expires_at, ?renew_at, "logged in to Keystone");
-        Ok(Arc::new(Token { value, renew_at, neutron }))
+        Ok(Arc::new(Token { value, renew_at, neutron, catalog: info.catalog }))
     }
 
     /// A tenth of its life before the token ends, at most two minutes. Counted from when it was

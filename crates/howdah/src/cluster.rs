@@ -1,7 +1,11 @@
 //! `howdah cluster ...`: requests to a service, and what comes back as tables or JSON.
 
-use howdah_openstack::{Keys, Named, OpenStack, Settings};
+use std::path::Path;
+use std::sync::Arc;
+
+use howdah_openstack::{Keys, OpenStack, clouds_files};
 use howdah_server::api::dto;
+use howdah_server::runtime::SystemClock;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -69,10 +73,10 @@ async fn connect(connection: &Connection) -> Result<Service, Failed> {
     if (token.is_none() && !local) || endpoint.is_none() {
         let openstack = openstack(connection)?;
         if endpoint.is_none() {
-            endpoint = openstack.endpoint_of("data-processing").await?;
+            endpoint = openstack.endpoint_of("data-processing").await.map_err(|e| Failed::Remote(e.into()))?;
         }
         if token.is_none() {
-            token = Some(openstack.token().await?);
+            token = Some(openstack.bearer().await.map_err(|e| Failed::Remote(e.into()))?);
         }
     }
     let Some(endpoint) = endpoint else {
@@ -84,16 +88,28 @@ async fn connect(connection: &Connection) -> Result<Service, Failed> {
     Service::new(&endpoint, connection.ca_file.clone(), token)
 }
 
+/// Whom the environment or `clouds.yaml` says to ask as.
 fn openstack(connection: &Connection) -> Result<OpenStack, Failed> {
-    let keys = Keys::from_environment(|name| std::env::var(name).ok(), connection.cloud.as_deref());
-    let Some(keys) = keys else {
-        return Err(Failed::Usage {
-            message: "nobody to ask as: there is neither --token nor OS_AUTH_URL nor --cloud".to_owned(),
-            hint: Some("Source an openrc file, or give --endpoint unix:/PATH on the service's own host.".to_owned()),
-        });
+    let refused = |e: howdah_openstack::Error| Failed::Remote(e.into());
+    let keys = if connection.cloud.is_some() {
+        let files = clouds_files(|name| std::env::var(name).ok());
+        let Some(file) = files.iter().find(|f| f.is_file()) else {
+            return Err(Failed::usage("--cloud was given, and there is no clouds.yaml"));
+        };
+        Keys::from_clouds_file(file, connection.cloud.as_deref()).map_err(refused)?
+    } else {
+        let lines: Vec<_> =
+            std::env::vars().filter(|(k, _)| k.starts_with("OS_")).map(|(k, v)| format!("{k}={v}")).collect();
+        if !lines.iter().any(|l| l.starts_with("OS_AUTH_URL=")) {
+            return Err(Failed::Usage {
+                message: "nobody to ask as: there is neither OS_AUTH_URL nor --cloud".to_owned(),
+                hint: Some("Source an openrc file, or give --endpoint unix:/PATH on the service's own host.".to_owned()),
+            });
+        }
+        Keys::from_vio_text(&lines.join("\n"), Path::new("the environment")).map_err(refused)?
     };
-    let settings = Settings::from_keys(&keys).map_err(|e| Failed::Remote(e.into()))?;
-    OpenStack::new(settings).map_err(|e| Failed::Remote(e.into()))
+    let settings = keys.settings(None).map_err(refused)?;
+    OpenStack::new(settings, Arc::new(SystemClock)).map_err(refused)
 }
 
 /// The request's body, from flags or from a template.

