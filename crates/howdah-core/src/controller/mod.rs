@@ -91,7 +91,8 @@ impl Controller {
             tokio::select! {
                 // Told to stop: in order, so that a stop is not put off by a busy cluster.
                 biased;
-                _ = stop.wait_for(|s| *s) => {
+                // The guard that it gives must not be held over the drain: it is not `Send`.
+                () = async { drop(stop.wait_for(|s| *s).await) } => {
                     session.drain(DRAIN).await?;
                     return Ok(Ended::Stopped);
                 }
@@ -104,4 +105,11 @@ impl Controller {
             }
         }
     }
+}
+
+/// The service runs controllers on a runtime with several threads; this does not compile if one
+/// could not be moved between them.
+#[cfg(test)]
+fn _a_controller_can_be_spawned(controller: Controller, id: ClusterId, stop: watch::Receiver<bool>) -> impl Send {
+    async move { controller.run(id, Arc::default(), stop).await }
 }

@@ -208,7 +208,7 @@ impl<'a> Session<'a> {
     }
 
     /// The nodes have their password now. Credentials of the template are needed to the end.
-    async fn forget_password(&self) -> Remote<()> {
+    async fn forget_password(&mut self) -> Remote<()> {
         let store = &self.controller.store;
         if store.secrets(&self.record.id).await?.credentials.is_none() {
             store.forget_secrets(&self.record.id).await?;

@@ -1,0 +1,47 @@
+//! Bodies are read strictly: a field that is not known is refused and named, because a
+//! misspelt `cluster_pasword` that is silently dropped makes a cluster with a random one.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use serde::de::DeserializeOwned;
+
+use super::{ApiError, BODY_LIMIT, BODY_PATIENCE, Routes};
+
+/// A JSON body.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Routes> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, routes: &Routes) -> Result<Self, ApiError> {
+        let bytes = tokio::time::timeout(BODY_PATIENCE, Bytes::from_request(request, routes))
+            .await
+            .map_err(|_| ApiError::BodyIncomplete)?
+            .map_err(refused)?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|e| explain(&e))
+    }
+}
+
+fn refused(rejection: BytesRejection) -> ApiError {
+    match rejection.into_response().status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge { limit: BODY_LIMIT },
+        _ => ApiError::BodyIncomplete,
+    }
+}
+
+/// serde tells an unknown field only in words: ``unknown field `x`, expected one of `a`, `b` at
+/// line 1 column 2``. A test would notice other words.
+fn explain(e: &serde_json::Error) -> ApiError {
+    let says = e.to_string();
+    match says.strip_prefix("unknown field ") {
+        Some(rest) => {
+            let mut words = rest.split('`').skip(1).step_by(2).map(str::to_owned);
+            let field = words.next().unwrap_or_default();
+            ApiError::UnknownField { field, known: words.collect() }
+        }
+        None => ApiError::BodyInvalid { says },
+    }
+}

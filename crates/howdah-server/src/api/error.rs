@@ -1,0 +1,309 @@
+//! What the API refuses, and how it says so: status, a code that does not change, a sentence, a
+//! hint, details. Invariant: an answer holds no secret and no insides of the service; those go
+//! to the log.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use howdah_core::failure::{ErrorKind, RemoteError, System, chain};
+use howdah_core::ids::ClusterId;
+use serde_json::{Map, Value, json};
+
+use crate::api::dto::{ErrorBody, ErrorView};
+
+/// An error answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiError {
+    /// The body is larger than any sensible one.
+    #[error("the body is larger than {limit} bytes")]
+    BodyTooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// The body did not arrive in time, or broke off.
+    #[error("the body did not arrive completely")]
+    BodyIncomplete,
+    /// The body is not what it has to be.
+    #[error("the body cannot be read: {says}")]
+    BodyInvalid {
+        /// What the parser says.
+        says: String,
+    },
+    /// The body has a field that there is not.
+    #[error("the body has an unknown field: {field}")]
+    UnknownField {
+        /// The field.
+        field: String,
+        /// The fields that there are.
+        known: Vec<String>,
+    },
+    /// A field has a value that cannot be.
+    #[error("{field}: {says}")]
+    InvalidField {
+        /// The field.
+        field: String,
+        /// Why not.
+        says: String,
+    },
+    /// The id in the path is not a UUID.
+    #[error("{id:?} is not a UUID")]
+    InvalidId {
+        /// The id as given.
+        id: String,
+    },
+    /// The query string cannot be read.
+    #[error("the query cannot be read: {says}")]
+    InvalidQuery {
+        /// What the parser says.
+        says: String,
+    },
+    /// Neither token nor capability.
+    #[error("the request has no X-Auth-Token")]
+    TokenMissing,
+    /// Keystone does not vouch for the token.
+    #[error("the token is not valid, or no longer")]
+    TokenInvalid,
+    /// The token has none of the roles.
+    #[error("the token of {user} has none of the roles reader, member and admin on this project")]
+    RoleMissing {
+        /// The user's name.
+        user: String,
+    },
+    /// A reader wants to write.
+    #[error("{user} may read, but not write")]
+    ReadOnly {
+        /// The user's name.
+        user: String,
+    },
+    /// Not an admin, and asks for what only an admin may.
+    #[error("all_projects needs the role admin")]
+    NotAdmin,
+    /// No such site.
+    #[error("there is no site {asked}")]
+    UnknownSite {
+        /// What was asked for.
+        asked: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The words that choose the site point to different ones.
+    #[error("{first} is of site {one}, and {second} is of site {other}")]
+    SitesDiffer {
+        /// One word.
+        first: &'static str,
+        /// Its site.
+        one: String,
+        /// Another word.
+        second: &'static str,
+        /// Its site.
+        other: String,
+    },
+    /// No default site, and none named.
+    #[error("no site is named, and none is the default")]
+    SiteMissing {
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The token is of another cloud than the site.
+    #[error("the token is not of the OpenStack that site {site} belongs to")]
+    SiteElsewhere {
+        /// The site.
+        site: String,
+    },
+    /// No such cluster, or not the requester's.
+    #[error("there is no cluster {id}")]
+    ClusterNotFound {
+        /// The id.
+        id: ClusterId,
+    },
+    /// The same id with another unchangeable part.
+    #[error("cluster {id} exists with another {}", differences.join(", "))]
+    SpecDiffers {
+        /// The id.
+        id: ClusterId,
+        /// Names of the fields.
+        differences: Vec<&'static str>,
+    },
+    /// Another project's cluster has the id.
+    #[error("the id {id} is taken")]
+    IdTaken {
+        /// The id.
+        id: ClusterId,
+    },
+    /// The cluster is on its way out.
+    #[error("cluster {id} is being deleted")]
+    BeingDeleted {
+        /// The id.
+        id: ClusterId,
+    },
+    /// A new cluster is wanted stopped.
+    #[error("a cluster cannot be created stopped")]
+    CreateStopped,
+    /// The subnet is of another network.
+    #[error("the subnet {subnet} is not of the network {network}")]
+    SubnetElsewhere {
+        /// The subnet's name.
+        subnet: String,
+        /// The network's name.
+        network: String,
+    },
+    /// No such path.
+    #[error("there is nothing at {path}")]
+    PathNotFound {
+        /// The path.
+        path: String,
+    },
+    /// The path does not take this method.
+    #[error("{path} does not take {method}")]
+    MethodNotAllowed {
+        /// The path.
+        path: String,
+        /// The method.
+        method: String,
+    },
+    /// A remote system, or the store, refused.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+}
+
+impl ApiError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyIncomplete => StatusCode::REQUEST_TIMEOUT,
+            Self::TokenMissing | Self::TokenInvalid => StatusCode::UNAUTHORIZED,
+            Self::RoleMissing { .. } | Self::ReadOnly { .. } | Self::NotAdmin | Self::SiteElsewhere { .. } => {
+                StatusCode::FORBIDDEN
+            }
+            Self::ClusterNotFound { .. } | Self::PathNotFound { .. } => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::SpecDiffers { .. } | Self::IdTaken { .. } | Self::BeingDeleted { .. } => StatusCode::CONFLICT,
+            Self::Remote(e) => remote_status(e),
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BodyTooLarge { .. } => "body_too_large",
+            Self::BodyIncomplete => "body_incomplete",
+            Self::BodyInvalid { .. } => "body_invalid",
+            Self::UnknownField { .. } => "unknown_field",
+            Self::InvalidField { .. } => "invalid_field",
+            Self::InvalidId { .. } => "invalid_id",
+            Self::InvalidQuery { .. } => "invalid_query",
+            Self::TokenMissing => "token_missing",
+            Self::TokenInvalid => "token_invalid",
+            Self::RoleMissing { .. } => "role_missing",
+            Self::ReadOnly { .. } => "read_only",
+            Self::NotAdmin => "not_admin",
+            Self::UnknownSite { .. } => "unknown_site",
+            Self::SitesDiffer { .. } => "sites_differ",
+            Self::SiteMissing { .. } => "site_missing",
+            Self::SiteElsewhere { .. } => "site_elsewhere",
+            Self::ClusterNotFound { .. } => "cluster_not_found",
+            Self::SpecDiffers { .. } => "cluster_spec_differs",
+            Self::IdTaken { .. } => "cluster_id_taken",
+            Self::BeingDeleted { .. } => "cluster_being_deleted",
+            Self::CreateStopped => "create_stopped",
+            Self::SubnetElsewhere { .. } => "subnet_elsewhere",
+            Self::PathNotFound { .. } => "path_not_found",
+            Self::MethodNotAllowed { .. } => "method_not_allowed",
+            Self::Remote(e) => e.code,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::BodyInvalid { .. } | Self::UnknownField { .. } | Self::PathNotFound { .. } => {
+                "GET /v1/openapi.json describes the API.".to_owned()
+            }
+            Self::TokenMissing => "Send a Keystone token in X-Auth-Token.".to_owned(),
+            Self::TokenInvalid => "Get a new token from Keystone.".to_owned(),
+            Self::RoleMissing { .. } => "Ask for the role member (or reader) on the project.".to_owned(),
+            Self::ReadOnly { .. } => "Ask for the role member on the project.".to_owned(),
+            Self::UnknownSite { known, .. } => format!("The sites are: {}.", known.join(", ")),
+            Self::SiteMissing { known } => format!("Name one of the sites: {}.", known.join(", ")),
+            Self::SpecDiffers { .. } => "Delete it first, or ask for the new one under a new id and name.".to_owned(),
+            Self::IdTaken { .. } => "Choose another (random) UUID.".to_owned(),
+            Self::BeingDeleted { .. } => "Wait until it is gone, then ask again.".to_owned(),
+            Self::CreateStopped => "Create it running, then ask for stopped.".to_owned(),
+            Self::Remote(e) => return e.hint.clone(),
+            _ => return None,
+        })
+    }
+
+    fn details(&self) -> Map<String, Value> {
+        let value = match self {
+            Self::BodyTooLarge { limit } => json!({ "limit": limit }),
+            Self::UnknownField { field, known } => json!({ "field": field, "known": known }),
+            Self::InvalidField { field, .. } => json!({ "field": field }),
+            Self::UnknownSite { known, .. } | Self::SiteMissing { known } => json!({ "sites": known }),
+            Self::SpecDiffers { differences, .. } => json!({ "differences": differences }),
+            Self::Remote(e) => json!({ "system": e.system, "kind": e.kind }),
+            _ => Value::Null,
+        };
+        match value {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            // The person who asked can do nothing with SQLite's words; the log has them.
+            Self::Remote(e) if e.system == System::Store && e.kind != ErrorKind::Conflict => {
+                "the service cannot use its database".to_owned()
+            }
+            Self::Remote(e) if e.system == System::Store => e.message.clone(),
+            other => chain(other),
+        }
+    }
+
+    /// The answer's body.
+    pub fn body(&self) -> ErrorBody {
+        ErrorBody {
+            error: ErrorView {
+                code: self.code().to_owned(),
+                message: self.message(),
+                hint: self.hint(),
+                details: self.details(),
+            },
+        }
+    }
+}
+
+fn remote_status(e: &RemoteError) -> StatusCode {
+    match e.kind {
+        ErrorKind::Conflict => StatusCode::CONFLICT,
+        _ if e.system == System::Store => StatusCode::INTERNAL_SERVER_ERROR,
+        // What was asked for is not there: the request names the wrong thing, the path is right.
+        ErrorKind::NotFound | ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+        ErrorKind::Exhausted => StatusCode::CONFLICT,
+        ErrorKind::Unreachable | ErrorKind::NoAnswer | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Certificate | ErrorKind::Credentials | ErrorKind::BadAnswer | ErrorKind::Internal => {
+            StatusCode::BAD_GATEWAY
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        if status.is_server_error() {
+            tracing::warn!(code = self.code(), "request failed: {}", chain(&self));
+        }
+        let mut response = (status, Json(self.body())).into_response();
+        let headers = response.headers_mut();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Keystone"));
+        }
+        response
+    }
+}

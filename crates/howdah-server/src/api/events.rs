@@ -1,0 +1,170 @@
+//! A cluster's events: as a list, or as a stream that goes on (server-sent events).
+//!
+//! A stream tells each event once, in order, and the cluster's document whenever it is another;
+//! it ends with `gone`. Invariant: nothing is remembered between two requests but the number of
+//! the last event, so a client can resume at any replica, after any break.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header::ACCEPT;
+use axum::http::request::Parts;
+use axum::response::sse::{Event as Frame, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::stream::{self, Stream};
+use howdah_core::ids::ClusterId;
+use howdah_core::traits::Remote;
+use serde::Deserialize;
+use tokio::sync::watch;
+use utoipa::IntoParams;
+
+use super::auth::Reader;
+use super::clusters::{Checked, Scope, may_follow, parse};
+use super::dto::{Cluster, ErrorBody, Events};
+use super::{ApiError, Routes, view};
+
+/// Events in one list, or read at a time for a stream.
+const PAGE: usize = 1000;
+/// A comment is sent on a quiet stream this often, so that nobody between thinks it dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A stream looks by itself this often, should a signal have been lost.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct After {
+    /// Only events after this one. On a stream, the header `Last-Event-ID` counts instead.
+    #[serde(default)]
+    after: u64,
+    /// Admins only: clusters of every project.
+    #[serde(default)]
+    all_projects: bool,
+}
+
+/// What happened to a cluster.
+///
+/// With `Accept: text/event-stream` a stream: `event: event` (id: its number, data: Event) for
+/// each event, `event: cluster` (data: Cluster) whenever the cluster changed, `event: gone` at the end.
+#[utoipa::path(
+    get, path = "/v1/clusters/{id}/events", tag = "clusters", params(("id" = uuid::Uuid, Path), After),
+    responses(
+        (status = 200, description = "A list, or a stream", content(
+            (Events = "application/json"), (String = "text/event-stream"),
+        )),
+        (status = "default", body = ErrorBody),
+    ),
+    security(("token" = []), ("capability" = [])),
+)]
+pub(super) async fn follow(
+    State(routes): State<Routes>,
+    Path(id): Path<String>,
+    Checked(query): Checked<After>,
+    parts: Parts,
+) -> Result<Response, ApiError> {
+    let id = parse(&id)?;
+    let reader = Reader::of(&parts, &routes, &id).await?;
+    may_follow(&routes, &reader, &id, Scope { all_projects: query.all_projects }).await?;
+    let accepts =
+        |kind: &str| parts.headers.get_all(ACCEPT).iter().filter_map(|v| v.to_str().ok()).any(|v| v.contains(kind));
+    if !accepts("text/event-stream") {
+        let events = routes.store.events(&id, query.after, PAGE).await?;
+        let events = events.iter().map(|(number, event)| view::event(*number, event)).collect();
+        return Ok(Json(Events { events }).into_response());
+    }
+    let resumed = parts.headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse().ok());
+    let following = Following {
+        // Subscribed before the first look, so that nothing falls between.
+        changed: routes.changes.subscribe(id),
+        stopping: routes.stopping.clone(),
+        routes,
+        id,
+        after: resumed.unwrap_or(query.after),
+        shown: None,
+        frames: VecDeque::new(),
+        ended: false,
+    };
+    Ok(Sse::new(following.stream()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+}
+
+struct Following {
+    routes: Routes,
+    id: ClusterId,
+    changed: watch::Receiver<u64>,
+    stopping: watch::Receiver<bool>,
+    after: u64,
+    shown: Option<Cluster>,
+    frames: VecDeque<Frame>,
+    ended: bool,
+}
+
+impl Following {
+    fn stream(self) -> impl Stream<Item = Result<Frame, Infallible>> {
+        stream::unfold(self, |mut following| async move {
+            let frame = following.next().await?;
+            Some((Ok(frame), following))
+        })
+    }
+
+    async fn next(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(frame) = self.frames.pop_front() {
+                return Some(frame);
+            }
+            if self.ended || *self.stopping.borrow() {
+                return None;
+            }
+            self.changed.mark_unchanged();
+            match self.look().await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(e) => {
+                    tracing::warn!(cluster = %self.id, "a stream ends: {}", howdah_core::failure::chain(&e));
+                    return None;
+                }
+            }
+            tokio::select! {
+                changed = self.changed.changed() => changed.ok()?,
+                () = tokio::time::sleep(LOOK) => {}
+                _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+            }
+        }
+    }
+
+    /// Reads what is new; says whether there was anything.
+    async fn look(&mut self) -> Remote<bool> {
+        // The document first: what it shows has its events told in this look or before it.
+        let loaded = self.routes.store.load(&self.id).await?;
+        let events = self.routes.store.events(&self.id, self.after, PAGE).await?;
+        let all_told = events.len() < PAGE;
+        for (number, event) in &events {
+            self.frames.push_back(frame("event", &view::event(*number, event)).id(number.to_string()));
+            self.after = *number;
+        }
+        match loaded {
+            Some((record, state)) => {
+                let document = view::cluster(&record, &state);
+                if self.shown.as_ref() != Some(&document) {
+                    self.frames.push_back(frame("cluster", &document));
+                    self.shown = Some(document);
+                }
+            }
+            None if all_told => {
+                self.frames.push_back(Frame::default().event("gone").data("{}"));
+                self.ended = true;
+            }
+            None => {}
+        }
+        Ok(!self.frames.is_empty())
+    }
+}
+
+fn frame<T: serde::Serialize>(name: &str, data: &T) -> Frame {
+    // JSON of our own types, in one line: neither can fail.
+    let text = serde_json::to_string(data).unwrap_or_default();
+    Frame::default().event(name).data(text)
+}

@@ -1,0 +1,175 @@
+//! The native API, `/v1`: JSON over HTTP.
+//!
+//! * [`dto`]: what goes over the wire;
+//! * [`error`](ApiError): what is refused, and how;
+//! * `auth`: who asks; `body`: strict reading of bodies;
+//! * `wish`: from a body to a cluster's record, and what differs from the one that is there;
+//! * `intent`: which operation a request asks for (pure);
+//! * `clusters`, `events`, `service`: the routes;
+//! * `openapi`: the document that describes it all.
+//!
+//! Invariant: an answer to a write is sent only after the store has kept it. Handlers write what
+//! is wanted; the controllers do everything else.
+
+pub mod dto;
+
+mod auth;
+mod body;
+mod clusters;
+mod error;
+mod events;
+mod intent;
+mod openapi;
+mod service;
+mod view;
+mod wish;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{Method, Uri};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, put};
+use axum::{Router, extract::connect_info::Connected, serve::IncomingStream};
+use howdah_core::traits::{Clock, Entropy, Store};
+use tokio::sync::{Mutex, watch};
+
+pub use auth::{AuthMode, Peer};
+pub use error::ApiError;
+pub use openapi::document;
+
+use crate::changes::Changes;
+use crate::config::Templates;
+use crate::metrics::Metrics;
+use crate::sites::Sites;
+use crate::supervisor::Supervisor;
+
+/// The largest body that is read: a specification of a thousand nodes is a tenth of it.
+const BODY_LIMIT: usize = 1024 * 1024;
+/// How long a body may take to arrive.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the routes work with.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+/// The parts of an [`App`].
+pub struct Inner {
+    /// The store, announcing its changes to `changes`.
+    pub store: Arc<dyn Store>,
+    /// Who waits for changes.
+    pub changes: Arc<Changes>,
+    /// The sites.
+    pub sites: Sites,
+    /// The controllers.
+    pub supervisor: Supervisor,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// How requesters are known.
+    pub auth: AuthMode,
+    /// What templates may bring along.
+    pub templates: Templates,
+    /// True once the service is to end.
+    pub stopping: watch::Receiver<bool>,
+}
+
+impl App {
+    /// From its parts.
+    pub fn new(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+/// What only the routes share.
+#[derive(Clone)]
+struct Routes {
+    app: App,
+    /// Reading a cluster and deciding on its next operation must not be interleaved: two retries
+    /// would make two operations. Held for two database calls, never for a remote one.
+    deciding: Arc<Mutex<()>>,
+}
+
+impl std::ops::Deref for Routes {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.app.inner
+    }
+}
+
+/// All routes.
+pub fn router(app: App) -> Router {
+    let routes = Routes { app, deciding: Arc::default() };
+    Router::new()
+        .route("/v1/clusters", get(clusters::list))
+        .route("/v1/clusters/{id}", get(clusters::show).put(clusters::want).delete(clusters::delete))
+        .route("/v1/clusters/{id}/state", put(clusters::want_state))
+        .route("/v1/clusters/{id}/events", get(events::follow))
+        .route("/v1/sites", get(service::sites))
+        .route("/v1/openapi.json", get(openapi::serve))
+        .route("/healthz", get(service::health))
+        .route("/readyz", get(service::ready))
+        .route("/metrics", get(service::metrics))
+        .fallback(nothing)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(routes.clone(), count))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(routes)
+}
+
+async fn nothing(uri: Uri) -> ApiError {
+    ApiError::PathNotFound { path: uri.path().to_owned() }
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> ApiError {
+    ApiError::MethodNotAllowed { path: uri.path().to_owned(), method: method.to_string() }
+}
+
+async fn count(State(routes): State<Routes>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = match *request.method() {
+        Method::GET => "GET",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    };
+    let route = request.extensions().get::<MatchedPath>().map_or("none", |p| p.as_str()).to_owned();
+    let response = next.run(request).await;
+    let (status, took) = (response.status().as_u16(), begun.elapsed());
+    tracing::debug!(method, route, status, ?took, "answered");
+    routes.metrics.request(method, &route, status, took);
+    response
+}
+
+impl Connected<IncomingStream<'_, tokio::net::UnixListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, tokio::net::UnixListener>) -> Self {
+        // The credentials of the moment of the connection, kept by the kernel.
+        stream.io().peer_cred().map_or(Self::Unknown, |c| Self::Local { uid: c.uid() })
+    }
+}
+
+impl Connected<IncomingStream<'_, tokio::net::TcpListener>> for Peer {
+    fn connect_info(_: IncomingStream<'_, tokio::net::TcpListener>) -> Self {
+        Self::Unknown
+    }
+}
+
+impl Connected<IncomingStream<'_, crate::tls::TlsListener>> for Peer {
+    fn connect_info(_: IncomingStream<'_, crate::tls::TlsListener>) -> Self {
+        Self::Unknown
+    }
+}

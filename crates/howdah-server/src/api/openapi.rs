@@ -1,0 +1,63 @@
+//! The document that describes the API, made from the routes and types themselves. A copy is
+//! kept in the tree, and a test compares the two, so that a change of the API is seen in review.
+
+use axum::Json;
+use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::{auth, clusters, dto, events, service};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Howdah",
+        description = "Big-data clusters on vSphere for OpenStack. Every write can be repeated; every error has a \
+                       code that does not change.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    paths(
+        clusters::list,
+        clusters::show,
+        clusters::want,
+        clusters::want_state,
+        clusters::delete,
+        events::follow,
+        service::sites,
+        service::health,
+        service::ready,
+        service::metrics,
+    ),
+    components(schemas(dto::Event)),
+    tags(
+        (name = "clusters", description = "Clusters and what happens to them"),
+        (name = "service", description = "The service itself"),
+    ),
+    modifiers(&Headers),
+)]
+struct Api;
+
+struct Headers;
+
+impl Modify for Headers {
+    fn modify(&self, document: &mut Document) {
+        let components = document.components.get_or_insert_default();
+        for (name, header, says) in [
+            ("token", auth::TOKEN, "A Keystone token."),
+            ("capability", auth::CAPABILITY, "The capability of an accepted write: reads that one cluster."),
+        ] {
+            let key = ApiKeyValue::with_description(header, says);
+            components.add_security_scheme(name, SecurityScheme::ApiKey(ApiKey::Header(key)));
+        }
+    }
+}
+
+/// The document.
+pub fn document() -> Document {
+    Api::openapi()
+}
+
+/// Sends it.
+pub(super) async fn serve() -> Json<Document> {
+    Json(document())
+}

@@ -1,0 +1,188 @@
+//! A cluster's record and state as one document. Pure.
+//!
+//! Between the acceptance of an operation and the moment the controller takes it up, the state
+//! still tells of the operation before. What is shown is always about the newest operation:
+//! else somebody who retries a failed create would be told at once that it has failed.
+
+use std::collections::BTreeMap;
+
+use howdah_core::cluster::{
+    ClusterRecord, ClusterState, ClusterStatus, NodeState, OperationKind, OperationProgress, OperationState, Wanted,
+};
+use howdah_core::ids::NodeName;
+use howdah_core::stage::Stage;
+
+use crate::api::dto::{Cluster, Condition, Event, Named, Node, Operation, Reason, Stages, SubnetView, WantedWord};
+
+/// The state of the record's operation, once the controller has taken it up.
+pub fn taken_up<'a>(record: &ClusterRecord, state: &'a ClusterState) -> Option<&'a OperationProgress> {
+    state.operation.as_ref().filter(|progress| progress.id == record.operation.id)
+}
+
+/// The newest operation.
+pub fn operation(record: &ClusterRecord, state: &ClusterState) -> Operation {
+    let progress = taken_up(record, state);
+    Operation {
+        id: record.operation.id.0,
+        kind: record.operation.kind,
+        state: progress.map_or(OperationState::Running, |p| p.state),
+        requested: record.operation.requested,
+        started: progress.map(|p| p.started),
+        ended: progress.and_then(|p| p.ended),
+        error: progress.and_then(|p| p.failure.as_ref()).map(|f| Reason {
+            code: f.code.clone(),
+            message: f.message.clone(),
+            hint: f.hint.clone(),
+        }),
+    }
+}
+
+/// The document.
+pub fn cluster(record: &ClusterRecord, state: &ClusterState) -> Cluster {
+    let spec = &record.spec;
+    let stages = stages(state);
+    let asked: usize = spec.node_groups.iter().map(|g| g.count as usize).sum();
+    let node_count = asked.max(state.nodes.len());
+    let status = status(record, state);
+    let mut nodes: Vec<_> = state.nodes.iter().collect();
+    nodes.sort_by_key(|(name, node)| (node.group.clone(), name.index(), name.as_str().to_owned()));
+    let mut addresses: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (_, node) in &nodes {
+        if let Some(address) = node.address {
+            addresses.entry(node.group.clone()).or_default().push(address.to_string());
+        }
+    }
+    Cluster {
+        id: record.id.0,
+        site: record.site.to_string(),
+        project: record.project.to_string(),
+        name: record.name.to_string(),
+        cluster_type: spec.distro.clone(),
+        wanted: match record.wanted {
+            Wanted::Running => WantedWord::Running,
+            Wanted::Stopped => WantedWord::Stopped,
+            Wanted::Deleted => WantedWord::Deleted,
+        },
+        status,
+        status_reason: reason(record, state, status, &stages, node_count),
+        progress: if taken_up(record, state).is_some() { state.progress } else { 0.0 },
+        network: Named { id: spec.network.id.to_string(), name: spec.network.name.clone() },
+        subnet: SubnetView {
+            id: spec.subnet.id.to_string(),
+            name: spec.subnet.name.clone(),
+            cidr: spec.subnet.cidr.clone(),
+        },
+        security_groups: spec.security_groups.iter().map(ToString::to_string).collect(),
+        node_count,
+        stages,
+        operation: operation(record, state),
+        master_address: master(&nodes),
+        nodes: nodes.into_iter().map(|(name, node)| self::node(name, node)).collect(),
+        addresses,
+        created: record.created,
+    }
+}
+
+/// An event with its number.
+pub fn event(number: u64, event: &howdah_core::cluster::Event) -> Event {
+    Event {
+        id: number,
+        at: event.at,
+        level: event.level,
+        reason: event.reason.clone(),
+        node: event.node.as_ref().map(ToString::to_string),
+        message: event.message.clone(),
+    }
+}
+
+fn status(record: &ClusterRecord, state: &ClusterState) -> ClusterStatus {
+    if taken_up(record, state).is_some() {
+        return state.status;
+    }
+    match record.operation.kind {
+        OperationKind::Create if state.operation.is_none() => ClusterStatus::Pending,
+        OperationKind::Create => ClusterStatus::Creating,
+        OperationKind::Start => ClusterStatus::Starting,
+        OperationKind::Stop => ClusterStatus::Stopping,
+        OperationKind::Delete => ClusterStatus::Deleting,
+    }
+}
+
+fn stages(state: &ClusterState) -> Stages {
+    let mut counts = Stages::default();
+    for node in state.nodes.values() {
+        *match node.stage {
+            Stage::Planned => &mut counts.planned,
+            Stage::Cloned => &mut counts.cloned,
+            Stage::Booting => &mut counts.booting,
+            Stage::NoAddress => &mut counts.no_address,
+            Stage::Addressed => &mut counts.addressed,
+        } += 1;
+    }
+    counts
+}
+
+fn reason(
+    record: &ClusterRecord,
+    state: &ClusterState,
+    status: ClusterStatus,
+    stages: &Stages,
+    node_count: usize,
+) -> String {
+    if let Some(failure) = taken_up(record, state).and_then(|p| p.failure.as_ref()) {
+        return failure.message.clone();
+    }
+    let addressed = match node_count {
+        0 => "the nodes are not known yet".to_owned(),
+        all => format!("{} of {all} nodes have their address", stages.addressed),
+    };
+    match status {
+        ClusterStatus::Pending => "accepted; work has not begun".to_owned(),
+        ClusterStatus::Creating => format!("being created; {addressed}"),
+        ClusterStatus::Running => format!("running; {addressed}"),
+        ClusterStatus::Stopping => "being stopped".to_owned(),
+        ClusterStatus::Stopped => "stopped".to_owned(),
+        ClusterStatus::Starting => format!("being started; {addressed}"),
+        ClusterStatus::Deleting => "being deleted".to_owned(),
+        ClusterStatus::Error => "the last operation failed".to_owned(),
+    }
+}
+
+/// Who the clients of a cluster talk to: the first node whose group or one of whose roles is
+/// that of a master in the distributions that BDE ships.
+fn master(nodes: &[(&NodeName, &NodeState)]) -> Option<String> {
+    const ENDS: [&str; 4] = ["master", "namenode", "resourcemanager", "jobtracker"];
+    let is_master = |word: &str| {
+        let word = word.to_ascii_lowercase();
+        !word.contains("secondary") && ENDS.iter().any(|end| word.ends_with(end))
+    };
+    let by_group = nodes.iter().find(|(_, n)| n.group.eq_ignore_ascii_case("master"));
+    let by_role = || nodes.iter().find(|(_, n)| is_master(&n.group) || n.roles.iter().any(|r| is_master(r)));
+    by_group.or_else(by_role).and_then(|(_, n)| n.address).map(|a| a.to_string())
+}
+
+fn node(name: &NodeName, node: &NodeState) -> Node {
+    Node {
+        name: name.to_string(),
+        group: node.group.clone(),
+        roles: node.roles.clone(),
+        stage: node.stage,
+        address: node.address.map(|a| a.to_string()),
+        mac: node.mac.map(|m| m.to_string()),
+        port_id: node.port.as_ref().map(ToString::to_string),
+        vm_id: node.vm.as_ref().map(ToString::to_string),
+        instance_uuid: node.instance_uuid,
+        manager_says: node.manager_says.clone(),
+        conditions: node
+            .conditions
+            .iter()
+            .map(|c| Condition {
+                kind: c.kind,
+                status: c.status,
+                reason: c.reason.clone(),
+                message: c.message.clone(),
+                since: c.since,
+            })
+            .collect(),
+    }
+}

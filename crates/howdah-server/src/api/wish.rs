@@ -1,0 +1,247 @@
+//! From a request's body to a cluster's record, and what differs from the one that is there.
+//! Pure but for the files of 2015-style templates. Invariant: everything that can be said without asking a remote
+//! system is said here, before any is asked.
+
+use std::collections::BTreeSet;
+
+use howdah_core::cluster::{
+    ClusterRecord, ClusterSpec, Event, Level, NodeGroup, RemedyPolicy, Secrets, WaitFor, Wanted,
+};
+use howdah_core::ids::{ClusterName, GroupName};
+use howdah_core::traits::{NetworkGrant, NetworkWish};
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::Value;
+
+use super::ApiError;
+use super::dto::{ClusterBody, NodeGroupBody, StateWord};
+use crate::config::Templates;
+use crate::sites::Choice;
+
+/// More nodes than this in one group is a mistyped number: vCenter holds 40,000 VMs in all.
+const NODES_LIMIT: u32 = 10_000;
+
+/// A body that has passed its checks.
+pub(super) struct Wish {
+    pub(super) name: ClusterName,
+    pub(super) network: NetworkWish,
+    node_groups: Vec<NodeGroup>,
+    remedy: RemedyPolicy,
+    wait_for: WaitFor,
+    body: ClusterBody,
+}
+
+impl Wish {
+    /// Checks a body.
+    pub(super) fn read(mut body: ClusterBody) -> Result<Self, ApiError> {
+        let name = body.name.parse().map_err(|e: howdah_core::ids::NameError| invalid("name", e.to_string()))?;
+        for (field, value) in
+            [("cluster_type", &body.cluster_type), ("network", &body.network), ("subnet", &body.subnet)]
+        {
+            if value.trim().is_empty() {
+                return Err(invalid(field, "it is empty"));
+            }
+        }
+        let node_groups = groups(body.node_groups.take().unwrap_or_default())?;
+        match &body.specification {
+            None | Some(Value::Null) => body.specification = None,
+            Some(Value::Object(map)) if map.contains_key("password") => {
+                let says = "it holds a password, and would be stored in clear; use cluster_password";
+                return Err(invalid("specification", says));
+            }
+            Some(Value::Object(_)) => {}
+            Some(_) => return Err(invalid("specification", "it is not an object")),
+        }
+        // An empty word is how templates say that there is none.
+        for word in [&mut body.app_manager, &mut body.username, &mut body.vio_config, &mut body.bde_config] {
+            *word = word.take().filter(|w| !w.is_empty());
+        }
+        let network = NetworkWish {
+            network: body.network.clone(),
+            subnet: body.subnet.clone(),
+            security_groups: body.security_groups.clone(),
+        };
+        Ok(Self {
+            name,
+            network,
+            node_groups,
+            remedy: body.remedy.unwrap_or_default(),
+            wait_for: body.wait_for.unwrap_or_default(),
+            body,
+        })
+    }
+
+    /// What it shall be.
+    pub(super) fn wanted(&self) -> Wanted {
+        wanted(self.body.state)
+    }
+
+    /// The words that choose the site.
+    pub(super) fn choice(&self) -> Choice<'_> {
+        let given = |word: &'_ Option<String>| word.as_deref().map(str::trim).filter(|w| !w.is_empty()).is_some();
+        Choice {
+            site: self.body.site.as_deref().filter(|_| given(&self.body.site)),
+            bde_endpoint: self.body.bde_endpoint.as_deref().filter(|_| given(&self.body.bde_endpoint)),
+            vcm_server: self.body.vcm_server.as_deref().filter(|_| given(&self.body.vcm_server)),
+        }
+    }
+
+    /// The record's unchangeable part.
+    pub(super) fn spec(&self, grant: NetworkGrant) -> Result<ClusterSpec, ApiError> {
+        if grant.subnet.network != grant.network.id {
+            return Err(ApiError::SubnetElsewhere { subnet: grant.subnet.name, network: grant.network.name });
+        }
+        Ok(ClusterSpec {
+            distro: self.body.cluster_type.clone(),
+            app_manager: self.body.app_manager.clone(),
+            network: grant.network,
+            subnet: grant.subnet,
+            security_groups: grant.security_groups,
+            resource_pools: self.body.resource_pools.clone().unwrap_or_default(),
+            datastores: self.body.datastores.clone().unwrap_or_default(),
+            node_groups: self.node_groups.clone(),
+            specification: self.body.specification.clone(),
+            wait_for: self.wait_for,
+            remedy: self.remedy,
+        })
+    }
+
+    /// Whether network, subnet and groups are named just as the record has them: then nothing
+    /// has to be looked up for a comparison.
+    pub(super) fn names_the_same(&self, record: &ClusterRecord) -> bool {
+        let spec = &record.spec;
+        let known: Vec<_> = spec.security_groups.iter().map(|g| g.as_str()).collect();
+        self.network.network == spec.network.id.as_str()
+            && self.network.subnet == spec.subnet.id.as_str()
+            && same(&self.network.security_groups, &known)
+    }
+
+    /// The fields in which the record differs; the grant is `None` where
+    /// [`names_the_same`](Self::names_the_same) has said so.
+    pub(super) fn differences(
+        &self,
+        record: &ClusterRecord,
+        site: Option<&str>,
+        grant: Option<&NetworkGrant>,
+    ) -> Vec<&'static str> {
+        let (body, spec) = (&self.body, &record.spec);
+        let empty = Vec::new();
+        let groups_differ = grant.is_some_and(|g| {
+            let ids = |all: &[howdah_core::ids::SecurityGroupId]| -> BTreeSet<String> {
+                all.iter().map(ToString::to_string).collect()
+            };
+            ids(&g.security_groups) != ids(&spec.security_groups)
+        });
+        let checks = [
+            ("name", self.name != record.name),
+            ("site", site.is_some_and(|s| s != record.site.as_str())),
+            ("cluster_type", body.cluster_type != spec.distro),
+            ("network", grant.is_some_and(|g| g.network.id != spec.network.id)),
+            ("subnet", grant.is_some_and(|g| g.subnet.id != spec.subnet.id)),
+            ("security_groups", groups_differ),
+            ("resource_pools", !same(body.resource_pools.as_ref().unwrap_or(&empty), &spec.resource_pools)),
+            ("datastores", !same(body.datastores.as_ref().unwrap_or(&empty), &spec.datastores)),
+            ("node_groups", self.node_groups != spec.node_groups),
+            ("app_manager", body.app_manager != spec.app_manager),
+            ("remedy", self.remedy != spec.remedy),
+            ("wait_for", self.wait_for != spec.wait_for),
+            ("specification", body.specification != spec.specification),
+        ];
+        checks.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
+    }
+
+    /// The secrets to keep, and what to warn of.
+    pub(super) fn secrets(&self, templates: &Templates, now: Timestamp) -> (Secrets, Vec<Event>) {
+        let body = &self.body;
+        let mut secrets = Secrets { cluster_password: body.cluster_password.clone(), credentials: None };
+        let mut warnings = Vec::new();
+        let mut warn = |reason: &str, message: String| {
+            let (at, level, reason) = (now, Level::Warning, reason.to_owned());
+            warnings.push(Event { at, level, reason, node: None, message });
+        };
+        match (&body.username, &body.password) {
+            (None, None) => {}
+            _ if !templates.credentials => warn(
+                "credentials_ignored",
+                "username and password are ignored: the operator's own are used (templates.credentials is false)"
+                    .to_owned(),
+            ),
+            (Some(user), Some(password)) => secrets.credentials = Some((user.clone(), password.clone())),
+            _ => warn("credentials_ignored", "username and password are ignored: one of them is missing".to_owned()),
+        }
+        if let Some(path) = &body.bde_config {
+            match self.bde_file(templates, path) {
+                Ok(credentials) => secrets.credentials = secrets.credentials.or(Some(credentials)),
+                Err(why) => warn("bde_config_ignored", format!("bde_config is ignored: {why}")),
+            }
+        }
+        if body.vio_config.is_some() {
+            warn(
+                "vio_config_ignored",
+                "vio_config is ignored: the network was looked up with the requester's own rights, and ports are made \
+                 with the service's credentials"
+                    .to_owned(),
+            );
+        }
+        (secrets, warnings)
+    }
+
+    fn bde_file(&self, templates: &Templates, path: &str) -> Result<(String, SecretString), String> {
+        if !templates.credentials {
+            return Err("the operator's own credentials are used (templates.credentials is false)".to_owned());
+        }
+        templates.bde_credentials(path).map_err(|e| e.to_string())
+    }
+}
+
+/// The core's word.
+pub(super) const fn wanted(state: StateWord) -> Wanted {
+    match state {
+        StateWord::Running => Wanted::Running,
+        StateWord::Stopped => Wanted::Stopped,
+    }
+}
+
+fn invalid(field: &str, says: impl Into<String>) -> ApiError {
+    ApiError::InvalidField { field: field.to_owned(), says: says.into() }
+}
+
+fn same<A: AsRef<str>, B: AsRef<str>>(one: &[A], other: &[B]) -> bool {
+    let set = |all: &mut dyn Iterator<Item = String>| all.collect::<BTreeSet<_>>();
+    set(&mut one.iter().map(|w| w.as_ref().to_owned())) == set(&mut other.iter().map(|w| w.as_ref().to_owned()))
+}
+
+fn groups(bodies: Vec<NodeGroupBody>) -> Result<Vec<NodeGroup>, ApiError> {
+    let mut names = BTreeSet::new();
+    let mut groups = Vec::with_capacity(bodies.len());
+    for (at, body) in bodies.into_iter().enumerate() {
+        let refuse = |part: &str, says: &str| Err(invalid(&format!("node_groups[{at}].{part}"), says));
+        let name: GroupName = match body.name.parse() {
+            Ok(name) => name,
+            Err(e) => return refuse("name", &howdah_core::ids::NameError::to_string(&e)),
+        };
+        if !names.insert(name.clone()) {
+            return refuse("name", &format!("there are two groups named {name}"));
+        }
+        if body.roles.is_empty() {
+            return refuse("roles", "a group needs at least one role");
+        }
+        if body.count == 0 || body.count > NODES_LIMIT {
+            return refuse("count", &format!("it is {}, and must be from 1 to {NODES_LIMIT}", body.count));
+        }
+        for (part, size) in [("cpu", body.cpu), ("memory_mb", body.memory_mb), ("disk_gb", body.disk_gb)] {
+            if size == Some(0) {
+                return refuse(part, "it is 0");
+            }
+        }
+        groups.push(NodeGroup {
+            name,
+            roles: body.roles,
+            count: body.count,
+            cpu: body.cpu,
+            memory_mb: body.memory_mb,
+            disk_gb: body.disk_gb,
+        });
+    }
+    Ok(groups)
+}

@@ -1,0 +1,138 @@
+//! The configuration: one TOML file, every key overridable by the environment.
+//!
+//! * `source`: the file and the environment, key by key, with where each value came from;
+//! * `problem`: what is wrong, at its line, and the [`Report`] for `howdah config check`;
+//! * `schema`: the keys, and the rules between them;
+//! * `site`: those of one site;
+//! * `legacy`: the files of 2015-style templates.
+//!
+//! The variable of a key is its path in capitals: `server.listen` is `HOWDAH_SERVER_LISTEN`,
+//! `bde.url` of the site `main` is `HOWDAH_SITE_MAIN_BDE_URL`. Invariant: a secret's value is
+//! never in a problem, nor in a report. Nothing here contacts anybody.
+
+mod legacy;
+mod problem;
+mod schema;
+mod site;
+mod source;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use howdah_core::ids::SiteName;
+use howdah_core::policy::NetworkBackend;
+use howdah_transport::Trust;
+use secrecy::SecretString;
+
+pub use legacy::{LegacyError, Templates};
+pub use problem::{ConfigError, Entry, Origin, Problem, Report, Severity};
+
+use crate::api::AuthMode;
+use source::Source;
+
+/// Environment variables by name.
+pub type Env = BTreeMap<String, String>;
+
+/// Those of this process. A name or value that is not UTF-8 cannot be one of ours.
+pub fn process_env() -> Env {
+    std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
+}
+
+/// Everything the service needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen, and to whom.
+    pub server: Server,
+    /// Where to keep what must not be lost.
+    pub store: howdah_store::Options,
+    /// What templates may bring along.
+    pub templates: Templates,
+    /// The sites.
+    pub sites: Vec<Site>,
+}
+
+/// Where to listen, and to whom.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// TCP.
+    pub listen: Option<SocketAddr>,
+    /// UNIX socket.
+    pub unix: Option<PathBuf>,
+    /// How requesters are known.
+    pub auth: AuthMode,
+    /// TLS on TCP.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Certificate chain and key, PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, own certificate first.
+    pub certificate: PathBuf,
+    /// The key.
+    pub key: PathBuf,
+}
+
+/// One site.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// Its name.
+    pub name: SiteName,
+    /// Whether it is taken where a request names none.
+    pub default: bool,
+    /// How its OpenStack implements networks.
+    pub backend: NetworkBackend,
+    /// BDE.
+    pub bde: Endpoint,
+    /// vCenter.
+    pub vcenter: Endpoint,
+    /// What the name of the folder that holds BDE's clusters begins with.
+    pub folder_prefix: String,
+    /// Only port groups of this distributed switch count.
+    pub switch: Option<String>,
+    /// Keystone and Neutron.
+    pub openstack: howdah_openstack::Settings,
+}
+
+/// A remote system that takes a user and a password.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Its address.
+    pub url: String,
+    /// The host in it.
+    pub host: String,
+    /// User.
+    pub username: String,
+    /// Password.
+    pub password: SecretString,
+    /// Whom to trust.
+    pub trust: Trust,
+}
+
+impl Config {
+    /// Reads the file and the environment.
+    ///
+    /// # Errors
+    /// All that is wrong, each at its place.
+    pub fn load(path: &Path, env: &Env) -> Result<Self, ConfigError> {
+        let (config, report) = read(path, env);
+        config.ok_or_else(|| ConfigError { problems: report.errors().cloned().collect() })
+    }
+
+    /// The same, and says of every value where it came from, and what is wrong.
+    pub fn check(path: &Path, env: &Env) -> Report {
+        read(path, env).1
+    }
+}
+
+fn read(path: &Path, env: &Env) -> (Option<Config>, Report) {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) => return (None, Report::unreadable(path, &e)),
+    };
+    let mut source = Source::new(path, &text, env);
+    let config = schema::read(&mut source);
+    let report = source.into_report();
+    (config.filter(|_| report.is_good()), report)
+}

@@ -1,0 +1,210 @@
+//! Adapters around adapters that count calls and remember how the last one ended. They change
+//! nothing: arguments, answers and errors pass through as they are.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use howdah_core::facts::{
+    Catalog, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, Network, NetworkingFeatures, Port, PortChange,
+    PortQuery, PortRequest, Principal, Quota, RegisteredNetwork, Segment, Subnet, Unregistered, VmFacts, WatchEvent,
+};
+use howdah_core::failure::{ErrorKind, RemoteError, System};
+use howdah_core::ids::{ClusterName, NetworkId, PortId, ProjectId, SubnetId, TaskId, VmRef};
+use howdah_core::traits::{Clock, ClusterManager, Identity, NetworkGrant, NetworkWish, Networking, Remote, VCenter};
+use secrecy::SecretString;
+
+use crate::metrics::Metrics;
+
+/// Counts the calls to the systems of one site.
+#[derive(Clone)]
+pub struct Metered {
+    site: String,
+    metrics: Arc<Metrics>,
+    clock: Arc<dyn Clock>,
+}
+
+struct Around<T: ?Sized> {
+    meter: Metered,
+    inner: Arc<T>,
+}
+
+/// Puts a counting adapter around an adapter.
+pub trait Wrap<T: ?Sized> {
+    /// The same adapter, counted.
+    fn around(&self, inner: Arc<T>) -> Arc<T>;
+}
+
+impl Metered {
+    /// For a site.
+    pub fn new(site: String, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
+        Self { site, metrics, clock }
+    }
+
+    async fn count<T>(&self, system: System, method: &'static str, call: impl Future<Output = Remote<T>>) -> Remote<T> {
+        let begun = Instant::now();
+        let result = call.await;
+        self.note(system, method, begun, result.as_ref().err());
+        result
+    }
+
+    /// The same for calls with somebody else's credentials: that those are bad says nothing about
+    /// the system.
+    async fn count_for<T>(
+        &self,
+        system: System,
+        method: &'static str,
+        call: impl Future<Output = Remote<T>>,
+    ) -> Remote<T> {
+        let begun = Instant::now();
+        let result = call.await;
+        let error = result.as_ref().err().filter(|e| e.kind != ErrorKind::Credentials);
+        self.note(system, method, begun, error);
+        result
+    }
+
+    fn note(&self, system: System, method: &'static str, begun: Instant, error: Option<&RemoteError>) {
+        self.metrics.call(&self.site, system, method, self.clock.now(), begun.elapsed(), error);
+    }
+}
+
+macro_rules! wraps {
+    ($($name:ident),*) => {$(
+        impl Wrap<dyn $name> for Metered {
+            fn around(&self, inner: Arc<dyn $name>) -> Arc<dyn $name> {
+                Arc::new(Around { meter: self.clone(), inner })
+            }
+        }
+    )*};
+}
+
+wraps!(ClusterManager, VCenter, Networking, Identity);
+
+#[async_trait]
+impl ClusterManager for Around<dyn ClusterManager> {
+    async fn version(&self) -> Remote<String> {
+        self.meter.count(System::Bde, "version", self.inner.version()).await
+    }
+
+    async fn catalog(&self, app_manager: Option<&str>) -> Remote<Catalog> {
+        self.meter.count(System::Bde, "catalog", self.inner.catalog(app_manager)).await
+    }
+
+    async fn networks(&self) -> Remote<Vec<RegisteredNetwork>> {
+        self.meter.count(System::Bde, "networks", self.inner.networks()).await
+    }
+
+    async fn register_network(&self, network: &RegisteredNetwork) -> Remote<()> {
+        self.meter.count(System::Bde, "register_network", self.inner.register_network(network)).await
+    }
+
+    async fn unregister_network(&self, name: &str) -> Remote<Unregistered> {
+        self.meter.count(System::Bde, "unregister_network", self.inner.unregister_network(name)).await
+    }
+
+    async fn cluster(&self, name: &ClusterName) -> Remote<Option<ManagedCluster>> {
+        self.meter.count(System::Bde, "cluster", self.inner.cluster(name)).await
+    }
+
+    async fn create_cluster(&self, spec: &ManagedSpec) -> Remote<TaskId> {
+        self.meter.count(System::Bde, "create_cluster", self.inner.create_cluster(spec)).await
+    }
+
+    async fn change_cluster(&self, name: &ClusterName, change: ManagedChange) -> Remote<TaskId> {
+        self.meter.count(System::Bde, "change_cluster", self.inner.change_cluster(name, change)).await
+    }
+
+    async fn delete_cluster(&self, name: &ClusterName) -> Remote<Option<TaskId>> {
+        self.meter.count(System::Bde, "delete_cluster", self.inner.delete_cluster(name)).await
+    }
+
+    async fn task(&self, task: &TaskId) -> Remote<Option<ManagedTask>> {
+        self.meter.count(System::Bde, "task", self.inner.task(task)).await
+    }
+}
+
+#[async_trait]
+impl VCenter for Around<dyn VCenter> {
+    async fn version(&self) -> Remote<String> {
+        self.meter.count(System::VCenter, "version", self.inner.version()).await
+    }
+
+    async fn segments(&self) -> Remote<Vec<Segment>> {
+        self.meter.count(System::VCenter, "segments", self.inner.segments()).await
+    }
+
+    async fn vms(&self, vms: &[VmRef]) -> Remote<Vec<VmFacts>> {
+        self.meter.count(System::VCenter, "vms", self.inner.vms(vms)).await
+    }
+
+    async fn watch(&self, cluster: &ClusterName) -> Remote<BoxStream<'static, Remote<WatchEvent>>> {
+        self.meter.count(System::VCenter, "watch", self.inner.watch(cluster)).await
+    }
+
+    async fn power_on(&self, vm: &VmRef) -> Remote<()> {
+        self.meter.count(System::VCenter, "power_on", self.inner.power_on(vm)).await
+    }
+
+    async fn power_off(&self, vm: &VmRef) -> Remote<()> {
+        self.meter.count(System::VCenter, "power_off", self.inner.power_off(vm)).await
+    }
+
+    async fn reset(&self, vm: &VmRef) -> Remote<()> {
+        self.meter.count(System::VCenter, "reset", self.inner.reset(vm)).await
+    }
+
+    async fn set_external_id(&self, vm: &VmRef, nic_key: i32, port: &PortId) -> Remote<()> {
+        self.meter.count(System::VCenter, "set_external_id", self.inner.set_external_id(vm, nic_key, port)).await
+    }
+}
+
+#[async_trait]
+impl Networking for Around<dyn Networking> {
+    async fn features(&self) -> Remote<NetworkingFeatures> {
+        self.meter.count(System::Neutron, "features", self.inner.features()).await
+    }
+
+    async fn network(&self, id: &NetworkId) -> Remote<Option<Network>> {
+        self.meter.count(System::Neutron, "network", self.inner.network(id)).await
+    }
+
+    async fn subnet(&self, id: &SubnetId) -> Remote<Option<Subnet>> {
+        self.meter.count(System::Neutron, "subnet", self.inner.subnet(id)).await
+    }
+
+    async fn port_quota(&self, project: &ProjectId) -> Remote<Option<Quota>> {
+        self.meter.count(System::Neutron, "port_quota", self.inner.port_quota(project)).await
+    }
+
+    async fn ports(&self, query: &PortQuery) -> Remote<Vec<Port>> {
+        self.meter.count(System::Neutron, "ports", self.inner.ports(query)).await
+    }
+
+    async fn create_ports(&self, requests: &[PortRequest]) -> Remote<Vec<Port>> {
+        self.meter.count(System::Neutron, "create_ports", self.inner.create_ports(requests)).await
+    }
+
+    async fn update_port(&self, id: &PortId, change: &PortChange) -> Remote<Port> {
+        self.meter.count(System::Neutron, "update_port", self.inner.update_port(id, change)).await
+    }
+
+    async fn set_vnic_index(&self, id: &PortId, index: u32) -> Remote<Option<u32>> {
+        self.meter.count(System::Neutron, "set_vnic_index", self.inner.set_vnic_index(id, index)).await
+    }
+
+    async fn delete_port(&self, id: &PortId) -> Remote<()> {
+        self.meter.count(System::Neutron, "delete_port", self.inner.delete_port(id)).await
+    }
+}
+
+#[async_trait]
+impl Identity for Around<dyn Identity> {
+    async fn authenticate(&self, token: &SecretString) -> Remote<Principal> {
+        self.meter.count_for(System::Keystone, "authenticate", self.inner.authenticate(token)).await
+    }
+
+    async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {
+        self.meter.count_for(System::Neutron, "grant", self.inner.grant(token, wish)).await
+    }
+}

@@ -1,0 +1,61 @@
+//! Time and randomness of the real world, for the core that has neither.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use howdah_core::traits::{Clock, Entropy};
+use jiff::Timestamp;
+use ring::rand::{SecureRandom, SystemRandom};
+use uuid::Uuid;
+
+/// The system's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(duration).boxed()
+    }
+}
+
+/// The system's randomness.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn uuid(&self) -> Uuid {
+        Uuid::new_v4()
+    }
+
+    fn fraction(&self) -> f64 {
+        // The 53 bits that a float can hold exactly.
+        (Uuid::new_v4().as_u128() >> 75) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// 32 unguessable bytes.
+///
+/// # Errors
+/// When the system has none to give.
+pub(crate) fn random_bytes() -> Result<[u8; 32], ring::error::Unspecified> {
+    let mut bytes = [0; 32];
+    SystemRandom::new().fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fractions_are_below_one_and_spread() {
+        let all: Vec<f64> = (0..1000).map(|_| SystemEntropy.fraction()).collect();
+        assert!(all.iter().all(|f| (0.0..1.0).contains(f)));
+        assert!(all.iter().any(|f| *f < 0.1) && all.iter().any(|f| *f > 0.9));
+    }
+}

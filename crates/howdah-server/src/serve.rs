@@ -1,0 +1,267 @@
+//! The service as a whole: store, controllers, listeners; and their end in the right order.
+//!
+//! ```text
+//! open store -> set up sites -> bind -> take up clusters -> answer ... shutdown
+//!   -> no new connections, streams end -> controllers finish their step -> store closes
+//! ```
+//!
+//! Invariant: nothing is accepted before every cluster in the store has its controller, and the
+//! store closes last.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::Listener;
+use howdah_core::failure::chain;
+use howdah_core::policy::Policy;
+use howdah_core::traits::{Clock, Entropy, Store};
+use howdah_store::SqliteStore;
+use jiff::{SignedDuration, Timestamp};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::api::{self, App, Peer};
+use crate::changes::{AnnouncingStore, Changes};
+use crate::config::{Config, Server, Templates};
+use crate::controllers::Controllers;
+use crate::metrics::Metrics;
+use crate::runtime::{SystemClock, SystemEntropy};
+use crate::sites::{SiteHandles, Sites};
+use crate::supervisor::{RunController, Supervisor};
+use crate::tls::{self, TlsListener};
+use crate::{ServerError, unix, wiring};
+
+/// How long connections may take to finish their requests at the end.
+const CONNECTIONS_END: Duration = Duration::from_secs(5);
+/// How long controllers may take to finish their step at the end: a little more than they allow
+/// the answers that are under way.
+const CONTROLLERS_END: Duration = Duration::from_secs(15);
+/// Events of a removed cluster stay for a week.
+const TOMBSTONES: SignedDuration = SignedDuration::from_hours(7 * 24);
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+/// A system that nobody has asked for this long is asked for its version, so that readiness
+/// speaks of the present.
+const PROBE_EVERY: Duration = Duration::from_secs(60);
+
+/// What the service is made of besides its listeners. Tests put fakes in.
+pub struct Parts {
+    /// The sites.
+    pub sites: Vec<SiteHandles>,
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The controllers' figures.
+    pub policy: Policy,
+    /// What templates may bring along.
+    pub templates: Templates,
+    /// In place of the core's controllers.
+    pub controllers: Option<Arc<dyn RunController>>,
+    /// Whether quiet systems are asked for their version now and then.
+    pub probe: bool,
+}
+
+/// A service that runs.
+pub struct Running {
+    /// Where TCP is listened on.
+    pub tcp: Option<SocketAddr>,
+    /// The UNIX socket.
+    pub unix: Option<PathBuf>,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
+    /// The store, announcing.
+    pub store: Arc<dyn Store>,
+    stop: watch::Sender<bool>,
+    all: JoinHandle<()>,
+}
+
+impl Running {
+    /// Begins the end.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Waits for the end.
+    pub async fn wait(self) {
+        // Only a panic ends it otherwise, and that has been reported by then.
+        let _ = self.all.await;
+    }
+}
+
+/// Runs the service with real sites until `shutdown` ends, and then ends it gracefully.
+/// `started` is called once everything listens.
+///
+/// # Errors
+/// If it cannot start.
+pub async fn serve(
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+    started: impl FnOnce(&Running),
+) -> Result<(), ServerError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let sites = wiring::sites(&config, &clock)?;
+    let store = Arc::new(SqliteStore::open(&config.store).await.map_err(ServerError::OpenStore)?);
+    let parts = Parts {
+        sites,
+        store: store.clone(),
+        clock,
+        entropy: Arc::new(SystemEntropy),
+        policy: Policy::default(),
+        templates: config.templates,
+        controllers: None,
+        probe: true,
+    };
+    let running = start(&config.server, parts).await?;
+    let pruning = tokio::spawn(prune(Arc::clone(&store)));
+    started(&running);
+    shutdown.await;
+    running.stop();
+    running.wait().await;
+    pruning.abort();
+    store.close().await;
+    Ok(())
+}
+
+async fn prune(store: Arc<SqliteStore>) {
+    loop {
+        match store.prune(Timestamp::now() - TOMBSTONES).await {
+            Ok(0) => {}
+            Ok(gone) => tracing::info!(gone, "forgot clusters that were removed a week ago"),
+            Err(e) => tracing::warn!("removed clusters cannot be forgotten: {}", chain(&e)),
+        }
+        tokio::time::sleep(PRUNE_EVERY).await;
+    }
+}
+
+/// Starts the service from its parts; it runs in the background until it is stopped.
+///
+/// # Errors
+/// If it cannot listen, or the store cannot be read.
+pub async fn start(server: &Server, parts: Parts) -> Result<Running, ServerError> {
+    let metrics = Arc::new(Metrics::default());
+    let changes = Arc::new(Changes::default());
+    let store: Arc<dyn Store> = Arc::new(AnnouncingStore::new(parts.store, Arc::clone(&changes)));
+    let sites = Sites::new(parts.sites, Arc::clone(&metrics), Arc::clone(&parts.clock));
+    let controllers = parts.controllers.unwrap_or_else(|| {
+        Arc::new(Controllers {
+            sites: sites.clone(),
+            store: Arc::clone(&store),
+            clock: Arc::clone(&parts.clock),
+            entropy: Arc::clone(&parts.entropy),
+            policy: parts.policy,
+        })
+    });
+    let listeners = Listeners::bind(server).await?;
+    let supervisor = Supervisor::new(Arc::clone(&store), controllers);
+    let taken_up = supervisor.take_up_all().await.map_err(ServerError::TakeUp)?;
+    let (stop, stopping) = watch::channel(false);
+    let app = App::new(api::Inner {
+        store: Arc::clone(&store),
+        changes,
+        sites: sites.clone(),
+        supervisor: supervisor.clone(),
+        clock: parts.clock,
+        entropy: parts.entropy,
+        metrics: Arc::clone(&metrics),
+        auth: server.auth,
+        templates: parts.templates,
+        stopping: stopping.clone(),
+    });
+    let (tcp, unix) = (listeners.address, listeners.path.clone());
+    tracing::info!(?tcp, ?unix, clusters = taken_up, "listening");
+    let probing = parts.probe.then(|| tokio::spawn(probe(sites)));
+    let all = tokio::spawn(async move {
+        listeners.answer(api::router(app), stopping).await;
+        if let Some(probing) = probing {
+            probing.abort();
+        }
+        supervisor.stop(CONTROLLERS_END).await;
+        tracing::info!("stopped");
+    });
+    Ok(Running { tcp, unix, metrics, store, stop, all })
+}
+
+async fn probe(sites: Sites) {
+    loop {
+        for site in sites.all() {
+            // The answer is noted by the adapters around these; what it is does not matter here.
+            let _ = tokio::join!(site.manager.version(), site.vcenter.version(), site.networking.features());
+        }
+        tokio::time::sleep(PROBE_EVERY).await;
+    }
+}
+
+enum Tcp {
+    Plain(TcpListener),
+    Tls(TlsListener),
+}
+
+struct Listeners {
+    address: Option<SocketAddr>,
+    path: Option<PathBuf>,
+    tcp: Option<Tcp>,
+    unix: Option<tokio::net::UnixListener>,
+}
+
+impl Listeners {
+    async fn bind(server: &Server) -> Result<Self, ServerError> {
+        let (mut tcp, mut bound) = (None, None);
+        if let Some(address) = server.listen {
+            let fail = |source| ServerError::Listen { address, source };
+            let config = server.tls.as_ref().map(tls::server_config).transpose()?;
+            let listener = TcpListener::bind(address).await.map_err(fail)?;
+            bound = Some(listener.local_addr().map_err(fail)?);
+            tcp = Some(match config {
+                Some(config) => Tcp::Tls(TlsListener::new(listener, config).map_err(fail)?),
+                None => Tcp::Plain(listener),
+            });
+        }
+        let unix = server.unix.as_deref().map(unix::listen).transpose()?;
+        Ok(Self { address: bound, path: server.unix.clone(), tcp, unix })
+    }
+
+    /// Until `stopping`, and then as long as requests need, up to the deadline.
+    async fn answer(self, router: Router, mut stopping: watch::Receiver<bool>) {
+        let mut tasks = JoinSet::new();
+        match self.tcp {
+            Some(Tcp::Plain(tcp)) => drop(tasks.spawn(answer(tcp, router.clone(), stopping.clone()))),
+            Some(Tcp::Tls(tls)) => drop(tasks.spawn(answer(tls, router.clone(), stopping.clone()))),
+            None => {}
+        }
+        if let Some(unix) = self.unix {
+            tasks.spawn(answer(unix, router, stopping.clone()));
+        }
+        let _ = stopping.wait_for(|stop| *stop).await;
+        let ended = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(CONNECTIONS_END, ended).await.is_err() {
+            tracing::warn!("connections did not end in time and are cut off");
+            tasks.shutdown().await;
+        }
+        if let Some(path) = self.path {
+            // The next service would replace it; a client that comes before gets a clearer answer.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+async fn answer<L>(listener: L, router: Router, mut stopping: watch::Receiver<bool>)
+where
+    L: Listener,
+    Peer: for<'a> axum::extract::connect_info::Connected<axum::serve::IncomingStream<'a, L>>,
+    L::Addr: std::fmt::Debug,
+{
+    let shutdown = async move {
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    let service = router.into_make_service_with_connect_info::<Peer>();
+    if let Err(e) = axum::serve(listener, service).with_graceful_shutdown(shutdown).await {
+        tracing::error!("a listener ended: {e}");
+    }
+}

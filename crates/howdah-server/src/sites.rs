@@ -1,0 +1,261 @@
+//! The sites as the service works with them: adapters behind the core's traits, and the words by
+//! which a request chooses one. Invariant: a request never makes the service contact a host; it
+//! only picks one of the operator's sites.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use howdah_core::failure::System;
+use howdah_core::ids::SiteName;
+use howdah_core::policy::NetworkBackend;
+use howdah_core::traits::{Clock, ClusterManager, Identity, Networking, VCenter};
+use secrecy::SecretString;
+
+use crate::api::ApiError;
+use crate::api::dto::{Site, SystemHealth};
+use crate::metered::{Metered, Wrap};
+use crate::metrics::{Metrics, system_word};
+
+/// Makes a cluster manager client with the credentials of a template: user, password.
+pub type ManagerAs = Arc<dyn Fn(&str, SecretString) -> Arc<dyn ClusterManager> + Send + Sync>;
+
+/// One site: who to talk to.
+#[derive(Clone)]
+pub struct SiteHandles {
+    /// As the operator named it.
+    pub name: SiteName,
+    /// Whether it is taken where a request names none.
+    pub default: bool,
+    /// How its OpenStack implements networks.
+    pub backend: NetworkBackend,
+    /// Host name of its BDE.
+    pub bde_host: String,
+    /// Host name of its vCenter.
+    pub vcenter_host: String,
+    /// Sites with the same words share an OpenStack, and so its tokens: the URL of its Keystone.
+    pub realm: String,
+    /// BDE.
+    pub manager: Arc<dyn ClusterManager>,
+    /// BDE with other credentials than the operator's, where the operator allows that.
+    pub manager_as: Option<ManagerAs>,
+    /// vCenter.
+    pub vcenter: Arc<dyn VCenter>,
+    /// Neutron.
+    pub networking: Arc<dyn Networking>,
+    /// Keystone, and Neutron with the requester's rights.
+    pub identity: Arc<dyn Identity>,
+}
+
+/// All sites.
+#[derive(Clone)]
+pub struct Sites {
+    all: Vec<SiteHandles>,
+    metrics: Arc<Metrics>,
+}
+
+/// The words of a request that choose a site.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Choice<'a> {
+    /// A site's name.
+    pub site: Option<&'a str>,
+    /// A BDE's host.
+    pub bde_endpoint: Option<&'a str>,
+    /// A vCenter's host.
+    pub vcm_server: Option<&'a str>,
+}
+
+impl Sites {
+    /// Takes the sites in and counts every call to them from now on.
+    pub fn new(all: Vec<SiteHandles>, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
+        let meter = |site: SiteHandles| {
+            let metered = Metered::new(site.name.to_string(), Arc::clone(&metrics), Arc::clone(&clock));
+            let manager_as = site.manager_as.map(|make| {
+                let metered = metered.clone();
+                let as_user: ManagerAs = Arc::new(move |user, password| metered.around(make(user, password)));
+                as_user
+            });
+            SiteHandles {
+                manager: metered.around(site.manager),
+                vcenter: metered.around(site.vcenter),
+                networking: metered.around(site.networking),
+                identity: metered.around(site.identity),
+                manager_as,
+                ..site
+            }
+        };
+        Self { all: all.into_iter().map(meter).collect(), metrics }
+    }
+
+    /// A site by name.
+    pub fn get(&self, name: &SiteName) -> Option<&SiteHandles> {
+        self.all.iter().find(|s| s.name == *name)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[SiteHandles] {
+        &self.all
+    }
+
+    /// The one that a request chooses.
+    ///
+    /// # Errors
+    /// `unknown_site`, `sites_differ`, `site_missing`.
+    pub fn choose(&self, choice: Choice<'_>) -> Result<&SiteHandles, ApiError> {
+        let mut found: Option<(&'static str, &SiteHandles)> = None;
+        if let Some(name) = choice.site.filter(|n| !n.is_empty()) {
+            let site = self.all.iter().find(|s| s.name.as_str() == name);
+            found = Some(("site", site.ok_or_else(|| self.unknown(format!("named {name}")))?));
+        }
+        type Host = fn(&SiteHandles) -> &str;
+        let hosts: [(&'static str, Option<&str>, Host, &str); 2] = [
+            ("bde_endpoint", choice.bde_endpoint, |s| &s.bde_host, "BDE"),
+            ("vcm_server", choice.vcm_server, |s| &s.vcenter_host, "vCenter"),
+        ];
+        for (word, given, its, what) in hosts {
+            let Some(host) = given.map(host_of).filter(|h| !h.is_empty()) else { continue };
+            let has = |s: &SiteHandles| its(s).eq_ignore_ascii_case(host);
+            // Two sites may share a vCenter: what is known already decides.
+            let site = found
+                .map(|(_, site)| site)
+                .filter(|site| has(site))
+                .or_else(|| self.all.iter().find(|s| has(s) && s.default))
+                .or_else(|| self.all.iter().find(|s| has(s)))
+                .ok_or_else(|| self.unknown(format!("with the {what} {host}")))?;
+            match found {
+                Some((first, one)) if one.name != site.name => {
+                    return Err(ApiError::SitesDiffer {
+                        first,
+                        one: one.name.to_string(),
+                        second: word,
+                        other: site.name.to_string(),
+                    });
+                }
+                Some(_) => {}
+                None => found = Some((word, site)),
+            }
+        }
+        match found {
+            Some((_, site)) => Ok(site),
+            None => self
+                .all
+                .iter()
+                .find(|s| s.default)
+                .or(match self.all.as_slice() {
+                    [only] => Some(only),
+                    _ => None,
+                })
+                .ok_or_else(|| ApiError::SiteMissing { known: self.names() }),
+        }
+    }
+
+    /// Each Keystone once, that of the default site first.
+    pub fn identities(&self) -> Vec<(&str, &Arc<dyn Identity>)> {
+        let mut found: Vec<(&str, &Arc<dyn Identity>)> = Vec::new();
+        let (first, rest): (Vec<_>, Vec<_>) = self.all.iter().partition(|s| s.default);
+        for site in first.into_iter().chain(rest) {
+            if !found.iter().any(|(realm, _)| *realm == site.realm) {
+                found.push((&site.realm, &site.identity));
+            }
+        }
+        found
+    }
+
+    /// What the API shows.
+    pub fn views(&self) -> Vec<Site> {
+        self.all.iter().map(|s| self.view(s)).collect()
+    }
+
+    /// Systems that could not be worked with when last asked: site, system, code.
+    pub fn failing(&self) -> Vec<(String, System, &'static str)> {
+        let mut failing = Vec::new();
+        for site in &self.all {
+            for system in SYSTEMS {
+                if let Some(code) = self.metrics.health(site.name.as_str(), system).and_then(|h| h.failing) {
+                    failing.push((site.name.to_string(), system, code));
+                }
+            }
+        }
+        failing
+    }
+
+    fn view(&self, site: &SiteHandles) -> Site {
+        let systems = SYSTEMS.map(|system| {
+            let health = self.metrics.health(site.name.as_str(), system);
+            let word = match &health {
+                None => "unknown",
+                Some(h) if h.failing.is_none() => "ok",
+                Some(_) => "failing",
+            };
+            SystemHealth {
+                system: system_word(system).to_owned(),
+                health: word.to_owned(),
+                code: health.as_ref().and_then(|h| h.failing).map(str::to_owned),
+                at: health.map(|h| h.at),
+            }
+        });
+        Site {
+            name: site.name.to_string(),
+            default: site.default,
+            network_backend: backend_word(site.backend).to_owned(),
+            bde: site.bde_host.clone(),
+            vcenter: site.vcenter_host.clone(),
+            systems: systems.to_vec(),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.all.iter().map(|s| s.name.to_string()).collect()
+    }
+
+    fn unknown(&self, asked: String) -> ApiError {
+        let known: BTreeMap<_, _> = self
+            .all
+            .iter()
+            .map(|s| (s.name.to_string(), format!("{} (BDE {}, vCenter {})", s.name, s.bde_host, s.vcenter_host)))
+            .collect();
+        ApiError::UnknownSite { asked, known: known.into_values().collect() }
+    }
+}
+
+const SYSTEMS: [System; 4] = [System::Bde, System::VCenter, System::Neutron, System::Keystone];
+
+/// The backend's word, as in the configuration.
+pub const fn backend_word(backend: NetworkBackend) -> &'static str {
+    match backend {
+        NetworkBackend::NsxV => "nsx-v",
+        NetworkBackend::NsxT => "nsx-t",
+        NetworkBackend::Ml2 => "ml2",
+    }
+}
+
+/// The host of what a template may hold: `host`, `host:port`, or a URL.
+fn host_of(text: &str) -> &str {
+    let text = text.trim();
+    let text = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let text = text.split(['/', '?', '#']).next().unwrap_or(text);
+    match text.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or(v6),
+        None if text.matches(':').count() == 1 => text.split(':').next().unwrap_or(text),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_read_from_what_templates_hold() {
+        for (given, host) in [
+            ("bde.example", "bde.example"),
+            ("bde.example:8443", "bde.example"),
+            ("https://bde.example:8443/serengeti/api", "bde.example"),
+            (" 10.0.0.1 ", "10.0.0.1"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("", ""),
+        ] {
+            assert_eq!(host_of(given), host);
+        }
+    }
+}

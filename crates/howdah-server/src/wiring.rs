@@ -1,0 +1,76 @@
+//! Real adapters for the sites of a configuration. Nothing is contacted yet: a site that is down
+//! when the service starts is a site that comes up later.
+
+use std::sync::Arc;
+
+use howdah_core::traits::{Clock, ClusterManager, Identity, Networking};
+use howdah_openstack::OpenStack;
+use secrecy::SecretString;
+
+use crate::ServerError;
+use crate::config::{Config, Endpoint, Site};
+use crate::sites::{ManagerAs, SiteHandles};
+
+/// All sites.
+///
+/// # Errors
+/// If one of the clients cannot be set up, for want of a CA file for example.
+pub fn sites(config: &Config, clock: &Arc<dyn Clock>) -> Result<Vec<SiteHandles>, ServerError> {
+    config.sites.iter().map(|site| wire(site, config.templates.credentials, clock)).collect()
+}
+
+fn wire(site: &Site, credentials: bool, clock: &Arc<dyn Clock>) -> Result<SiteHandles, ServerError> {
+    let failed = |system| {
+        let site = site.name.to_string();
+        move |source: Box<dyn std::error::Error + Send + Sync>| ServerError::Adapter { site, system, source }
+    };
+    let vcenter = howdah_vsphere::Client::new(howdah_vsphere::Settings {
+        url: site.vcenter.url.clone(),
+        username: site.vcenter.username.clone(),
+        password: site.vcenter.password.clone(),
+        trust: site.vcenter.trust.clone(),
+        folder_prefix: site.folder_prefix.clone(),
+        switch: site.switch.clone(),
+        timeouts: howdah_vsphere::Timeouts::default(),
+    })
+    .map_err(|e| failed("vCenter")(e.into()))?;
+    let openstack =
+        Arc::new(OpenStack::new(site.openstack.clone(), Arc::clone(clock)).map_err(|e| failed("OpenStack")(e.into()))?);
+    let manager =
+        manager(&site.bde, &site.bde.username, site.bde.password.clone()).map_err(|e| failed("BDE")(e.into()))?;
+    let networking: Arc<dyn Networking> = openstack.clone();
+    let identity: Arc<dyn Identity> = openstack;
+    Ok(SiteHandles {
+        name: site.name.clone(),
+        default: site.default,
+        backend: site.backend,
+        bde_host: site.bde.host.clone(),
+        vcenter_host: site.vcenter.host.clone(),
+        realm: site.openstack.auth_url.to_string(),
+        manager: manager.clone(),
+        manager_as: credentials.then(|| manager_as(site.bde.clone(), manager)),
+        vcenter: Arc::new(vcenter),
+        networking,
+        identity,
+    })
+}
+
+fn manager(
+    bde: &Endpoint,
+    username: &str,
+    password: SecretString,
+) -> Result<Arc<dyn ClusterManager>, howdah_serengeti::Error> {
+    let client = howdah_serengeti::Client::new(howdah_serengeti::Settings {
+        url: bde.url.clone(),
+        username: username.to_owned(),
+        password,
+        trust: bde.trust.clone(),
+        timeouts: howdah_serengeti::Timeouts::default(),
+    })?;
+    Ok(Arc::new(client))
+}
+
+/// A client with other credentials for the same appliance; what can fail has failed before.
+fn manager_as(bde: Endpoint, operators: Arc<dyn ClusterManager>) -> ManagerAs {
+    Arc::new(move |user, password| manager(&bde, user, password).unwrap_or_else(|_| Arc::clone(&operators)))
+}
