@@ -18,6 +18,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod face;
+pub mod inprocess;
+pub mod memory_store;
 pub mod world;
 
 pub use world::World;

@@ -446,6 +446,18 @@ impl BdeCluster {
         self.nodes_mut().find(|n| n.name == name)
     }
 
+    /// Adds the nodes that are defined and not there yet.
+    pub fn plan_nodes(&mut self) {
+        let cluster = &self.request.name;
+        for group in &mut self.groups {
+            let name = &group.request.name;
+            let planned = u32::try_from(group.nodes.len()).unwrap_or(u32::MAX);
+            group
+                .nodes
+                .extend((planned..group.request.count).map(|i| BdeNode::planned(format!("{cluster}-{name}-{i}"))));
+        }
+    }
+
     /// How many nodes are defined, over all groups.
     pub fn defined(&self) -> u32 {
         self.groups.iter().map(|g| g.request.count).sum()

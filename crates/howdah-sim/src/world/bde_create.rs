@@ -47,6 +47,7 @@ impl Job {
         };
         self.pause(|t| t.plan, "plan").await?;
         self.progress(1.0, STEPS)?;
+        self.state(|s| s.bde.clusters.get_mut(&self.cluster).map(super::bde::BdeCluster::plan_nodes))?;
         let plans = self.plans();
         for plan in &plans {
             self.node(&plan.node, |n| n.action = Some("Cloning VM".to_owned()))?;

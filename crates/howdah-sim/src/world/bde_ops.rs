@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use super::World;
 use super::bde::{
-    BdeCluster, BdeGroup, BdeNetwork, BdeNode, BdeStatus, BdeTask, BdeTaskStatus, ClusterAction, ClusterRequest,
-    Distro, GroupRequest,
+    BdeCluster, BdeGroup, BdeNetwork, BdeStatus, BdeTask, BdeTaskStatus, ClusterAction, ClusterRequest, Distro,
+    GroupRequest,
 };
 use super::bde_error::BdeError;
 use super::state::State;
@@ -134,8 +134,6 @@ impl World {
             let cluster = s.bde.clusters.get_mut(name);
             if let Some(found) = cluster.and_then(|c| c.groups.iter_mut().find(|g| g.request.name == group)) {
                 found.request.count = count;
-                let planned = u32::try_from(found.nodes.len()).unwrap_or(u32::MAX);
-                found.nodes.extend((planned..count).map(|i| BdeNode::planned(format!("{name}-{group}-{i}"))));
             }
             let work =
                 if grows { super::bde_jobs::Work::Grow } else { super::bde_jobs::Work::Shrink(group.to_owned()) };
@@ -263,7 +261,7 @@ impl State {
         }
         self.check_port_groups(&request)?;
         request.groups.retain(|g| g.count > 0);
-        let groups = request.groups.iter().map(|g| plan(&name, g)).collect::<Answer<Vec<_>>>()?;
+        let groups = request.groups.iter().map(plan).collect::<Answer<Vec<_>>>()?;
         let cluster = BdeCluster {
             request,
             distro,
@@ -384,8 +382,8 @@ fn check_roles(distro: &Distro, groups: &[GroupRequest]) -> Answer<()> {
     }
 }
 
-/// A group with sizes filled in and its nodes planned.
-fn plan(cluster: &str, request: &GroupRequest) -> Answer<BdeGroup> {
+/// A group with sizes filled in; its nodes come with the job's plan.
+fn plan(request: &GroupRequest) -> Answer<BdeGroup> {
     if request.roles.is_empty() {
         let says = format!("No Hadoop role is specified for node group {}.", request.name);
         return Err(BdeError::refused("CLUSTER_CONFIG.NO_HADOOP_ROLE_SPECIFIED", says));
@@ -400,12 +398,11 @@ fn plan(cluster: &str, request: &GroupRequest) -> Answer<BdeGroup> {
     if memory_mb < 1024 {
         return Err(BdeError::InvalidParameter { what: "memory", value: memory_mb.to_string() });
     }
-    let nodes = (0..request.count).map(|i| BdeNode::planned(format!("{cluster}-{}-{i}", request.name)));
     Ok(BdeGroup {
         cpu: request.cpu.unwrap_or(cpu),
         memory_mb,
         disk_gb: request.disk_gb.unwrap_or(50),
-        nodes: nodes.collect(),
+        nodes: Vec::new(),
         request: request.clone(),
     })
 }

@@ -2,23 +2,11 @@
 //! left at its default; nothing here changes once the world runs.
 
 use howdah_core::facts::Power;
+pub use howdah_core::policy::NetworkBackend;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::clock::Span;
-
-/// How Neutron's networks reach vSphere, and so who gets a lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NetworkBackend {
-    /// NSX for vSphere: DHCP by static bindings of compute ports, cards known by index.
-    #[default]
-    NsxV,
-    /// NSX-T, NSX 4: DHCP by bindings of owned ports, cards attached by external id.
-    NsxT,
-    /// ML2 over a trunked VLAN: DHCP for every port.
-    Ml2,
-}
 
 /// What asks for a lease in a guest, and how patient it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]

@@ -1,0 +1,203 @@
+//! The simulated cluster manager as core's `ClusterManager`.
+
+use async_trait::async_trait;
+use howdah_core::cluster::NodeGroup;
+use howdah_core::facts::{
+    Catalog, ManagedChange, ManagedCluster, ManagedNode, ManagedSpec, ManagedStatus, ManagedTask, RegisteredNetwork,
+    TaskState, Unregistered,
+};
+use howdah_core::failure::System;
+use howdah_core::ids::{ClusterName, NodeName, TaskId};
+use howdah_core::traits::{ClusterManager, Remote};
+
+use super::call;
+use crate::World;
+use crate::world::bde::{
+    BdeCluster, BdeNetwork, BdeStatus, BdeTaskStatus, ClusterAction, ClusterRequest, GroupRequest,
+};
+use crate::world::bde_error::BdeError;
+
+/// Core's view of the simulated cluster manager.
+#[derive(Debug, Clone)]
+pub struct SimClusterManager(World);
+
+impl SimClusterManager {
+    /// Over a world.
+    pub const fn new(world: World) -> Self {
+        Self(world)
+    }
+
+    async fn call<T>(&self, method: &str, object: &str, work: impl FnOnce(&World) -> Remote<T>) -> Remote<T> {
+        call(&self.0, System::Bde, method, object, async { work(&self.0) }).await
+    }
+}
+
+const fn status(status: BdeStatus) -> ManagedStatus {
+    match status {
+        BdeStatus::Provisioning => ManagedStatus::Provisioning,
+        BdeStatus::ProvisionError => ManagedStatus::ProvisionError,
+        BdeStatus::Running => ManagedStatus::Running,
+        BdeStatus::ServiceWarning => ManagedStatus::ServiceWarning,
+        BdeStatus::ServiceStopped => ManagedStatus::ServiceStopped,
+        BdeStatus::Stopping => ManagedStatus::Stopping,
+        BdeStatus::Stopped => ManagedStatus::Stopped,
+        BdeStatus::Starting => ManagedStatus::Starting,
+        BdeStatus::Deleting => ManagedStatus::Deleting,
+        BdeStatus::Error | BdeStatus::ConfigureError => ManagedStatus::Error,
+        BdeStatus::Updating | BdeStatus::Maintenance | BdeStatus::Configuring => ManagedStatus::Busy,
+    }
+}
+
+fn managed(cluster: &BdeCluster) -> ManagedCluster {
+    let mut nodes: Vec<_> = cluster
+        .groups
+        .iter()
+        .flat_map(|g| g.nodes.iter().map(move |n| (g, n)))
+        .filter_map(|(group, node)| {
+            let action = node.action.as_deref().map(|a| format!(", {a}")).unwrap_or_default();
+            Some(ManagedNode {
+                name: NodeName::new(node.name.clone()),
+                group: group.request.name.parse().ok()?,
+                roles: group.request.roles.clone(),
+                vm: node.vm.clone(),
+                status_text: format!("{}{action}", node.status.as_str()),
+                error: node.error.clone(),
+            })
+        })
+        .collect();
+    nodes.sort_by(|a, b| (&a.group, a.name.index()).cmp(&(&b.group, b.name.index())));
+    ManagedCluster {
+        status: status(cluster.status),
+        status_text: cluster.status.as_str().to_owned(),
+        node_count: usize::try_from(cluster.defined()).unwrap_or(usize::MAX),
+        nodes,
+    }
+}
+
+fn group(group: &NodeGroup) -> GroupRequest {
+    let roles: Vec<_> = group.roles.iter().map(String::as_str).collect();
+    GroupRequest {
+        cpu: group.cpu,
+        memory_mb: group.memory_mb,
+        disk_gb: group.disk_gb,
+        ..GroupRequest::new(group.name.as_str(), &roles, group.count)
+    }
+}
+
+fn request(spec: &ManagedSpec) -> ClusterRequest {
+    ClusterRequest {
+        name: spec.name.as_str().to_owned(),
+        app_manager: spec.app_manager.clone(),
+        distro: Some(spec.distro.clone()),
+        kind: None,
+        networks: [("MGT_NETWORK".to_owned(), vec![spec.network.clone()])].into(),
+        rp_names: spec.resource_pools.clone(),
+        ds_names: spec.datastores.clone(),
+        groups: spec.node_groups.iter().map(group).collect(),
+        password: spec.password.clone(),
+        topology: None,
+        raw: spec.specification.clone().unwrap_or_default(),
+    }
+}
+
+fn task_id(id: i64) -> TaskId {
+    TaskId::new(id.to_string())
+}
+
+#[async_trait]
+impl ClusterManager for SimClusterManager {
+    async fn version(&self) -> Remote<String> {
+        self.call("version", "", |w| Ok(w.read(|s| s.bde.version.clone()))).await
+    }
+
+    async fn catalog(&self, app_manager: Option<&str>) -> Remote<Catalog> {
+        let manager = app_manager.unwrap_or("Default");
+        let look = |w: &World| {
+            w.read(|s| {
+                let missing = || BdeError::NotFound { what: "application manager", name: manager.to_owned() };
+                let distros = &s.bde.managers.get(manager).ok_or_else(missing)?.distros;
+                Ok(Catalog {
+                    distros: distros.iter().map(|d| d.name.clone()).collect(),
+                    resource_pools: s.bde.pools.keys().cloned().collect(),
+                    datastores: s.bde.datastores.keys().cloned().collect(),
+                })
+            })
+        };
+        self.call("catalog", manager, look).await
+    }
+
+    async fn networks(&self) -> Remote<Vec<RegisteredNetwork>> {
+        let look = |w: &World| {
+            w.read(|s| {
+                let shown = s.bde.networks.values().map(|n| RegisteredNetwork {
+                    name: n.name.clone(),
+                    port_group: n.port_group.clone(),
+                    dhcp: n.fixed.is_none(),
+                });
+                Ok(shown.collect())
+            })
+        };
+        self.call("networks", "", look).await
+    }
+
+    async fn register_network(&self, network: &RegisteredNetwork) -> Remote<()> {
+        let add = |w: &World| Ok(w.bde_add_network(BdeNetwork::dhcp(&network.name, &network.port_group))?);
+        self.call("register_network", &network.name, add).await
+    }
+
+    async fn unregister_network(&self, name: &str) -> Remote<Unregistered> {
+        let remove = |w: &World| match w.bde_remove_network(name) {
+            Ok(()) => Ok(Unregistered::Removed),
+            Err(BdeError::NotFound { .. }) => Ok(Unregistered::Absent),
+            Err(BdeError::Other { code: "NETWORK.NETWORK_IN_USE", .. }) => Ok(Unregistered::InUse),
+            Err(e) => Err(e.into()),
+        };
+        self.call("unregister_network", name, remove).await
+    }
+
+    async fn cluster(&self, name: &ClusterName) -> Remote<Option<ManagedCluster>> {
+        let look = |w: &World| Ok(w.read(|s| s.bde.clusters.get(name.as_str()).map(managed)));
+        self.call("cluster", name.as_str(), look).await
+    }
+
+    async fn create_cluster(&self, spec: &ManagedSpec) -> Remote<TaskId> {
+        self.call("create_cluster", spec.name.as_str(), |w| Ok(task_id(w.bde_create(request(spec))?))).await
+    }
+
+    async fn change_cluster(&self, name: &ClusterName, change: ManagedChange) -> Remote<TaskId> {
+        let action = match change {
+            ManagedChange::Start => ClusterAction::Start,
+            ManagedChange::Stop => ClusterAction::Stop,
+            ManagedChange::Resume => ClusterAction::Resume,
+        };
+        self.call("change_cluster", name.as_str(), |w| Ok(task_id(w.bde_action(name.as_str(), action)?))).await
+    }
+
+    async fn delete_cluster(&self, name: &ClusterName) -> Remote<Option<TaskId>> {
+        let delete = |w: &World| match w.bde_delete(name.as_str()) {
+            Ok(task) => Ok(Some(task_id(task))),
+            Err(BdeError::NotFound { .. }) => Ok(None),
+            Err(e) => Err(e.into()),
+        };
+        self.call("delete_cluster", name.as_str(), delete).await
+    }
+
+    async fn task(&self, task: &TaskId) -> Remote<Option<ManagedTask>> {
+        let look = |w: &World| {
+            let id: i64 = task.as_str().parse().unwrap_or(-1);
+            Ok(w.read(|s| {
+                s.bde.tasks.get(&id).map(|t| ManagedTask {
+                    id: task.clone(),
+                    state: match t.status {
+                        BdeTaskStatus::Completed => TaskState::Completed,
+                        BdeTaskStatus::Failed | BdeTaskStatus::Abandoned => TaskState::Failed,
+                        BdeTaskStatus::Starting | BdeTaskStatus::Started => TaskState::Running,
+                    },
+                    progress: t.progress,
+                    error: t.error.clone(),
+                })
+            }))
+        };
+        self.call("task", task.as_str(), look).await
+    }
+}

@@ -1,0 +1,116 @@
+//! The simulated Keystone, and Neutron with a requester's own rights, as core's `Identity`.
+
+use async_trait::async_trait;
+use howdah_core::facts::Principal;
+use howdah_core::failure::{ErrorKind, RemoteError, System};
+use howdah_core::ids::{ProjectId, SecurityGroupId};
+use howdah_core::traits::{Identity, NetworkGrant, NetworkWish, Remote};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::call;
+use super::networking::{network, subnet};
+use crate::World;
+use crate::world::keystone::KeystoneError;
+use crate::world::neutron::{Caller, NeutronSubnet, SecurityGroup};
+use crate::world::state::State;
+
+/// Core's view of the simulated Keystone.
+#[derive(Debug, Clone)]
+pub struct SimIdentity(World);
+
+impl SimIdentity {
+    /// Over a world.
+    pub const fn new(world: World) -> Self {
+        Self(world)
+    }
+}
+
+fn missing(what: &str, wish: &str) -> RemoteError {
+    let code = match what {
+        "network" => "network_not_found",
+        "subnet" => "subnet_not_found",
+        _ => "security_group_not_found",
+    };
+    let says = format!("the {what} {wish} does not exist, or you may not use it");
+    RemoteError::new(System::Neutron, ErrorKind::NotFound, code, says)
+}
+
+/// Finds the one that an id or a name means.
+fn one<'a, T>(
+    what: &str,
+    wish: &str,
+    all: impl Iterator<Item = &'a T>,
+    id_and_name: impl Fn(&T) -> (&str, &str),
+) -> Remote<&'a T> {
+    let mut named = Vec::new();
+    for item in all {
+        let (id, name) = id_and_name(item);
+        if id == wish {
+            return Ok(item);
+        }
+        if name == wish {
+            named.push(item);
+        }
+    }
+    match named.as_slice() {
+        [only] => Ok(*only),
+        [] => Err(missing(what, wish)),
+        several => {
+            let says = format!("{} {what}s are called {wish}", several.len());
+            Err(RemoteError::new(System::Neutron, ErrorKind::Invalid, "name_ambiguous", says))
+        }
+    }
+}
+
+fn grant(s: &State, caller: &Caller, wish: &NetworkWish) -> Remote<NetworkGrant> {
+    let visible = s.neutron.networks.values().filter(|n| s.sees_network(n, caller));
+    let found = one("network", &wish.network, visible, |n| (&n.id, &n.name))?;
+    let on_it = s.neutron.subnets.values().filter(|n| n.network == found.id);
+    let its = one("subnet", &wish.subnet, on_it, |n: &NeutronSubnet| (&n.id, &n.name))?;
+    let own = || s.neutron.groups.values().filter(|g| caller.admin || g.project == caller.project);
+    let groups = wish.security_groups.iter().map(|w| {
+        one("security group", w, own(), |g: &SecurityGroup| (&g.id, &g.name))
+            .map(|g| SecurityGroupId::new(g.id.clone()))
+    });
+    Ok(NetworkGrant {
+        network: network(found),
+        subnet: subnet(s, its),
+        security_groups: groups.collect::<Remote<_>>()?,
+    })
+}
+
+#[async_trait]
+impl Identity for SimIdentity {
+    async fn authenticate(&self, token: &SecretString) -> Remote<Principal> {
+        let look = async {
+            let found = self.0.token(token.expose_secret()).ok_or_else(KeystoneError::unauthorized)?;
+            let user_name = self.0.read(|s| s.keystone.users.get(&found.user).map(|u| u.name.clone()));
+            let project =
+                found.project.ok_or_else(|| KeystoneError::forbidden("The token is not scoped to a project."))?;
+            Ok(Principal {
+                user: found.user,
+                user_name: user_name.unwrap_or_default(),
+                project: ProjectId::new(project),
+                roles: found.roles,
+                expires: Some(found.expires),
+            })
+        };
+        call(&self.0, System::Keystone, "authenticate", "", look).await
+    }
+
+    async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {
+        let look = async {
+            let refused = || RemoteError::from(KeystoneError::unauthorized());
+            let caller = match token {
+                Some(token) => {
+                    let found = self.0.caller(token.expose_secret()).ok_or_else(refused)?;
+                    // An admin's reach over other projects is not the project's right to its networks.
+                    Caller { admin: false, ..found }
+                }
+                None => self.0.service(),
+            };
+            self.0.read(|s| grant(s, &caller, wish))
+        };
+        call(&self.0, System::Neutron, "grant", &wish.network, look).await
+    }
+}

@@ -1,0 +1,40 @@
+//! The traits of `howdah-core` over a [`World`], in process: no wire, no threads, so that with
+//! tokio's time paused a whole run is deterministic and takes no time.
+//!
+//! Every call is counted, takes the time of an answer, and meets the fault rules, under the
+//! name of the trait's method: `create_cluster`, `vms`, `create_ports`, ...
+
+use howdah_core::failure::{ErrorKind, RemoteError, System};
+use howdah_core::traits::Remote;
+
+use crate::World;
+
+mod cluster_manager;
+mod identity;
+mod networking;
+mod vcenter;
+
+pub use cluster_manager::SimClusterManager;
+pub use identity::SimIdentity;
+pub use networking::SimNetworking;
+pub use vcenter::SimVCenter;
+
+/// One call: counted, held up, refused or robbed of its answer as the rules say.
+async fn call<T>(
+    world: &World,
+    system: System,
+    method: &str,
+    object: &str,
+    work: impl Future<Output = Remote<T>>,
+) -> Remote<T> {
+    let verdict = world.call(system, method, object).await;
+    if let Some(refused) = verdict.refusal(system) {
+        return Err(refused);
+    }
+    let answer = work.await;
+    if verdict.lose_answer {
+        let says = format!("no answer to {method} came in time");
+        return Err(RemoteError::new(system, ErrorKind::NoAnswer, "no_answer", says));
+    }
+    answer
+}

@@ -1,0 +1,187 @@
+//! The simulated Neutron as core's `Networking`, with the service's own credentials.
+
+use async_trait::async_trait;
+use howdah_core::facts::{
+    FixedIp, Network, NetworkingFeatures, Port, PortChange, PortQuery, PortRequest, Quota, Subnet,
+};
+use howdah_core::failure::{RemoteError, System};
+use howdah_core::ids::{NetworkId, PortId, ProjectId, SecurityGroupId, SubnetId};
+use howdah_core::traits::{Networking, Remote};
+
+use super::call;
+use crate::World;
+use crate::world::neutron::{NeutronNetwork, NeutronPort, NeutronSubnet, PortBody, PortUpdate};
+use crate::world::settings::NetworkBackend;
+use crate::world::state::State;
+
+/// Core's view of the simulated Neutron.
+#[derive(Debug, Clone)]
+pub struct SimNetworking(World);
+
+impl SimNetworking {
+    /// Over a world.
+    pub const fn new(world: World) -> Self {
+        Self(world)
+    }
+
+    async fn call<T>(&self, method: &str, object: &str, work: impl FnOnce(&World) -> Remote<T>) -> Remote<T> {
+        call(&self.0, System::Neutron, method, object, async { work(&self.0) }).await
+    }
+}
+
+/// A network as core knows it.
+pub(super) fn network(network: &NeutronNetwork) -> Network {
+    Network {
+        id: NetworkId::new(network.id.clone()),
+        name: network.name.clone(),
+        project: ProjectId::new(network.project.clone()),
+        external: network.external,
+    }
+}
+
+/// A subnet as core knows it.
+pub(super) fn subnet(s: &State, subnet: &NeutronSubnet) -> Subnet {
+    Subnet {
+        id: SubnetId::new(subnet.id.clone()),
+        name: subnet.name.clone(),
+        network: NetworkId::new(subnet.network.clone()),
+        cidr: subnet.cidr.to_string(),
+        ip_version: subnet.cidr.version(),
+        dhcp: subnet.dhcp,
+        capacity: subnet.capacity(),
+        used: s.neutron.used(subnet),
+    }
+}
+
+fn port(port: &NeutronPort) -> Port {
+    let fixed = |(subnet, address): &(String, std::net::IpAddr)| FixedIp {
+        subnet: SubnetId::new(subnet.clone()),
+        address: *address,
+    };
+    Port {
+        id: PortId::new(port.id.clone()),
+        name: port.name.clone(),
+        project: ProjectId::new(port.project.clone()),
+        network: NetworkId::new(port.network.clone()),
+        mac: port.mac,
+        fixed_ips: port.fixed_ips.iter().map(fixed).collect(),
+        device_owner: port.device_owner.clone(),
+        device_id: port.device_id.clone(),
+        description: port.description.clone(),
+        security_groups: port.security_groups.iter().cloned().map(SecurityGroupId::new).collect(),
+        vnic_index: port.vnic_index,
+        status: port.status.to_owned(),
+    }
+}
+
+fn groups(groups: &[SecurityGroupId]) -> Vec<String> {
+    groups.iter().map(|g| g.as_str().to_owned()).collect()
+}
+
+fn body(request: &PortRequest) -> PortBody {
+    PortBody {
+        network: request.network.as_str().to_owned(),
+        name: request.name.clone(),
+        project: Some(request.project.as_str().to_owned()),
+        mac: Some(request.mac),
+        fixed_ips: Some(vec![(Some(request.subnet.as_str().to_owned()), None)]),
+        device_owner: request.device_owner.clone(),
+        device_id: request.device_id.to_string(),
+        description: request.description.clone(),
+        security_groups: (!request.security_groups.is_empty()).then(|| groups(&request.security_groups)),
+        ..PortBody::default()
+    }
+}
+
+fn fits(query: &PortQuery, port: &NeutronPort) -> bool {
+    query.network.as_ref().is_none_or(|n| n.as_str() == port.network)
+        && (query.macs.is_empty() || query.macs.contains(&port.mac))
+}
+
+#[async_trait]
+impl Networking for SimNetworking {
+    async fn features(&self) -> Remote<NetworkingFeatures> {
+        let look = |w: &World| {
+            let vnic_index = w.read(|s| s.settings.backend == NetworkBackend::NsxV);
+            Ok(NetworkingFeatures { vnic_index })
+        };
+        self.call("features", "", look).await
+    }
+
+    async fn network(&self, id: &NetworkId) -> Remote<Option<Network>> {
+        let look = |w: &World| Ok(w.read(|s| s.neutron.networks.get(id.as_str()).map(network)));
+        self.call("network", id.as_str(), look).await
+    }
+
+    async fn subnet(&self, id: &SubnetId) -> Remote<Option<Subnet>> {
+        let look = |w: &World| Ok(w.read(|s| s.neutron.subnets.get(id.as_str()).map(|n| subnet(s, n))));
+        self.call("subnet", id.as_str(), look).await
+    }
+
+    async fn port_quota(&self, project: &ProjectId) -> Remote<Option<Quota>> {
+        let look = |w: &World| {
+            Ok(w.read(|s| {
+                let limit = s.neutron.port_quota.get(project.as_str()).copied();
+                Some(Quota { limit, used: s.ports_of(project.as_str()) })
+            }))
+        };
+        self.call("port_quota", project.as_str(), look).await
+    }
+
+    async fn ports(&self, query: &PortQuery) -> Remote<Vec<Port>> {
+        let object = query.network.as_ref().map(NetworkId::as_str).unwrap_or_default();
+        let look = |w: &World| {
+            Ok(w.read(|s| {
+                // With MACs, the index spares a walk over all ports.
+                let by_mac = query.macs.iter().filter_map(|m| s.neutron.by_mac.get(m)).flatten();
+                if query.macs.is_empty() {
+                    s.neutron.ports.values().filter(|p| fits(query, p)).map(port).collect()
+                } else {
+                    by_mac.filter_map(|p| s.neutron.ports.get(p)).filter(|p| fits(query, p)).map(port).collect()
+                }
+            }))
+        };
+        self.call("ports", object, look).await
+    }
+
+    async fn create_ports(&self, requests: &[PortRequest]) -> Remote<Vec<Port>> {
+        let object = requests.first().map(|r| r.name.clone()).unwrap_or_default();
+        let caller = self.0.service();
+        let work = async {
+            let made = self.0.create_ports(requests.iter().map(body).collect(), &caller).await;
+            Ok(made?.iter().map(port).collect())
+        };
+        call(&self.0, System::Neutron, "create_ports", &object, work).await
+    }
+
+    async fn update_port(&self, id: &PortId, change: &PortChange) -> Remote<Port> {
+        let update = PortUpdate {
+            name: change.name.clone(),
+            device_owner: change.device_owner.clone(),
+            device_id: change.device_id.map(|d| d.to_string()),
+            description: change.description.clone(),
+            security_groups: change.security_groups.as_deref().map(groups),
+            ..PortUpdate::default()
+        };
+        let work = |w: &World| Ok(port(&w.update_port(id.as_str(), &update, &w.service())?));
+        self.call("update_port", id.as_str(), work).await
+    }
+
+    async fn set_vnic_index(&self, id: &PortId, index: u32) -> Remote<Option<u32>> {
+        let update = PortUpdate { vnic_index: Some(Some(index)), ..PortUpdate::default() };
+        let work = |w: &World| {
+            w.update_port(id.as_str(), &update, &w.service())?;
+            let held = w.read(|s| s.neutron.ports.get(id.as_str()).map(|p| p.vnic_index));
+            held.ok_or_else(|| crate::world::neutron::NeutronError::not_found("Port", id.as_str()).into())
+        };
+        self.call("set_vnic_index", id.as_str(), work).await
+    }
+
+    async fn delete_port(&self, id: &PortId) -> Remote<()> {
+        let work = |w: &World| match w.delete_port(id.as_str(), &w.service()) {
+            Err(e) if e.kind != "PortNotFound" => Err(RemoteError::from(e)),
+            _ => Ok(()),
+        };
+        self.call("delete_port", id.as_str(), work).await
+    }
+}
