@@ -162,13 +162,20 @@ impl Job {
         let spec = self.state(|s| s.clone_spec(&self.cluster, plan))?;
         let failed = |says: String| Stopped::failed("CLUSTERING_SERVICE.VM_CREATION_FAILED", says);
         let (template, spec) = spec.ok_or_else(|| failed("There is no node template.".to_owned()))?;
+        self.remove_orphan(&spec).await?;
         let vm = self.state(|s| s.add_clone(&template, &spec).inspect(|vm| s.note_clone(vm, asked)))?;
         let vm = vm.map_err(|e| failed(e.message))?;
-        if together {
-            self.pause(|t| Span::exactly(t.clone.to), "clone").await?;
-        } else {
-            self.pause(|t| t.clone, &format!("{}/clone", spec.subject)).await?;
-        }
+        let time = self.world.read(|s| {
+            let span = s.settings.timings.clone;
+            if together { Span::exactly(span.to).at(0.0) } else { s.dice.span(span, "clone", &spec.subject) }
+        });
+        let (world, clone) = (self.world.clone(), vm.clone());
+        // vCenter finishes it even if the appliance is restarted meanwhile.
+        self.world.spawn(async move {
+            world.sleep(time).await;
+            world.write(|s| s.finish_clone(&clone));
+        });
+        self.rest(time).await?;
         let broken = self.state(|s| s.fails(Inner::Clone, &plan.node))?;
         if broken {
             let _ = self.world.destroy_now(&vm);
@@ -189,6 +196,18 @@ impl Job {
             }
         })?;
         Ok(vm)
+    }
+
+    /// A VM of the name that an earlier life left behind is in the way.
+    async fn remove_orphan(&self, spec: &CloneSpec) -> Step {
+        let orphan = self.state(|s| {
+            let below = s.vc.vms_below(&spec.folder);
+            below.into_iter().find(|v| s.vm(v).is_some_and(|v| v.name == spec.name))
+        })?;
+        match orphan {
+            Some(vm) => self.destroy(vec![(spec.name.clone(), vm)]).await,
+            None => Ok(()),
+        }
     }
 
     /// The first card goes to the management network, keeping its address; the others are added.

@@ -173,7 +173,12 @@ impl Job {
     async fn delete(&self) -> Step {
         self.pause(|t| t.services, "delete").await?;
         self.progress(1.0, 4.0)?;
-        self.destroy(self.vms()).await?;
+        // Whatever is in the cluster's folder, VMs that no node knows of among them.
+        let vms = self.look(|s, c| {
+            let below = c.folder.as_deref().map(|f| s.vc.vms_below(f)).unwrap_or_default();
+            below.into_iter().filter_map(|v| Some((s.vm(&v)?.name.clone(), v))).collect()
+        });
+        self.destroy(vms).await?;
         self.progress(3.0, 4.0)
     }
 

@@ -91,7 +91,7 @@ impl Dice {
     /// A MAC address below a prefix of three bytes; the fourth is in `from..=to`.
     pub fn mac(&self, prefix: [u8; 3], from: u8, to: u8, purpose: &str, subject: &str) -> Mac {
         let [a, b, c, ..] = self.hash(purpose, subject).to_be_bytes();
-        let fourth = from + a % (to - from + 1);
+        let fourth = from + u8::try_from(u16::from(a) % (u16::from(to - from) + 1)).unwrap_or_default();
         Mac::new([prefix[0], prefix[1], prefix[2], fourth, b, c])
     }
 }
