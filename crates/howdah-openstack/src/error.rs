@@ -412,6 +412,9 @@ impl Error {
             Self::BadAnswer { status: ..500, .. } => {
                 Some("See whether the URL is the service's own and not that of a dashboard or a proxy.".to_owned())
             }
+            Self::NotFound { what, .. } => {
+                Some(format!("`openstack {what} list` with the same token shows what there is."))
+            }
             Self::Ambiguous { .. } => Some("Use the id in place of the name.".to_owned()),
             _ => None,
         }

@@ -1,1 +1,34 @@
-//! Keystone and Neutron over HTTP, in front of the simulated world.
+//! Keystone and Neutron over HTTP, in front of the simulated world: enough of both for Howdah's
+//! own client, the `openstack` command, and Heat's own resources of networks and subnets.
+//!
+//! What a request means is decided in the world; here stands only how it is spoken: paths,
+//! bodies, filters, pages, error bodies, as the real services have them. Requests that neither
+//! Howdah nor these clients make are 404.
+
+use axum::Router;
+
+use crate::World;
+
+mod filter;
+mod identity;
+mod login;
+mod network;
+mod port;
+mod quota;
+mod reply;
+mod show;
+
+/// Keystone. Its catalogue is the world's.
+pub fn keystone(world: World) -> Router {
+    Router::new().fallback(identity::serve).with_state(world)
+}
+
+/// Neutron.
+pub fn neutron(world: World) -> Router {
+    neutron_with_pages(world, None)
+}
+
+/// Neutron with the operator's option `pagination_max_limit`: no answer lists more than this.
+pub fn neutron_with_pages(world: World, most: Option<usize>) -> Router {
+    Router::new().fallback(network::serve).with_state(network::Neutron { world, most })
+}

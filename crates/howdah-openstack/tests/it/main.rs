@@ -1,0 +1,11 @@
+//! The production client against the simulated Keystone and Neutron over HTTP, and against
+//! servers that misbehave in ways that the simulated ones do not.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod grants;
+mod login;
+mod networking;
+mod ports;
+mod site;
+mod trouble;
