@@ -168,6 +168,11 @@ impl Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Transport { source, .. } if is_handshake(source) => {
+                "The server and Howdah have no TLS version or cipher suite in common. Appliances of this age often \
+                 offer only CBC suites, which Howdah does not have: enable an AES-GCM suite for TLS 1.2 on the \
+                 appliance, or run a TLS proxy beside Howdah and give its loopback address as http://127.0.0.1:<port>."
+            }
             Self::Transport { source, .. } => return source.hint(),
             Self::LoginRefused { .. } => {
                 "BDE checks the name and password against vCenter: use a vCenter user such as \
@@ -192,6 +197,16 @@ impl Error {
         };
         Some(hint.to_owned())
     }
+}
+
+/// Whether a connection failed because the two ends' TLS does not fit. The TLS library's error is
+/// wrapped several times over, by crates that this one does not see; its text says it.
+fn is_handshake(error: &TransportError) -> bool {
+    let TransportError::Connect { source, .. } = error else {
+        return false;
+    };
+    let text = howdah_core::failure::chain(source);
+    ["HandshakeFailure", "ProtocolVersion", "peer is incompatible"].iter().any(|sign| text.contains(sign))
 }
 
 /// Kind, stable code and hint of a refusal by the service.
@@ -225,9 +240,9 @@ fn meaning(body: &ErrorBody) -> (ErrorKind, &'static str, Option<&'static str>) 
         code::NETWORK_IN_USE => (ErrorKind::Conflict, "bde_network_in_use", None),
         code::IS_RUNNING => (ErrorKind::Conflict, "bde_cluster_is_running", None),
         code::IS_STOPPED => (ErrorKind::Conflict, "bde_cluster_is_stopped", None),
-        // They pass by themselves when the work that is going on ends.
+        // Its status is not the one that the caller saw: look again, then decide anew.
         code::CANNOT_DELETE | code::CANNOT_START | code::CANNOT_STOP | code::CANNOT_UPDATE => {
-            (ErrorKind::Unavailable, "bde_cluster_busy", None)
+            (ErrorKind::Conflict, "bde_cluster_busy", None)
         }
         code::NO_RESOURCE_POOL_ADDED | code::NO_DATASTORE_ADDED => (
             ErrorKind::Invalid,

@@ -145,6 +145,9 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer {
@@ -200,6 +203,13 @@ mod tests {
             ),
         ]
         "#);
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_makes_it_stumble(status in 100u16..1000, body in "(<h1>|</h1>|<|>|&amp;|[\\PC]){0,40}") {
+            let _ = accept(answer(status, &body), "x").map(|a| (a.json::<Value>("x").is_ok(), a.heading()));
+        }
     }
 
     #[test]

@@ -248,3 +248,50 @@ async fn a_task_is_followed_to_its_end_or_to_the_limit() {
       BDE: task 4 is not known
     ");
 }
+
+#[tokio::test]
+async fn a_check_may_take_longer_than_other_answers() {
+    let appliance = appliance().await;
+    let mut settings = appliance.settings();
+    settings.timeouts.answer = Duration::from_millis(300);
+    let client = Client::new(settings).unwrap();
+    client.networks().await.unwrap();
+    let gate = appliance.memory.gate.write().await;
+    let spec = spec("demo");
+    let create = client.create_cluster(&spec);
+    let read_then_open = async {
+        // Over when its deadline is, with the create still waiting.
+        let error = client.networks().await.unwrap_err();
+        drop(gate);
+        error
+    };
+    let (created, read) = tokio::join!(create, read_then_open);
+    assert_eq!(created.unwrap().as_str(), "100");
+    insta::assert_snapshot!(told(&read), @"
+    bde_no_answer (NoAnswer)
+      BDE: could not list the networks: http://127.0.0.1:PORT did not answer GET /serengeti/api/networks within 0.3 s
+    ");
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_another_tls_is_told_with_the_way_out() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await;
+            // A TLS alert: fatal, handshake_failure. It is what a server without a common suite sends.
+            let _ = stream.write_all(&[0x15, 3, 3, 0, 2, 2, 0x28]).await;
+        }
+    });
+    let settings = Settings { url, trust: howdah_transport::Trust::Insecure, ..appliance().await.settings() };
+    let error = Client::new(settings).unwrap().networks().await.unwrap_err();
+    let hint = error.hint.as_deref().unwrap_or_default();
+    assert!(
+        hint.starts_with("The server and Howdah have no TLS version or cipher suite in common."),
+        "{}",
+        told(&error)
+    );
+}

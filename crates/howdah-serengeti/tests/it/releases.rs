@@ -4,7 +4,7 @@ use howdah_core::cluster::NodeGroup;
 use howdah_core::facts::{Catalog, ManagedChange, ManagedStatus, RegisteredNetwork, TaskState, Unregistered};
 use howdah_core::traits::ClusterManager;
 use howdah_serengeti::Release;
-use howdah_serengeti::routes::ServerProfile;
+use howdah_serengeti::routes::{Refusal, ServerProfile};
 use howdah_serengeti::wire::{ClusterType, DnsType};
 
 use crate::sessions::spec;
@@ -112,4 +112,20 @@ async fn the_version_and_the_catalogue_are_what_the_server_says() {
         let error = client.catalog(Some("Ambari")).await.unwrap_err();
         assert_eq!(error.code, "bde_app_manager_not_found", "{release}");
     }
+}
+
+#[tokio::test]
+async fn a_server_without_application_managers_still_has_distributions() {
+    let appliance = Appliance::start(ServerProfile::appliance(Release::V2_1)).await;
+    let client = appliance.client();
+    client.version().await.unwrap();
+    // As 2.0 answers to `appmanager/Default/distros`.
+    let refuse = || {
+        let page = Refusal::Page { status: 404, heading: "Not Found".to_owned() };
+        *appliance.memory.refuse_distros.lock().unwrap() = Some(page);
+    };
+    refuse();
+    assert_eq!(client.catalog(None).await.unwrap().distros.len(), 3);
+    refuse();
+    assert_eq!(client.catalog(Some("Default")).await.unwrap_err().code, "bde_html_answer");
 }

@@ -34,8 +34,12 @@ pub struct Memory {
     pub maintenance: AtomicBool,
     pub uninitialised: AtomicBool,
     pub vcenter_down: AtomicBool,
+    /// While it is held for writing, calls wait.
+    pub gate: tokio::sync::RwLock<()>,
     /// What the next call is refused with.
     pub refuse: Mutex<Option<Refusal>>,
+    /// The same for the distributions, which are looked at on the way to others.
+    pub refuse_distros: Mutex<Option<Refusal>>,
     pub networks: Mutex<BTreeMap<String, NetworkAdd>>,
     pub clusters: Mutex<BTreeMap<String, (ClusterCreate, ClusterStatus)>>,
     pub tasks: Mutex<Vec<TaskRead>>,
@@ -54,7 +58,8 @@ impl Memory {
         self.logins.load(Ordering::SeqCst)
     }
 
-    fn met(&self) -> Outcome<()> {
+    async fn met(&self) -> Outcome<()> {
+        drop(self.gate.read().await);
         self.refuse.lock().unwrap().take().map_or(Ok(()), Err)
     }
 
@@ -164,7 +169,7 @@ impl Backend for Memory {
     }
 
     async fn networks(&self, _: &u64) -> Outcome<Vec<NetworkRead>> {
-        self.met()?;
+        self.met().await?;
         let read = |n: &NetworkAdd| NetworkRead {
             dns_type: n.dns_type,
             is_generate_hostname: n.is_generate_hostname,
@@ -174,7 +179,7 @@ impl Backend for Memory {
     }
 
     async fn add_network(&self, _: &u64, network: NetworkAdd) -> Outcome<()> {
-        self.met()?;
+        self.met().await?;
         let name = network.name.clone().unwrap();
         let mut networks = self.networks.lock().unwrap();
         if networks.contains_key(&name) {
@@ -185,7 +190,7 @@ impl Backend for Memory {
     }
 
     async fn remove_network(&self, _: &u64, name: &str) -> Outcome<()> {
-        self.met()?;
+        self.met().await?;
         let used =
             |spec: &ClusterCreate| spec.network_config.iter().flat_map(|c| c.values()).flatten().any(|n| n == name);
         if self.clusters.lock().unwrap().values().any(|(spec, _)| used(spec)) {
@@ -198,7 +203,7 @@ impl Backend for Memory {
     }
 
     async fn resource_pools(&self, _: &u64) -> Outcome<Vec<ResourcePoolRead>> {
-        self.met()?;
+        self.met().await?;
         Ok(vec![ResourcePoolRead {
             rp_name: "openstackRP".into(),
             vc_cluster: "cluster-1".into(),
@@ -227,6 +232,7 @@ impl Backend for Memory {
     }
 
     async fn distros(&self, _: &u64, _: &str) -> Outcome<Vec<DistroRead>> {
+        self.refuse_distros.lock().unwrap().take().map_or(Ok(()), Err)?;
         let distro = |name: &str, vendor: &str| DistroRead {
             name: name.to_owned(),
             vendor: Some(vendor.to_owned()),
@@ -242,7 +248,7 @@ impl Backend for Memory {
     }
 
     async fn cluster(&self, _: &u64, name: &str, _: bool) -> Outcome<ClusterRead> {
-        self.met()?;
+        self.met().await?;
         match self.clusters.lock().unwrap().get(name) {
             Some((spec, status)) => Ok(shown(name, spec, *status)),
             None => Err(ErrorBody::not_found("Cluster", name).into()),
@@ -263,12 +269,12 @@ impl Backend for Memory {
         }
         self.clusters.lock().unwrap().insert(name.clone(), (cluster, ClusterStatus::Running));
         // After the effect: an answer may be lost.
-        self.met()?;
+        self.met().await?;
         Ok(self.begin(&name))
     }
 
     async fn change_cluster(&self, _: &u64, name: &str, change: Change, _: bool) -> Outcome<i64> {
-        self.met()?;
+        self.met().await?;
         let mut clusters = self.clusters.lock().unwrap();
         let Some((_, status)) = clusters.get_mut(name) else {
             return Err(ErrorBody::not_found("Cluster", name).into());
@@ -288,7 +294,7 @@ impl Backend for Memory {
     }
 
     async fn delete_cluster(&self, _: &u64, name: &str) -> Outcome<i64> {
-        self.met()?;
+        self.met().await?;
         match self.clusters.lock().unwrap().remove(name) {
             Some(_) => Ok(self.begin(name)),
             None => Err(ErrorBody::not_found("Cluster", name).into()),
@@ -300,7 +306,7 @@ impl Backend for Memory {
     }
 
     async fn task(&self, _: &u64, id: i64) -> Outcome<TaskRead> {
-        self.met()?;
+        self.met().await?;
         let tasks = self.tasks.lock().unwrap();
         tasks.iter().find(|t| t.id == id).cloned().ok_or_else(|| ErrorBody::not_found("Task", &id.to_string()).into())
     }
