@@ -1,0 +1,105 @@
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::any;
+use howdah_core::failure::{ErrorKind, Failure, System};
+use howdah_core::traits::VCenter;
+use howdah_sim::world::faults::{Effect, FaultRule};
+use howdah_transport::Trust;
+use howdah_vsphere::{Client, Settings, Timeouts};
+
+use crate::site::Site;
+
+fn said(url: &str, error: &howdah_core::failure::RemoteError) -> String {
+    let port = url.rsplit(':').next().unwrap();
+    format!("[{} {:?}] {}", error.code, error.kind, Failure::from(error)).replace(port, "PORT")
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_said_once_and_not_hammered() {
+    let site = Site::start().await;
+    let mut settings = site.settings();
+    settings.password = "wrong-secret".to_owned().into();
+    let client = Client::new(settings).unwrap();
+    let error = client.version().await.unwrap_err();
+    let said = said(&site.url, &error);
+    insta::assert_snapshot!(said, @"[vcenter_credentials Credentials] vCenter: Login was refused: InvalidLogin: Cannot complete login due to an incorrect user name or password. Hint: Check the site's `vcenter` user name (with its domain, such as user@vsphere.local) and password; too many wrong logins lock an account.");
+    assert!(!said.contains("wrong-secret") && !format!("{error:?}").contains("wrong-secret"));
+    for _ in 0..5 {
+        assert_eq!(client.segments().await.unwrap_err().kind, ErrorKind::Credentials);
+    }
+    assert_eq!(site.calls("Login"), 1);
+}
+
+#[tokio::test]
+async fn a_truncated_answer_is_told_from_a_fault() {
+    let site = Site::start().await;
+    let client = site.client();
+    client.connect().await.unwrap();
+    let cut = Effect::Refuse { kind: ErrorKind::BadAnswer };
+    site.world.write(|s| s.faults.add(FaultRule::new(System::VCenter, "RetrievePropertiesEx", cut)));
+    let error = client.vms(&["vm-1".into()]).await.unwrap_err();
+    insta::assert_snapshot!(
+        said(&site.url, &error),
+        @"[vcenter_bad_answer BadAnswer] vCenter: the answer to RetrievePropertiesEx (307 bytes) cannot be understood: the document ends inside <RetrievePropertiesExResponse>"
+    );
+}
+
+#[tokio::test]
+async fn a_vcenter_that_is_starting_is_unavailable() {
+    let site = Site::start().await;
+    let starting = Effect::Refuse { kind: ErrorKind::Unavailable };
+    site.world.write(|s| s.faults.add(FaultRule::new(System::VCenter, "*", starting)));
+    let error = site.client().version().await.unwrap_err();
+    insta::assert_snapshot!(
+        said(&site.url, &error),
+        @"[vcenter_unavailable Unavailable] vCenter: http://127.0.0.1:PORT/sdk answered RetrieveServiceContent with a web page (HTTP 503) instead of SOAP. Hint: Check that http://127.0.0.1:PORT/sdk is vCenter Server itself and not a proxy, and that its services have started."
+    );
+}
+
+async fn answered_with(status: StatusCode, content_type: &'static str, body: &'static str) -> String {
+    let answer = move || async move { (status, [(CONTENT_TYPE, content_type)], body) };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move { axum::serve(listener, Router::new().fallback(any(answer))).await.unwrap() });
+    let error = client_of(&url).version().await.unwrap_err();
+    server.abort();
+    said(&url, &error)
+}
+
+fn client_of(url: &str) -> Client {
+    Client::new(Settings {
+        url: url.to_owned(),
+        username: "u".to_owned(),
+        password: "p".to_owned().into(),
+        trust: Trust::System,
+        folder_prefix: String::new(),
+        switch: None,
+        timeouts: Timeouts::default(),
+    })
+    .unwrap()
+}
+
+#[tokio::test]
+async fn whatever_else_answers_is_named_for_what_it_is() {
+    let answers = [
+        answered_with(StatusCode::OK, "text/html; charset=utf-8", "<p>Welcome to your proxy</p>").await,
+        answered_with(StatusCode::OK, "text/plain", "  <!DOCTYPE html><html></html>").await,
+        answered_with(StatusCode::NOT_FOUND, "text/plain", "nothing here").await,
+        answered_with(StatusCode::OK, "text/xml", "").await,
+        answered_with(StatusCode::OK, "text/xml", "<Envelope><Header/></Envelope>").await,
+        answered_with(StatusCode::OK, "text/xml", "<Envelope><Body><R><returnval/></R></Body></Envelope>").await,
+        answered_with(StatusCode::OK, "application/json", "{\"error\": 1}").await,
+    ];
+    insta::assert_snapshot!(answers.join("\n"));
+}
+
+#[tokio::test]
+async fn nobody_there_is_said_with_the_address() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let error = client_of(&url).version().await.unwrap_err();
+    assert_eq!((error.kind, error.code), (ErrorKind::Unreachable, "vcenter_unreachable"));
+    assert!(said(&url, &error).contains("cannot be reached"), "{}", said(&url, &error));
+}

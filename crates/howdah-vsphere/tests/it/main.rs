@@ -1,0 +1,8 @@
+//! The client against the simulated vCenter over real HTTP, and against vcsim.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod acting;
+mod errors;
+mod reading;
+mod site;
+mod watching;
