@@ -30,6 +30,8 @@ use secrecy::SecretString;
 use crate::error::Error;
 use session::Sessions;
 
+pub use spec::check as check_specification;
+
 /// How long to wait for the appliance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {

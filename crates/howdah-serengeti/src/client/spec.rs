@@ -14,15 +14,40 @@ use crate::names::check_password;
 use crate::release::{Release, too_new};
 use crate::wire::ClusterCreate;
 
+/// Checks an operator's free-form specification for form, so that it can be refused before
+/// anything is made. Whether its release has every field, only an appliance can say.
+///
+/// # Errors
+/// If it is not an object, has a field that no release knows or that has another type, or holds
+/// a password: a specification is kept and shown in clear.
+pub fn check(specification: &Value) -> Result<(), Error> {
+    let refuse = |reason: &str| Err(Error::Specification { reason: reason.to_owned() });
+    match specification {
+        Value::Null => return Ok(()),
+        Value::Object(fields) if fields.contains_key("password") => {
+            return refuse("it holds a password; that belongs into the cluster password, which is kept secret");
+        }
+        Value::Object(_) => {}
+        _ => return refuse("it is not a JSON object"),
+    }
+    match serde_json::from_value::<ClusterCreate>(specification.clone()) {
+        Ok(_) => Ok(()),
+        // The list of all fields that would have been fine helps nobody.
+        Err(error) => refuse(error.to_string().split(", expected one of").next().unwrap_or_default()),
+    }
+}
+
 /// The body for an appliance of this release, with no `type`: see [`needs_type`].
 pub(super) fn body(spec: &ManagedSpec, release: Release, version: &str) -> Result<Map<String, Value>, Error> {
     if let Some(password) = &spec.password {
         check_password(password).map_err(|rule| Error::Password { rule })?;
     }
     let mut fields = match &spec.specification {
-        None | Some(Value::Null) => Map::new(),
-        Some(Value::Object(fields)) => fields.clone(),
-        Some(_) => return Err(Error::Specification { reason: "it is not a JSON object".to_owned() }),
+        Some(specification) => {
+            check(specification)?;
+            specification.as_object().cloned().unwrap_or_default()
+        }
+        None => Map::new(),
     };
     let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     set("name", json!(spec.name));
@@ -44,13 +69,6 @@ pub(super) fn body(spec: &ManagedSpec, release: Release, version: &str) -> Resul
         set("password", json!(password.expose_secret()));
     }
     let value = Value::Object(fields);
-    // The text of this error names fields and types, never values of text fields.
-    if let Err(error) = serde_json::from_value::<ClusterCreate>(value.clone()) {
-        let text = error.to_string();
-        // The list of all fields that would have been fine helps nobody.
-        let reason = text.split(", expected one of").next().unwrap_or_default().to_owned();
-        return Err(Error::Specification { reason });
-    }
     if let Some((field, since)) = too_new::<ClusterCreate>(&value, release) {
         return Err(Error::TooNew { field: field.replace(".*", "[]"), since, is: version.to_owned() });
     }
@@ -139,7 +157,7 @@ mod tests {
     fn a_specification_lies_below_our_fields() {
         let mut spec = spec();
         spec.specification = Some(json!({
-            "name": "other", "password": "theirs", "topologyPolicy": "NONE", "rpNames": ["x"],
+            "name": "other", "topologyPolicy": "NONE", "rpNames": ["x"],
             "nodeGroups": [{"name": "a", "roles": ["basic"], "instanceNum": "2"}],
         }));
         insta::assert_snapshot!(text(&spec, Release::V2_3), @r#"{"distro":"mesos","name":"demo","networkConfig":{"MGT_NETWORK":["net"]},"nodeGroups":[{"instanceNum":"2","name":"a","roles":["basic"]}],"password":"Passw0rd_","rpNames":["openstackRP"],"topologyPolicy":"NONE"}"#);
@@ -158,6 +176,7 @@ mod tests {
         insta::assert_snapshot!(
             refuse(json!({"nodeGroups": [{"latencySensitivity": "HIGH"}]}), Release::V2_2), @"the specification does not fit: nodeGroups[].latencySensitivity came with release 2.3.2, the appliance is 2.2.0"
         );
+        insta::assert_snapshot!(refuse(json!({"password": 12345678}), Release::V2_3), @"the specification does not fit: it holds a password; that belongs into the cluster password, which is kept secret");
         let mut weak = spec();
         weak.password = Some("password".into());
         insta::assert_snapshot!(text(&weak, Release::V2_3), @"the cluster password does not fit: it must contain a digit");

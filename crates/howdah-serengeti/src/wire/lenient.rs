@@ -50,6 +50,15 @@ pub fn optional_integer<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i32
     number.map(Some).ok_or_else(|| D::Error::custom(format!("{value} is not a whole number")))
 }
 
+/// Whatever a server sends; null is the default. What the client has no use for must not keep it
+/// from reading the rest.
+///
+/// # Errors
+/// On a value of another type.
+pub fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
 /// A word of an enumeration; null and empty text are none.
 ///
 /// # Errors

@@ -8,7 +8,7 @@
 
 mod cluster;
 mod error;
-pub mod lenient;
+mod lenient;
 mod network;
 mod read;
 mod resource;
@@ -16,8 +16,7 @@ mod resource;
 pub use cluster::{ClusterCreate, ClusterType, NodeGroupCreate, Password, Storage, VcCluster};
 pub use error::{ErrorBody, code};
 pub use network::{DnsType, IpAllocation, IpBlock, NetworkAdd, NetworkRead};
-pub use read::{ClusterRead, ClusterStatus, IpConfig, NodeGroupRead, NodeRead, NodeStatus};
+pub use read::{ClusterRead, ClusterStatus, IpConfig, NodeGroupRead, NodeRead};
 pub use resource::{
-    AppManagerRead, DatastoreAdd, DatastoreDetail, DatastoreRead, DistroRead, Hello, ResourcePoolAdd, ResourcePoolRead,
-    TaskNode, TaskRead, TaskStatus,
+    AppManagerRead, DatastoreDetail, DatastoreRead, DistroRead, Hello, ResourcePoolRead, TaskNode, TaskRead, TaskStatus,
 };

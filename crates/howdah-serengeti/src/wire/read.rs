@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::cluster::Storage;
+use super::lenient;
 use super::resource::ResourcePoolRead;
 use crate::release::{Release, Shaped};
 
@@ -62,64 +63,6 @@ pub enum ClusterStatus {
     Unknown,
 }
 
-impl ClusterStatus {
-    /// Whether a delete is allowed.
-    pub const fn is_stable(self) -> bool {
-        matches!(
-            self,
-            Self::ProvisionError
-                | Self::Running
-                | Self::ServiceWarning
-                | Self::ServiceStopped
-                | Self::Stopped
-                | Self::ConfigureError
-                | Self::UpgradeError
-                | Self::Error
-                | Self::VhmRunning
-        )
-    }
-
-    /// Whether it runs, so that it can be resized, stopped and configured.
-    pub const fn is_active(self) -> bool {
-        matches!(self, Self::Running | Self::ServiceWarning | Self::ServiceStopped)
-    }
-}
-
-/// Where a node is. Sent as these descriptions, not as the names of an enumeration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum NodeStatus {
-    /// Planned, or its VM is gone.
-    #[serde(rename = "Not Exist")]
-    NotExist,
-    /// Host or VM is disconnected.
-    #[serde(rename = "Unavailable")]
-    Unavailable,
-    /// Off.
-    #[serde(rename = "Powered Off")]
-    PoweredOff,
-    /// On, without an address.
-    #[serde(rename = "Powered On")]
-    PoweredOn,
-    /// On, with an IPv4 address on every network.
-    #[serde(rename = "VM Ready")]
-    VmReady,
-    /// The software could not be installed.
-    #[serde(rename = "Bootstrap Failed")]
-    BootstrapFailed,
-    /// A service complains.
-    #[serde(rename = "Service Alert")]
-    ServiceAlert,
-    /// A service does not work.
-    #[serde(rename = "Service Unhealthy")]
-    ServiceUnhealthy,
-    /// All is well.
-    #[serde(rename = "Service Ready")]
-    ServiceReady,
-    /// Not known.
-    #[serde(rename = "Unknown Status")]
-    UnknownStatus,
-}
-
 /// A cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -138,10 +81,10 @@ pub struct ClusterRead {
     /// Where it is.
     pub status: ClusterStatus,
     /// Nodes defined, over all groups.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub instance_num: u32,
     /// Groups.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub node_groups: Vec<NodeGroupRead>,
     /// Resource pools in use.
     #[serde(default)]
@@ -165,16 +108,16 @@ pub struct ClusterRead {
     #[serde(default)]
     pub automation_enable: Option<bool>,
     /// Elasticity; -1 if not set.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub vhm_min_num: i32,
     /// Elasticity; -1 if not set.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub vhm_max_num: i32,
     /// Elasticity.
     #[serde(default)]
     pub vhm_target_num: Option<i32>,
     /// Whether data and compute are apart. The name is misspelt on the wire.
-    #[serde(default, rename = "dcSeperation")]
+    #[serde(default, deserialize_with = "lenient::or_default", rename = "dcSeperation")]
     pub dc_separation: bool,
     /// HDFS elsewhere.
     #[serde(default, rename = "externalHDFS")]
@@ -254,10 +197,10 @@ pub struct NodeGroupRead {
     #[serde(default)]
     pub roles: Option<Vec<String>>,
     /// CPUs.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub cpu_num: i32,
     /// Memory in MiB.
-    #[serde(default, rename = "memCapacityMB")]
+    #[serde(default, deserialize_with = "lenient::or_default", rename = "memCapacityMB")]
     pub mem_capacity_mb: i32,
     /// Swap, as a part of memory.
     #[serde(default)]
@@ -269,7 +212,7 @@ pub struct NodeGroupRead {
     #[serde(default)]
     pub storage: Option<Storage>,
     /// Nodes defined.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub instance_num: u32,
     /// Nodes planned; null since 2.3 unless details are asked for.
     #[serde(default)]
@@ -278,7 +221,7 @@ pub struct NodeGroupRead {
     #[serde(default)]
     pub placement_policies: Option<Value>,
     /// Whether its nodes hold no data.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub compute_only: bool,
 }
 
@@ -291,14 +234,16 @@ pub struct NodeRead {
     /// `null:VirtualMachine:vm-123`; null until the VM is cloned.
     #[serde(default)]
     pub mo_id: Option<String>,
-    /// Where it is, as a description; see [`NodeStatus`].
+    /// Where it is, as a description. In rising order: `Not Exist`, `Unavailable` (disconnected),
+    /// `Powered Off`, `Powered On` (no address yet), `VM Ready`, `Bootstrap Failed`,
+    /// `Service Alert`, `Service Unhealthy`, `Service Ready`, `Unknown Status`.
     #[serde(default)]
     pub status: Option<String>,
     /// What is being done to it, for people.
     #[serde(default)]
     pub action: Option<String>,
     /// Whether that failed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub action_failed: bool,
     /// Why; begins with a time in brackets.
     #[serde(default)]
@@ -316,10 +261,10 @@ pub struct NodeRead {
     #[serde(default)]
     pub roles: Option<Vec<String>>,
     /// CPUs; 0 before the VM is there.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub cpu_number: i32,
     /// Memory in MiB; 0 before the VM is there.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub memory: i64,
     /// Null.
     #[serde(default)]
@@ -343,6 +288,7 @@ pub struct IpConfig {
     #[serde(default)]
     pub traffic_type: Option<String>,
     /// `0.0.0.0` until it is known.
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub ip_address: String,
     /// Full name.
     #[serde(default)]

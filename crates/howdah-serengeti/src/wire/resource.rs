@@ -63,10 +63,10 @@ pub struct TaskRead {
     #[serde(default)]
     pub target: Option<String>,
     /// Nodes that a node-by-node job ended well for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub succeed_nodes: Vec<TaskNode>,
     /// Nodes that it failed for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub fail_nodes: Vec<TaskNode>,
 }
 
@@ -87,30 +87,17 @@ pub struct TaskNode {
     #[serde(default)]
     pub status: Option<String>,
     /// Never filled.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub memory: i64,
     /// Never filled.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub cpu_number: i32,
     /// How it ended.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub succeed: bool,
     /// Why it failed.
     #[serde(default)]
     pub error_message: Option<String>,
-}
-
-/// The request to register a resource pool.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ResourcePoolAdd {
-    /// Registered name.
-    pub name: Option<String>,
-    /// vCenter cluster.
-    pub vc_cluster_name: Option<String>,
-    /// Pool in it; empty is its root pool.
-    #[serde(default)]
-    pub resource_pool_name: Option<String>,
 }
 
 /// A registered resource pool.
@@ -120,22 +107,22 @@ pub struct ResourcePoolRead {
     /// Registered name.
     pub rp_name: String,
     /// vCenter cluster.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub vc_cluster: String,
     /// Pool in it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub rp_vsphere_name: String,
     /// Always 0.
-    #[serde(default, rename = "totalRAMInMB")]
+    #[serde(default, deserialize_with = "lenient::or_default", rename = "totalRAMInMB")]
     pub total_ram_in_mb: i64,
     /// Always 0.
-    #[serde(default, rename = "usedRAMInMB")]
+    #[serde(default, deserialize_with = "lenient::or_default", rename = "usedRAMInMB")]
     pub used_ram_in_mb: i64,
     /// Always 0.
-    #[serde(default, rename = "totalCPUInMHz")]
+    #[serde(default, deserialize_with = "lenient::or_default", rename = "totalCPUInMHz")]
     pub total_cpu_in_mhz: i64,
     /// Always 0.
-    #[serde(default, rename = "usedCPUInMHz")]
+    #[serde(default, deserialize_with = "lenient::or_default", rename = "usedCPUInMHz")]
     pub used_cpu_in_mhz: i64,
     /// Nodes in it.
     #[serde(default)]
@@ -144,22 +131,6 @@ pub struct ResourcePoolRead {
 
 impl Shaped for ResourcePoolRead {
     const SINCE: &'static [(&'static str, Release)] = &[];
-}
-
-/// The request to register a datastore.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DatastoreAdd {
-    /// Registered name.
-    pub name: Option<String>,
-    /// Names or patterns in vCenter.
-    pub spec: Option<Vec<String>>,
-    /// `SHARED`, `LOCAL`, `TEMPFS` or `IMAGE`.
-    #[serde(default, rename = "type")]
-    pub kind: Option<String>,
-    /// Whether `spec` holds regular expressions.
-    #[serde(default, deserialize_with = "lenient::boolean")]
-    pub regex: bool,
 }
 
 /// A registered datastore.
@@ -172,10 +143,10 @@ pub struct DatastoreRead {
     #[serde(rename = "type")]
     pub kind: String,
     /// Always 0 here.
-    #[serde(default, rename = "totalSpaceGB")]
+    #[serde(default, deserialize_with = "lenient::or_default", rename = "totalSpaceGB")]
     pub total_space_gb: f64,
     /// Always 0 here.
-    #[serde(default, rename = "freeSpaceGB")]
+    #[serde(default, deserialize_with = "lenient::or_default", rename = "freeSpaceGB")]
     pub free_space_gb: f64,
     /// `TRUE` or `FALSE`, as text.
     #[serde(default)]
@@ -199,10 +170,10 @@ pub struct DatastoreDetail {
     #[serde(default)]
     pub host: Option<String>,
     /// Size.
-    #[serde(default, rename = "totalStorageSizeGB")]
+    #[serde(default, deserialize_with = "lenient::or_default", rename = "totalStorageSizeGB")]
     pub total_storage_size_gb: f64,
     /// Free.
-    #[serde(default, rename = "freeSpaceGB")]
+    #[serde(default, deserialize_with = "lenient::or_default", rename = "freeSpaceGB")]
     pub free_space_gb: f64,
 }
 
@@ -219,7 +190,7 @@ pub struct DistroRead {
     #[serde(default)]
     pub version: Option<String>,
     /// Whether it knows virtual topologies.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub hve_supported: bool,
     /// Roles it can install.
     #[serde(default)]

@@ -75,3 +75,12 @@ fn statuses_are_spelled_as_the_service_spells_them() {
     let unheard: ClusterRead = serde_json::from_str(r#"{"name": "x", "status": "DREAMING"}"#).unwrap();
     assert_eq!(unheard.status, ClusterStatus::Unknown);
 }
+
+#[test]
+fn nulls_where_numbers_are_due_do_not_keep_the_client_from_reading() {
+    let node = r#"{"name": "c-w-0", "cpuNumber": null, "memory": null, "actionFailed": null}"#;
+    let group = format!(r#"{{"name": "w", "cpuNum": null, "instances": [{node}], "computeOnly": null}}"#);
+    let text = format!(r#"{{"name": "c", "status": "RUNNING", "vhmMinNum": null, "nodeGroups": [{group}]}}"#);
+    let cluster: ClusterRead = serde_json::from_str(&text).unwrap();
+    assert_eq!(cluster.node_groups[0].instances.as_ref().unwrap()[0].memory, 0);
+}
