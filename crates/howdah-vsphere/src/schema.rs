@@ -36,6 +36,7 @@ const TABLE: &[Shape] = &[
     shape("DestroyPropertyCollector", "", &[("_this", "")]),
     shape("CreateFilter", "", &[("_this", ""), ("spec", "PropertyFilterSpec"), ("partialUpdates", "")]),
     shape("DestroyPropertyFilter", "", &[("_this", "")]),
+    shape("WaitForUpdates", "", &[("_this", ""), ("version", "")]),
     shape("WaitForUpdatesEx", "", &[("_this", ""), ("version", ""), ("options", "WaitOptions")]),
     shape("CancelWaitForUpdates", "", &[("_this", "")]),
     shape("RetrieveProperties", "", &[("_this", ""), ("specSet", "PropertyFilterSpec")]),

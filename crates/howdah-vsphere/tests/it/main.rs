@@ -3,6 +3,8 @@
 
 mod acting;
 mod errors;
+mod oracle;
 mod reading;
 mod site;
+mod vcsim;
 mod watching;

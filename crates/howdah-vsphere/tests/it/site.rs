@@ -132,3 +132,11 @@ pub async fn until(
         }
     }
 }
+
+/// Says loudly that a test needs what this machine lacks; fails where everything is required.
+pub fn skip(what: &str, advice: &str) {
+    assert!(std::env::var_os("HOWDAH_REQUIRE_ALL").is_none(), "{what} is required and not there: {advice}");
+    // Tests' standard error is shown only on failure, a line to the terminal's always.
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "SKIPPED {what}: {advice}");
+}

@@ -85,10 +85,14 @@ impl Spec {
             if !objects::is_type(ty) {
                 return Err(Fault::invalid_argument("specSet.propSet.type"));
             }
-            if set.child("all").is_some_and(Element::is_true) {
-                return Err(Fault::new("NotSupported", "Only named properties can be collected here."));
-            }
-            spec.properties.push((ty.to_owned(), set.all("pathSet").map(|p| p.text.clone()).collect()));
+            let paths = if set.child("all").is_some_and(Element::is_true) {
+                let all = objects::all_properties(ty);
+                let all = all.ok_or_else(|| Fault::new("NotSupported", format!("Name the properties of {ty}.")))?;
+                all.iter().map(|p| (*p).to_owned()).collect()
+            } else {
+                set.all("pathSet").map(|p| p.text.clone()).collect()
+            };
+            spec.properties.push((ty.to_owned(), paths));
         }
         for set in element.all("objectSet") {
             let obj = set.child("obj").ok_or_else(|| Fault::invalid_argument("specSet.objectSet.obj"))?;

@@ -85,7 +85,7 @@ impl Call<'_> {
             "DestroyPropertyCollector" => self.destroy_collector(session),
             "CreateFilter" => self.create_filter(session),
             "DestroyPropertyFilter" => self.destroy_filter(session),
-            "WaitForUpdatesEx" => self.wait_for_updates(session).await,
+            "WaitForUpdates" | "WaitForUpdatesEx" => self.wait_for_updates(session).await,
             "CancelWaitForUpdates" => {
                 session.collector(self.this())?.cancel();
                 nothing()

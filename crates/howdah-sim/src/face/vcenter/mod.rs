@@ -100,7 +100,10 @@ async fn versions(State(face): State<VCenterFace>) -> Response {
         .with_leaf("version", &own)
         .with(Element::new("priorVersions").with_all(prior));
     let mut text = r#"<?xml version="1.0" encoding="UTF-8"?>"#.to_owned();
-    Element::new("namespaces").with(namespace).write(&mut text);
+    let mut list = String::new();
+    Element::new("namespaces").with(namespace).write(&mut list);
+    // The list's own version is an attribute, of which the tree has no other use.
+    text.push_str(&list.replacen("<namespaces>", "<namespaces version=\"1.0\">", 1));
     ([(CONTENT_TYPE, "text/xml")], text).into_response()
 }
 

@@ -53,6 +53,29 @@ pub(super) fn is_type(name: &str) -> bool {
     name == "ManagedObject" || TYPES.iter().any(|(ty, above)| *ty == name || above.contains(&name))
 }
 
+/// All properties of a type, where clients ask for that.
+pub(super) fn all_properties(ty: &str) -> Option<&'static [&'static str]> {
+    match ty {
+        "Task" => Some(&["info"]),
+        "VirtualMachine" => Some(&[
+            "name",
+            "parent",
+            "config",
+            "runtime",
+            "guest",
+            "guestHeartbeatStatus",
+            "summary",
+            "resourcePool",
+            "datastore",
+            "network",
+            "recentTask",
+            "overallStatus",
+        ]),
+        "Folder" => Some(&["name", "parent", "childEntity", "childType", "overallStatus"]),
+        _ => None,
+    }
+}
+
 /// Whether an API of this version has a property.
 pub(super) fn has(ty: &str, path: &str, version: (u32, u32)) -> bool {
     !SINCE.iter().any(|(t, p, since)| *t == ty && *p == path && version < *since)
