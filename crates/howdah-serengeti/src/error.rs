@@ -4,6 +4,8 @@
 //! release. Invariant: no text here holds a password; whatever the service said was searched for
 //! the ones that were sent.
 
+use std::sync::Arc;
+
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_transport::TransportError;
 
@@ -12,7 +14,9 @@ use crate::release::Release;
 use crate::wire::{ErrorBody, code};
 
 /// A call that failed. `step` is what was being done, as in "could not *create cluster "x"*".
-#[derive(Debug, thiserror::Error)]
+///
+/// Cheap to clone: a login that fails does so for everybody who waited for it.
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The configured address is of no use.
@@ -30,13 +34,19 @@ pub enum Error {
         step: String,
         /// The cause.
         #[source]
-        source: TransportError,
+        source: Arc<TransportError>,
     },
     /// User name or password are wrong.
     #[error("the login as {user:?} was refused: {said}")]
     LoginRefused {
         /// The user.
         user: String,
+        /// The page's words.
+        said: String,
+    },
+    /// The appliance could not ask its vCenter about user name and password.
+    #[error("could not log in: the appliance cannot reach its vCenter: {said}")]
+    VCenterUnreachable {
         /// The page's words.
         said: String,
     },
@@ -137,7 +147,9 @@ impl Error {
             Self::LoginRefused { .. } => ErrorKind::Credentials,
             // The login went well, so the credentials are good; a replica or an idle limit of
             // seconds can do this, and the next try may find it gone.
-            Self::SessionRefused { .. } | Self::Maintenance { .. } => ErrorKind::Unavailable,
+            Self::SessionRefused { .. } | Self::Maintenance { .. } | Self::VCenterUnreachable { .. } => {
+                ErrorKind::Unavailable
+            }
             Self::Refused { body, .. } => meaning(body).0,
             Self::Page { status, .. } if *status >= 500 => ErrorKind::Internal,
             Self::Page { .. } | Self::Redirected { .. } | Self::Answer { .. } => ErrorKind::BadAnswer,
@@ -154,6 +166,7 @@ impl Error {
                 _ => "bde_unreachable",
             },
             Self::LoginRefused { .. } => "bde_credentials",
+            Self::VCenterUnreachable { .. } => "bde_vcenter_unreachable",
             Self::SessionRefused { .. } => "bde_session_refused",
             Self::Maintenance { .. } => "bde_maintenance",
             Self::Refused { body, .. } => meaning(body).1,
@@ -182,9 +195,7 @@ impl Error {
                 "Work goes on by itself when the file /opt/serengeti/etc/maintenance is gone from the appliance."
             }
             Self::Refused { body, .. } => return meaning(body).2.map(str::to_owned),
-            Self::Page { heading, .. } if heading.contains("Connection") => {
-                "The appliance cannot reach its vCenter. Check vCenter, then the appliance's connection to it."
-            }
+            Self::VCenterUnreachable { .. } => "Check vCenter, then the appliance's connection to it.",
             Self::Page { .. } => {
                 "Check that the address is that of the BDE appliance, port 8443, and that no proxy answers for it."
             }
@@ -270,6 +281,12 @@ fn not_found(subject: &str) -> &'static str {
         "distro" => "bde_distro_not_found",
         "application" => "bde_app_manager_not_found",
         _ => "bde_not_found",
+    }
+}
+
+impl Error {
+    pub(crate) fn transport(step: impl Into<String>, source: TransportError) -> Self {
+        Self::Transport { step: step.into(), source: Arc::new(source) }
     }
 }
 

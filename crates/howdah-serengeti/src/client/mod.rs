@@ -1,4 +1,4 @@
-//! A client of an appliance: [`ClusterManager`](howdah_core::traits::ClusterManager) over the
+//! A client of an appliance: [`ClusterManager`] over the
 //! Serengeti API.
 //!
 //! ```text
@@ -84,8 +84,7 @@ impl Client {
     pub fn new(settings: Settings) -> Result<Self, Error> {
         let base = base(&settings.url)?;
         let deadlines = Deadlines { connect: settings.timeouts.connect, answer: settings.timeouts.answer };
-        let http = Http::new(&settings.trust, deadlines)
-            .map_err(|source| Error::Transport { step: "set up the connection".to_owned(), source })?;
+        let http = Http::new(&settings.trust, deadlines).map_err(|e| Error::transport("set up the connection", e))?;
         Ok(Self { sessions: Sessions::new(http, base, settings) })
     }
 

@@ -1,8 +1,9 @@
 //! The session with an appliance: one login for all callers, one repeat after an expired session.
 //!
 //! The cookie is kept by hand because an unauthenticated answer may set one too: only a login's
-//! counts. Invariant: at most one login is under way, and a refused one is not repeated for a
-//! while, so that a wrong password cannot lock the account in vCenter.
+//! counts. Invariant: at most one login is under way, and its end, good or bad, is that of everybody
+//! who waited for it; a refused one is not repeated for a while, so that a wrong password cannot
+//! lock the account in vCenter.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +71,8 @@ pub(super) struct Sessions {
 struct State {
     session: Option<Arc<Session>>,
     logins: u64,
-    refused: Option<(Instant, String)>,
+    /// How the last login failed, and when that was known.
+    failed: Option<(Instant, Error)>,
 }
 
 impl Sessions {
@@ -84,28 +86,30 @@ impl Sessions {
 
     /// The session, logging in if there is none or it is the one that was `found_dead`.
     pub(super) async fn session(&self, found_dead: Option<u64>) -> Result<Arc<Session>, Error> {
-        // Held over the login: whoever comes meanwhile waits for it and takes its session.
+        let asked = Instant::now();
+        // Held over the login: whoever comes meanwhile waits for it.
         let mut state = self.state.lock().await;
         if let Some(session) = state.session.as_ref().filter(|s| Some(s.number) != found_dead) {
             return Ok(session.clone());
         }
         state.session = None;
-        if let Some((when, said)) = &state.refused
-            && when.elapsed() < REFUSED_FOR
-        {
-            return Err(Error::LoginRefused { user: self.settings.username.clone(), said: said.clone() });
+        if let Some((when, error)) = &state.failed {
+            let refused = matches!(error, Error::LoginRefused { .. });
+            // It failed while this caller waited for it, or not long ago for good.
+            if *when >= asked || refused && when.elapsed() < REFUSED_FOR {
+                return Err(error.clone());
+            }
         }
         state.logins += 1;
         match self.log_in(state.logins).await {
             Ok(session) => {
                 let session = Arc::new(session);
                 state.session = Some(session.clone());
+                state.failed = None;
                 Ok(session)
             }
             Err(error) => {
-                if let Error::LoginRefused { said, .. } = &error {
-                    state.refused = Some((Instant::now(), said.clone()));
-                }
+                state.failed = Some((Instant::now(), error.clone()));
                 Err(error)
             }
         }
@@ -146,9 +150,14 @@ impl Sessions {
                 self.http.request(Method::POST, &url).header(header::CONTENT_TYPE, FORM).form(&form)
             })
             .await?;
-        if answer.status == StatusCode::UNAUTHORIZED {
-            let said = self.without_secrets(answer.heading(), None);
-            return Err(Error::LoginRefused { user: username.clone(), said });
+        let said = || self.without_secrets(answer.heading(), None);
+        match answer.status {
+            StatusCode::UNAUTHORIZED => return Err(Error::LoginRefused { user: username.clone(), said: said() }),
+            // The one word by which the service's own command line knows this case, too.
+            StatusCode::INTERNAL_SERVER_ERROR if said().contains("Connection") => {
+                return Err(Error::VCenterUnreachable { said: said() });
+            }
+            _ => {}
         }
         let answer = accept(answer, step).map_err(|e| self.scrub(e, None))?;
         let Some(cookie) = answer.cookie else {
@@ -240,7 +249,7 @@ impl Sessions {
         let request = &request;
         retry(&backoff, transient, || async move { read(&self.http, self.http.send(request()).await?).await })
             .await
-            .map_err(|source| Error::Transport { step: step.to_owned(), source })
+            .map_err(|e| Error::transport(step, e))
     }
 
     /// An error whose text quotes the appliance, without the secrets that were sent to it.

@@ -258,3 +258,39 @@ async fn the_small_reads_of_the_command_line_are_there() {
         assert_eq!(raw.status(Method::GET, path, None).await, (code.0, code.1.to_owned()), "{path}");
     }
 }
+
+/// Requests that nobody meant: each gets an answer, and each error body has its five fields.
+#[tokio::test]
+async fn whatever_comes_gets_an_answer() {
+    let raw = Raw::logged_in(strict(Release::V2_3)).await;
+    let names = ["x", "a.b", "%", "%25", "%2F", "+", "..", "null", "%25%25", "%FF", "größe"];
+    let places = ["cluster", "network", "task", "appmanager", "distro", "clusters", "networks", "resourcepool"];
+    let ends = ["", "/", "/spec", "/action?state=stop", "?state=", "?state=stop&force=maybe", "/distro/x/roles", "?%"];
+    let bodies = ["", "{}", "[]", "null", "{\"name\": 1}", "{\"name\": \"x\", \"nodeGroups\": [{}]}", "\u{0}", "{"];
+    let mut asked = 0;
+    for (n, name) in names.iter().enumerate() {
+        for place in places {
+            for (m, end) in ends.iter().enumerate() {
+                let method = [Method::GET, Method::PUT, Method::POST, Method::DELETE][(n + m) % 4].clone();
+                let request = raw
+                    .http
+                    .request(method, format!("{}/serengeti/api/{place}/{name}{end}", raw.url))
+                    .header(header::COOKIE, &raw.cookie)
+                    .header(header::CONTENT_TYPE, "application/json");
+                let answer = request.body(bodies[(n * 3 + m) % bodies.len()]).send().await.unwrap();
+                let status = answer.status();
+                let text = answer.text().await.unwrap();
+                if let Ok(Value::Object(fields)) = serde_json::from_str(&text)
+                    && !status.is_success()
+                {
+                    let names: Vec<_> = fields.keys().map(String::as_str).collect();
+                    assert_eq!(names, ["certInfo", "code", "errors", "message", "warning"], "{place}/{name}{end}");
+                } else {
+                    assert!(status.is_success() || text.starts_with('<'), "{place}/{name}{end}: {status} {text}");
+                }
+                asked += 1;
+            }
+        }
+    }
+    assert_eq!(asked, names.len() * places.len() * ends.len());
+}

@@ -87,10 +87,16 @@ async fn an_appliance_without_its_vcenter_says_so_at_login() {
     let client = appliance.client();
     appliance.memory.vcenter_down.store(true, Ordering::SeqCst);
     insta::assert_snapshot!(told(&client.networks().await.unwrap_err()), @"
-    bde_html_answer (Internal)
-      BDE: could not log in: an HTML page came with status 500: HTTP Status 500 - Authentication Failed: (Connection failed: vcenter:443 refused)
-      hint: The appliance cannot reach its vCenter. Check vCenter, then the appliance's connection to it.
+    bde_vcenter_unreachable (Unavailable)
+      BDE: could not log in: the appliance cannot reach its vCenter: HTTP Status 500 - Authentication Failed: (Connection failed: vcenter:443 refused)
+      hint: Check vCenter, then the appliance's connection to it.
     ");
+    // Whoever waits for a login that fails does not start another one after it.
+    let before = appliance.memory.logins();
+    for result in futures::future::join_all((0..20).map(|_| client.networks())).await {
+        assert_eq!(result.unwrap_err().code, "bde_vcenter_unreachable");
+    }
+    assert_eq!(appliance.memory.logins(), before + 1);
     appliance.memory.vcenter_down.store(false, Ordering::SeqCst);
     client.networks().await.unwrap();
 }
