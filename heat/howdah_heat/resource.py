@@ -25,6 +25,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 from heat.common import exception
 from heat.common.i18n import _
 from heat.engine import resource, support
+from heat.objects import resource as objects
 from oslo_config import cfg
 from oslo_log import log as logging
 
@@ -163,6 +164,31 @@ class BigDataCluster(resource.Resource):
         """
         return bool(super()._needs_update(*args, **kwargs)) or self.status == self.FAILED
 
+    def prepare_for_replace(self) -> None:
+        """Frees the name of a cluster that never was complete, for the one that replaces it.
+
+        Heat makes the replacement first and deletes afterwards, but cluster names are unique, and
+        correcting a template after a failed create is the common case. A cluster that was
+        complete once is not touched before its replacement is.
+        """
+        if self.resource_id is None or (self.action, self.status) != (self.CREATE, self.FAILED):
+            return
+        try:
+            self._client().call("DELETE", self._path())
+        except (client.Refused, client.Unavailable) as problem:
+            LOG.warning("cluster %s cannot be removed before it is replaced: %s", self.resource_id, problem)
+
+    def _name_becomes_free(self) -> bool:
+        """Whether what holds our name is the cluster that we replace, on its way out."""
+        if self.replaces is None:
+            return False
+        replaced = objects.Resource.get_obj(self.context, self.replaces).physical_resource_id
+        try:
+            document = self._client().call("GET", "/v1/clusters/%s" % replaced)
+        except client.Gone:
+            return True
+        return document.get("wanted") == "deleted"
+
     # ------------------------------------------------------------ suspend, resume, check
 
     def handle_suspend(self) -> Pending:
@@ -288,6 +314,8 @@ class BigDataCluster(resource.Resource):
         try:
             document = self._client().call(pending.method, pending.path, pending.body)
         except client.Refused as problem:
+            if problem.code == "cluster_name_taken" and self._name_becomes_free():
+                return False
             if problem.status != 401:
                 raise
             # The requester's token ended before the service could be reached. Heat keeps a trust

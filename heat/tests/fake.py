@@ -77,6 +77,8 @@ class FakeHowdah:
             cluster["wanted"] = body["state"]
             return self.accept(cluster, {"running": "start", "stopped": "stop"}[body["state"]])
         if method == "PUT":
+            if any(c["spec"]["name"] == body["name"] for c in self.clusters.values() if c is not cluster):
+                return error(409, "cluster_name_taken", "there is a cluster %s" % body["name"])
             if cluster is None:
                 cluster = {"id": cluster_id, "spec": body, "operation": None, "wanted": "running"}
                 self.clusters[cluster_id] = cluster
@@ -126,6 +128,7 @@ class FakeHowdah:
         return {
             "id": cluster["id"],
             "name": cluster["spec"].get("name"),
+            "wanted": cluster["wanted"],
             "status": cluster["wanted"] if done else "creating",
             "status_reason": "",
             "progress": 1.0 if done else 0.5,

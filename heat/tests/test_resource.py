@@ -456,6 +456,30 @@ class BigDataClusterTest(unittest.TestCase):
         cluster = self.created()
         self.assertRaises(heat_resource.UpdateReplace, self.updated, cluster, cluster_type="mapr")
 
+    def test_a_corrected_template_gets_the_name_of_the_failed_cluster(self):
+        self.howdah.failure = {"code": "distro_not_found", "message": "no such distro", "hint": None}
+        old = self.stack()["cluster"]
+        self.reason(old.create)
+        self.howdah.failure = None
+        old.prepare_for_replace()
+        new = self.stack()["cluster"]
+        new.replaces = old.id
+        task = scheduler.TaskRunner(new.create)
+        task.start()
+        self.assertEqual([old.resource_id], list(self.howdah.clusters))
+        self.howdah.clusters.clear()  # its delete has ended
+        task.run_to_completion()
+        self.assertEqual((new.CREATE, new.COMPLETE), new.state)
+        self.assertEqual([new.resource_id], list(self.howdah.clusters))
+
+    def test_a_complete_cluster_keeps_its_name(self):
+        old = self.created()
+        old.prepare_for_replace()
+        self.assertEqual([], self.howdah.sent("DELETE"))
+        new = self.stack()["cluster"]
+        new.replaces = old.id
+        self.assertIn("there is a cluster hadoop1 (cluster_name_taken)", self.reason(new.create))
+
     # ------------------------------------------------------------ attributes
     def test_attributes(self):
         cluster = self.created()

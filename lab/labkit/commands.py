@@ -51,7 +51,6 @@ def cmd_up(lab, arguments):
         (lab.state / name).mkdir(exist_ok=True)
     (lab.state / "rabbit/enabled_plugins").write_text("[].\n")
     config.write_all(lab, install.plugin(lab))
-    howdah.configure(lab)
     table = services.table(lab)
 
     def start(*names):
@@ -72,6 +71,7 @@ def cmd_up(lab, arguments):
     process.wait_http(lab, "neutron-api", lab.url("neutron", "/"))
     start("neutron-dhcp")
     process.wait_listens(lab, "sandbox", lab.ports["sim_control"])
+    howdah.configure(lab)
     start("guests", "howdah")
     process.wait_http(lab, "howdah", lab.url("howdah", "/readyz"))
     step(began, "Howdah is ready")

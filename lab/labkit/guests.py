@@ -12,7 +12,6 @@ Invariant: every namespace is written down in the state directory before it is m
 those are ever removed. Patience is in real seconds, however fast the simulated vSphere works.
 """
 import itertools
-import json
 import pathlib
 import signal
 import subprocess
@@ -62,7 +61,7 @@ class Guest:
             address = self.ask()
             if address:
                 say("%s (%s) got %s" % (self.event["name"], self.event["mac"], address))
-                self.site.lease(self.event, address)
+                self.site.address(self.event, address)
         except (OSError, LabError, subprocess.CalledProcessError) as problem:
             say("%s: %s %s" % (self.event["name"], problem, getattr(problem, "stderr", "")))
 
@@ -130,22 +129,25 @@ class Site:
         self.base = lab.url("sim_control", "/sandbox/v1")
 
     def events(self, after):
-        _, body = identity.call("GET", "%s/guests/events?after=%d&wait=20" % (self.base, after), timeout=60)
+        """Events after a number; answers when there are any, or after half a minute."""
+        _, body = identity.call("GET", "%s/guests/events?after=%d" % (self.base, after), timeout=90)
         return body["events"]
 
-    def lease(self, event, address):
+    def address(self, event, address):
         body = {"vm": event["vm"], "boot": event["boot"], "nic": event["nic"], "address": address}
-        identity.call("POST", self.base + "/guests/leases", body)
+        identity.call("POST", self.base + "/guests/address", body)
 
-    def add_network(self, network):
-        identity.call("POST", self.base + "/port-groups", {"network_id": network["id"], "name": network["name"]})
-
-    def remove_network(self, network_id):
-        identity.call("DELETE", "%s/port-groups/%s" % (self.base, network_id))
+    def add_network(self, network_id):
+        """A port group named by the network's id, as with ML2 on a distributed switch."""
+        try:
+            identity.call("POST", self.base + "/port-groups", {"network_id": network_id, "name": network_id})
+        except identity.ApiError as problem:
+            if problem.code != 409:  # it is there already
+                raise
 
 
 class Networks(threading.Thread):
-    """Keeps the site's port groups the same as Neutron's networks."""
+    """Makes a port group of every network that Neutron has."""
 
     def __init__(self, lab, site):
         super().__init__(name="networks", daemon=True)
@@ -166,17 +168,11 @@ class Networks(threading.Thread):
         if time.monotonic() > self.good_until:
             self.token, _ = identity.login(self.lab, "howdah", "service")
             self.good_until = time.monotonic() + self.lab.token_seconds * 0.5
-        url = self.lab.url("neutron", "/v2.0/networks?fields=id&fields=name")
-        _, body = identity.call("GET", url, token=self.token)
-        found = {network["id"]: network for network in body["networks"]}
-        for network_id in found.keys() - self.known:
-            self.site.add_network(found[network_id])
+        _, body = identity.call("GET", self.lab.url("neutron", "/v2.0/networks?fields=id"), token=self.token)
+        for network_id in {network["id"] for network in body["networks"]} - self.known:
+            self.site.add_network(network_id)
             self.known.add(network_id)
             say("network %s is a port group" % network_id)
-        for network_id in self.known - found.keys():
-            self.site.remove_network(network_id)
-            self.known.discard(network_id)
-            say("network %s is no port group any more" % network_id)
 
 
 def serve(lab):
@@ -189,7 +185,7 @@ def serve(lab):
     while True:
         try:
             events = site.events(after)
-        except (OSError, json.JSONDecodeError) as problem:
+        except (OSError, LabError) as problem:
             say("the simulated site: %s" % problem)
             time.sleep(1)
             continue

@@ -1,13 +1,9 @@
 """Our own processes: the simulated BDE and vCenter, the guests, and the service itself."""
 import sys
 
-from labkit import config
+from labkit import config, identity
 from labkit.process import Service
 from labkit.settings import LAB, PASSWORD, REGION, LabError
-
-# What the simulated site lets in, unless it is told otherwise.
-BDE_LOGIN = ("root", "bde-password")
-VCENTER_LOGIN = ("administrator@vsphere.local", "vcenter-password")
 
 
 def services(lab):
@@ -46,6 +42,8 @@ def must_be_built(lab):
 
 
 def configure(lab):
+    """Writes howdah.toml; the simulated site runs already and says who may log in."""
+    _, site = identity.call("GET", lab.url("sim_control", "/sandbox/v1/endpoints"))
     config.write(
         lab,
         "howdah.toml",
@@ -64,14 +62,14 @@ default = true
 network_backend = "ml2"
 
 [site.bde]
-url = "{lab.url("bde")}"
-username = "{BDE_LOGIN[0]}"
-password = "{BDE_LOGIN[1]}"
+url = "{site["urls"]["bde"]}"
+username = "{site["bde"]["user"]}"
+password = "{site["bde"]["password"]}"
 
 [site.vcenter]
-url = "{lab.url("vcenter")}"
-username = "{VCENTER_LOGIN[0]}"
-password = "{VCENTER_LOGIN[1]}"
+url = "{site["urls"]["vcenter"]}"
+username = "{site["vcenter"]["user"]}"
+password = "{site["vcenter"]["password"]}"
 
 [site.openstack]
 auth_url = "{lab.keystone}"

@@ -15,7 +15,7 @@ from labkit.settings import LAB, REPO, LabError, say
 COMMON = ["mariadb-server-core", "mariadb-client-core", "rabbitmq-server", "dnsmasq-base", "dnsmasq-utils",
           "udhcpc", "iproute2", "iptables", "python3-venv"]  # fmt: skip
 PYPI = ["gcc", "libc6-dev", "python3-dev"]
-DEBIAN = ["heat-api", "heat-engine", "keystone", "neutron-server", "neutron-dhcp-agent", "neutron-plugin-ml2",
+DEBIAN = ["heat-api", "heat-engine", "keystone", "neutron-server", "neutron-dhcp-agent",
           "uwsgi-core", "uwsgi-plugin-python3", "python3-pymysql", "python3-openstackclient", "python3-heatclient",
           "python3-pytest", "python3-testtools", "python3-fixtures"]  # fmt: skip
 POLICY = pathlib.Path("/usr/sbin/policy-rc.d")

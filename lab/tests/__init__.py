@@ -1,0 +1,38 @@
+"""The lab's tests: each takes a Cloud, says what it does by its name, and cleans up after itself.
+
+They run one after another against a lab that is up; the last line has the counts.
+"""
+import importlib
+import pathlib
+import time
+import traceback
+
+from labkit.settings import say
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def run(lab, names):
+    """Runs tests/test_NAME.py for these names, or all; the exit code is 0 if all passed."""
+    from labtests.support import Cloud, NotHere
+
+    modules = names or sorted(path.stem[5:] for path in HERE.glob("test_*.py"))
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    for name in modules:
+        module = importlib.import_module("labtests.test_" + name)
+        for test in [value for key, value in vars(module).items() if key.startswith("test_")]:
+            began = time.monotonic()
+            try:
+                test(Cloud(lab))
+                outcome = "passed"
+            except NotHere as why:
+                say("%s: %s" % (test.__name__, why))
+                outcome = "skipped"
+            except Exception:
+                traceback.print_exc()
+                outcome = "failed"
+            counts[outcome] += 1
+            say("%-7s %6.1f s  %s.%s" % (outcome, time.monotonic() - began, name, test.__name__))
+    line = "%(passed)d passed, %(failed)d failed" + (", %(skipped)d skipped" if counts["skipped"] else "")
+    print(line % counts, flush=True)
+    return 1 if counts["failed"] or not counts["passed"] else 0
