@@ -25,7 +25,7 @@ pub fn vanished(record: &ClusterRecord) -> Failure {
 pub fn manager_failed(record: &ClusterRecord, state: &ClusterState, cluster: &ManagedCluster, seen: &Seen) -> Failure {
     let mut message = format!("BDE left the cluster {} in status {}", record.name, cluster.status_text);
     if let Some(error) = seen.task.as_ref().and_then(|t| t.error.as_deref()) {
-        message.push_str(&format!(": {error}"));
+        message.push_str(&format!(": {}", error.trim_end_matches('.')));
     }
     let failed: Vec<_> =
         cluster.nodes.iter().filter_map(|n| n.error.as_ref().map(|e| format!("{}: {e}", n.name))).collect();

@@ -140,7 +140,8 @@ impl<'a> Session<'a> {
             again = again.min(wait);
         }
         self.start(start);
-        if let Some(trouble) = self.watch_trouble.filter(|_| self.watch.is_none()) {
+        let idle = self.watch.is_none() && self.opening.is_none();
+        if let Some(trouble) = self.watch_trouble.filter(|_| idle) {
             again = again.min(since(now, trouble.not_before));
         }
         Ok(Some(again))

@@ -1,0 +1,10 @@
+//! The controller against the simulated site, in virtual time: whole operations, with faults and
+//! crashes, from seeds. The seed is part of every failure message.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod crash;
+mod faults;
+mod life;
+mod messages;
+mod site;

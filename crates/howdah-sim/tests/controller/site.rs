@@ -1,0 +1,189 @@
+//! A world, a store and controllers for it: what every test here starts from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use howdah_core::cluster::{
+    ClusterRecord, ClusterSpec, ClusterState, NodeGroup, OperationKind, OperationRequest, OperationState, Secrets,
+    Wanted,
+};
+use howdah_core::controller::{Controller, Ended, Site};
+use howdah_core::facts::{Network, Subnet};
+use howdah_core::ids::{ClusterId, NetworkId, OperationId, SubnetId};
+use howdah_core::policy::{NetworkBackend, Policy};
+use howdah_core::traits::Store;
+use howdah_sim::inprocess::{SimClusterManager, SimNetworking, SimVCenter};
+use howdah_sim::memory_store::MemoryStore;
+use howdah_sim::world::settings;
+use howdah_sim::{SiteSettings, World};
+use tokio::sync::{Notify, watch};
+
+pub struct Run {
+    pub world: World,
+    pub store: Arc<MemoryStore>,
+    pub controller: Controller,
+    pub seed: u64,
+}
+
+impl Run {
+    pub fn new(settings: SiteSettings) -> Self {
+        let seed = settings.seed;
+        let backend = match settings.backend {
+            settings::NetworkBackend::NsxV => NetworkBackend::NsxV,
+            settings::NetworkBackend::NsxT => NetworkBackend::NsxT,
+            settings::NetworkBackend::Ml2 => NetworkBackend::Ml2,
+        };
+        let world = World::new(settings);
+        let store = Arc::new(MemoryStore::new());
+        let controller = Controller {
+            site: Site {
+                name: "main".into(),
+                backend,
+                manager: Arc::new(SimClusterManager::new(world.clone())),
+                vcenter: Arc::new(SimVCenter::new(world.clone())),
+                networking: Arc::new(SimNetworking::new(world.clone())),
+            },
+            store: store.clone(),
+            clock: world.clock(),
+            entropy: world.entropy(),
+            policy: Policy::default(),
+        };
+        Self { world, store, controller, seed }
+    }
+
+    pub fn seeded(seed: u64) -> Self {
+        Self::new(SiteSettings { seed, ..SiteSettings::default() })
+    }
+
+    /// The record of a cluster with so many workers on the default network.
+    pub async fn record(&self, name: &str, nodes: u32) -> ClusterRecord {
+        let (network, subnet) = self.world.read(|s| {
+            let network = s.neutron.networks.values().next().unwrap().id.clone();
+            let subnet = s.neutron.subnets.values().find(|n| n.network == network).unwrap().id.clone();
+            (NetworkId::new(network), SubnetId::new(subnet))
+        });
+        let networking = &self.controller.site.networking;
+        let network: Network = networking.network(&network).await.unwrap().unwrap();
+        let subnet: Subnet = networking.subnet(&subnet).await.unwrap().unwrap();
+        let now = self.controller.clock.now();
+        ClusterRecord {
+            id: ClusterId(self.controller.entropy.uuid()),
+            site: self.controller.site.name.clone(),
+            project: network.project.clone(),
+            name: name.parse().unwrap(),
+            spec: ClusterSpec {
+                distro: "bigtop".into(),
+                app_manager: None,
+                network,
+                subnet,
+                security_groups: vec![],
+                resource_pools: vec!["openstackRP".into()],
+                datastores: vec![],
+                node_groups: vec![NodeGroup {
+                    name: "worker".parse().unwrap(),
+                    roles: vec!["hadoop_client".into()],
+                    count: nodes,
+                    cpu: None,
+                    memory_mb: None,
+                    disk_gb: None,
+                }],
+                specification: None,
+                wait_for: Default::default(),
+                remedy: Default::default(),
+            },
+            wanted: Wanted::Running,
+            operation: self.request(OperationKind::Create),
+            created: now,
+        }
+    }
+
+    fn request(&self, kind: OperationKind) -> OperationRequest {
+        let id = OperationId(self.controller.entropy.uuid());
+        OperationRequest { id, kind, requested: self.controller.clock.now() }
+    }
+
+    pub async fn add(&self, name: &str, nodes: u32) -> ClusterId {
+        let record = self.record(name, nodes).await;
+        self.store.insert(&record, &Secrets::default()).await.unwrap();
+        record.id
+    }
+
+    pub async fn store_has(&self, id: ClusterId) -> bool {
+        self.store.load(&id).await.unwrap().is_some()
+    }
+
+    pub async fn want(&self, id: ClusterId, wanted: Wanted, kind: OperationKind) {
+        self.store.want(&id, wanted, &self.request(kind)).await.unwrap();
+    }
+
+    /// Lets a controller work until the newest operation has ended. Returns the state; `None` if
+    /// the cluster is gone.
+    pub async fn work(&self, id: ClusterId) -> Option<ClusterState> {
+        let (_stop, stopped) = watch::channel(false);
+        let life = self.controller.run(id, Arc::new(Notify::new()), stopped);
+        tokio::select! {
+            ended = life => match ended {
+                Ok(Ended::Removed) => None,
+                other => panic!("seed {}: the controller ended: {other:?}", self.seed),
+            },
+            () = self.ended(id) => Some(self.state(id).await),
+            () = self.controller.clock.sleep(Duration::from_secs(12 * 3600)) => {
+                panic!("seed {}: still not ended: {:?}", self.seed, self.state(id).await)
+            }
+        }
+    }
+
+    pub async fn state(&self, id: ClusterId) -> ClusterState {
+        self.store.load(&id).await.unwrap().unwrap().1
+    }
+
+    async fn ended(&self, id: ClusterId) {
+        loop {
+            self.controller.clock.sleep(Duration::from_secs(1)).await;
+            let Ok(Some((record, state))) = self.store.load(&id).await else { continue };
+            let newest = state.operation.filter(|o| o.id == record.operation.id);
+            if newest.is_some_and(|o| o.state != OperationState::Running) {
+                return;
+            }
+        }
+    }
+
+    /// The operation has ended well, every node has its address, and nothing is there twice.
+    pub fn good(&self, state: &ClusterState, nodes: usize) {
+        let seed = self.seed;
+        let operation = state.operation.as_ref().unwrap();
+        assert_eq!(operation.state, OperationState::Succeeded, "seed {seed}: {:?}", operation.failure);
+        assert_eq!(state.nodes.len(), nodes, "seed {seed}");
+        for (name, node) in &state.nodes {
+            assert!(node.address.is_some() && node.address == node.promised, "seed {seed}: {name}: {node:?}");
+        }
+        self.nothing_twice(nodes);
+    }
+
+    /// As many ports of ours as nodes, as many VMs, one registration at the most.
+    pub fn nothing_twice(&self, nodes: usize) {
+        let seed = self.seed;
+        let (ports, vms, registrations) = self.left();
+        assert_eq!((ports, vms), (nodes, nodes), "seed {seed}: ports, VMs");
+        assert!(registrations <= 1, "seed {seed}: {registrations} registrations");
+        let violations: Vec<String> = vec![]; // INV
+        assert!(violations.is_empty(), "seed {seed}: {violations:?}");
+    }
+
+    /// Ports of ours, VMs of clusters, registrations of ours.
+    pub fn left(&self) -> (usize, usize, usize) {
+        self.world.read(|s| {
+            let ports = s.neutron.ports.values().filter(|p| p.description.starts_with("howdah/")).count();
+            let vms = s.vc.vms.values().filter(|vm| vm.cluster.is_some()).count();
+            let registrations = s.bde.networks.keys().filter(|n| n.starts_with("howdah-")).count();
+            (ports, vms, registrations)
+        })
+    }
+
+    /// The failure of the newest operation, as a person reads it.
+    pub fn failure(&self, state: &ClusterState) -> String {
+        let operation = state.operation.as_ref().unwrap();
+        let failure = operation.failure.as_ref().unwrap_or_else(|| panic!("seed {}: it did not fail", self.seed));
+        format!("{}: {failure}", failure.code)
+    }
+}
