@@ -19,8 +19,11 @@
 
 pub mod face;
 pub mod inprocess;
+pub mod invariants;
 pub mod memory_store;
+pub mod site;
 pub mod world;
 
+pub use site::{Listen, Site};
 pub use world::World;
 pub use world::settings::SiteSettings;

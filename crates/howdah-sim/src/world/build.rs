@@ -64,10 +64,7 @@ fn inventory(settings: &SiteSettings, dice: &Dice, now: Timestamp) -> Inventory 
     }
     let template = template(&mut vc, settings, dice);
     if let Some(template) = template {
-        for index in 0..settings.bystanders {
-            bystander(&mut vc, &template, dice, index, now);
-        }
-        vc.bystanders = settings.bystanders;
+        add_bystanders(&mut vc, &template, dice, settings.bystanders, now);
         vc.add_vm(template);
     }
     vc
@@ -178,6 +175,15 @@ fn template(vc: &mut Inventory, settings: &SiteSettings, dice: &Dice) -> Option<
         disks_gb: vec![20],
         cluster: None,
     })
+}
+
+/// Adds VMs of others, copies of one VM but for what tells them apart.
+pub(super) fn add_bystanders(vc: &mut Inventory, like: &Vm, dice: &Dice, count: usize, now: Timestamp) {
+    let begin = vc.bystanders;
+    for index in begin..begin.saturating_add(count) {
+        bystander(vc, like, dice, index, now);
+    }
+    vc.bystanders += count;
 }
 
 fn bystander(vc: &mut Inventory, like: &Vm, dice: &Dice, index: usize, now: Timestamp) {

@@ -206,6 +206,16 @@ impl World {
         }
     }
 
+    /// Adds VMs of others to the inventory.
+    pub fn add_bystanders(&self, count: usize) {
+        self.write(|s| {
+            let (dice, now) = (s.dice, s.now);
+            if let Some(like) = s.bde.template.clone().and_then(|t| s.vm(&t).cloned()) {
+                build::add_bystanders(&mut s.vc, &like, &dice, count, now);
+            }
+        });
+    }
+
     /// Starts work that goes on by itself until it ends or the world is stopped.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut stopped = self.0.stopped.subscribe();

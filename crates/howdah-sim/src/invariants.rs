@@ -1,0 +1,156 @@
+//! What must hold in every run, whatever faults there were.
+//!
+//! Some rules hold at any moment; those about leftovers only once nothing is going on any more
+//! ([`Moment::AtRest`]). A violation names the rule, the object, and what was seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use howdah_core::mark::Mark;
+use howdah_core::traits::Clock as _;
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
+
+use crate::World;
+use crate::world::bde::BdeTaskStatus;
+use crate::world::state::State;
+
+/// When the check is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// In the middle of things.
+    Anytime,
+    /// No operation is going on, of the service's or of the cluster manager's.
+    AtRest,
+}
+
+/// Something that must not be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// Which rule.
+    pub rule: &'static str,
+    /// About what.
+    pub subject: String,
+    /// What was seen.
+    pub seen: String,
+}
+
+impl World {
+    /// Checks the rules. `texts` is everything that was logged, stored as an event or answered
+    /// as an error: it is searched for the site's passwords.
+    pub fn invariants(&self, moment: Moment, texts: &[String]) -> Vec<Violation> {
+        let now = self.clock().now();
+        self.read(|s| {
+            let mut found = Vec::new();
+            s.remedies_on_good_nodes(&mut found);
+            s.ports_twice(&mut found);
+            s.secrets_shown(texts, &mut found);
+            s.tasks_say_why(&mut found);
+            if moment == Moment::AtRest {
+                s.vms_twice(&mut found);
+                s.vms_without_record(&mut found);
+                s.ports_without_vm(&mut found);
+                s.tasks_end(now, &mut found);
+            }
+            found
+        })
+    }
+}
+
+fn violation(found: &mut Vec<Violation>, rule: &'static str, subject: &str, seen: impl Into<String>) {
+    found.push(Violation { rule, subject: subject.to_owned(), seen: seen.into() });
+}
+
+impl State {
+    fn remedies_on_good_nodes(&self, found: &mut Vec<Violation>) {
+        for times in self.journal.vms.values() {
+            for remedy in times.remedies.iter().filter(|r| r.addressed && r.what != "power_off") {
+                let seen = format!("{} at {} on a node that had an address", remedy.what, remedy.at);
+                violation(found, "no_remedy_on_good_node", &times.name, seen);
+            }
+        }
+    }
+
+    fn ports_twice(&self, found: &mut Vec<Violation>) {
+        let mut by_mark: BTreeMap<Mark, Vec<&str>> = BTreeMap::new();
+        for port in self.neutron.ports.values() {
+            if let Some(mark) = Mark::parse(&port.description) {
+                by_mark.entry(mark).or_default().push(&port.id);
+            }
+        }
+        let live = |port: &&str| {
+            let mac = self.neutron.ports.get(*port).map(|p| p.mac);
+            self.vc.vms.values().any(|v| v.nics.iter().any(|n| Some(n.mac) == mac))
+        };
+        for (mark, ports) in by_mark {
+            // After a new clone of the node, the old VM's port is an orphan, not a second port.
+            let live = ports.into_iter().filter(live).collect::<Vec<_>>();
+            if live.len() > 1 {
+                violation(found, "no_port_twice", mark.node.as_str(), format!("ports {}", live.join(", ")));
+            }
+        }
+    }
+
+    fn secrets_shown(&self, texts: &[String], found: &mut Vec<Violation>) {
+        let logins = [
+            &self.settings.vcenter_login,
+            &self.settings.bde_login,
+            &self.settings.service_login,
+            &self.settings.user_login,
+        ];
+        let mut secrets: BTreeSet<(&str, &str)> =
+            logins.iter().map(|l| (l.user.as_str(), l.password.as_str())).collect();
+        for (name, cluster) in &self.bde.clusters {
+            secrets.extend(cluster.request.password.as_ref().map(|p| (name.as_str(), p.expose_secret())));
+        }
+        secrets.extend(self.keystone.tokens.values().map(|t| ("a token", t.id.as_str())));
+        for (whose, secret) in secrets.into_iter().filter(|(_, s)| !s.is_empty()) {
+            if texts.iter().any(|t| t.contains(secret)) {
+                violation(found, "no_secret_shown", whose, "the secret stands in a log, event or error");
+            }
+        }
+    }
+
+    fn tasks_say_why(&self, found: &mut Vec<Violation>) {
+        let silent = |t: &&crate::world::bde::BdeTask| t.status == BdeTaskStatus::Failed && t.error.is_none();
+        for task in self.bde.tasks.values().filter(silent) {
+            violation(found, "every_failure_says_why", &task.target, format!("task {} failed without a word", task.id));
+        }
+    }
+
+    fn tasks_end(&self, now: jiff::Timestamp, found: &mut Vec<Violation>) {
+        for task in self.bde.tasks.values().filter(|t| !t.status.is_final()) {
+            let seen = format!("task {} has run since {}, now it is {now}", task.id, task.started);
+            violation(found, "every_operation_ends", &task.target, seen);
+        }
+    }
+
+    fn vms_twice(&self, found: &mut Vec<Violation>) {
+        let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+        for vm in self.vc.vms.values().filter(|v| v.cluster.is_some()) {
+            *names.entry(&vm.name).or_default() += 1;
+        }
+        for (name, count) in names.into_iter().filter(|(_, n)| *n > 1) {
+            violation(found, "one_vm_per_node", name, format!("{count} VMs"));
+        }
+    }
+
+    fn vms_without_record(&self, found: &mut Vec<Violation>) {
+        for vm in self.vc.vms.values() {
+            let Some(cluster) = &vm.cluster else { continue };
+            let record = self.bde.node(cluster, &vm.name).and_then(|n| n.vm.as_ref());
+            if record != Some(&vm.moref) {
+                violation(found, "no_vm_without_record", &vm.name, format!("{} of cluster {cluster}", vm.moref));
+            }
+        }
+    }
+
+    fn ports_without_vm(&self, found: &mut Vec<Violation>) {
+        let macs: BTreeSet<_> = self.vc.vms.values().flat_map(|v| v.nics.iter().map(|n| n.mac)).collect();
+        for port in self.neutron.ports.values() {
+            if Mark::parse(&port.description).is_some() && !macs.contains(&port.mac) {
+                let seen = format!("port {} of {} has no VM any more", port.id, port.mac);
+                violation(found, "no_port_without_owner", &port.name, seen);
+            }
+        }
+    }
+}
