@@ -4,6 +4,9 @@
 //! Every call is counted, takes the time of an answer, and meets the fault rules, under the
 //! name of the trait's method: `create_cluster`, `vms`, `create_ports`, ...
 
+use std::sync::Arc;
+
+use howdah_core::controller::Site;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::traits::Remote;
 
@@ -18,6 +21,17 @@ pub use cluster_manager::SimClusterManager;
 pub use identity::SimIdentity;
 pub use networking::SimNetworking;
 pub use vcenter::SimVCenter;
+
+/// A world's systems as a controller works with them.
+pub fn site(world: &World) -> Site {
+    Site {
+        name: "simulated".into(),
+        backend: world.read(|s| s.settings.backend),
+        manager: Arc::new(SimClusterManager::new(world.clone())),
+        vcenter: Arc::new(SimVCenter::new(world.clone())),
+        networking: Arc::new(SimNetworking::new(world.clone())),
+    }
+}
 
 /// One call: counted, held up, refused or robbed of its answer as the rules say.
 async fn call<T>(
