@@ -126,7 +126,6 @@ impl Job {
         }
         self.state(|s| {
             if let Some(task) = s.bde.tasks.get_mut(&self.task) {
-                #[allow(clippy::cast_precision_loss)]
                 let share = 1.0 / of.max(1) as f64 / STEPS;
                 task.progress = (task.progress + share).min(3.0 / STEPS);
             }

@@ -71,9 +71,7 @@ impl Dice {
 
     /// From 0.0 up to, not including, 1.0.
     pub fn fraction(&self, purpose: &str, subject: &str) -> f64 {
-        #[allow(clippy::cast_precision_loss)]
-        let f = (self.hash(purpose, subject) >> 11) as f64 / (1_u64 << 53) as f64;
-        f
+        (self.hash(purpose, subject) >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// A duration within a range.

@@ -132,17 +132,23 @@ impl Boot {
                 // Nothing watches the link: the client is through, or has given up.
                 return;
             }
-            while leased {
-                if signal.changed().await.is_err() {
-                    return;
-                }
-                match self.link_back(nic, &mut signal).await {
-                    None => return,
-                    Some(true) => break,
-                    Some(false) => {}
-                }
+            if leased && !self.link_lost(nic, &mut signal).await {
+                return;
             }
         }
+    }
+
+    /// Waits until the link was lost for as long as the client minds, and is back. False if the
+    /// boot died.
+    async fn link_lost(&self, nic: i32, signal: &mut watch::Receiver<u64>) -> bool {
+        while signal.changed().await.is_ok() {
+            match self.link_back(nic, signal).await {
+                None => return false,
+                Some(true) => return true,
+                Some(false) => {}
+            }
+        }
+        false
     }
 
     /// Asks until there is a lease (true), the client gives up or its link was lost and is back

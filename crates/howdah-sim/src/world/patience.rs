@@ -69,7 +69,7 @@ impl Patience {
         self.round += 1;
         match self.profile {
             GuestProfile::Initscripts => Step::GiveUp,
-            GuestProfile::NetworkManager if self.round % 4 != 0 => Step::Rest(Duration::from_secs_f64(rest)),
+            GuestProfile::NetworkManager if !self.round.is_multiple_of(4) => Step::Rest(Duration::from_secs_f64(rest)),
             _ => Step::Rest(Duration::from_secs_f64(rest + 300.0)),
         }
     }
@@ -112,7 +112,6 @@ mod tests {
             if at > until {
                 return (seen, false);
             }
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             seen.push(at as u64);
         }
     }

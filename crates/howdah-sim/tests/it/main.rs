@@ -1,7 +1,6 @@
 //! The simulated world, run in virtual time.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
-mod controller;
 mod flow;
 mod guests;
 mod race;
