@@ -17,6 +17,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::serve::Listener;
 use howdah_core::failure::chain;
+use howdah_core::ids::NetworkId;
 use howdah_core::policy::Policy;
 use howdah_core::traits::{Clock, Entropy, Store};
 use howdah_store::SqliteStore;
@@ -44,8 +45,7 @@ const CONTROLLERS_END: Duration = Duration::from_secs(15);
 /// Events of a removed cluster stay for a week.
 const TOMBSTONES: SignedDuration = SignedDuration::from_hours(7 * 24);
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
-/// A system that nobody has asked for this long is asked for its version, so that readiness
-/// speaks of the present.
+/// Every system is asked for something small this often, so that readiness speaks of the present.
 const PROBE_EVERY: Duration = Duration::from_secs(60);
 
 /// What the service is made of besides its listeners. Tests put fakes in.
@@ -192,7 +192,9 @@ async fn probe(sites: Sites) {
     loop {
         for site in sites.all() {
             // The answer is noted by the adapters around these; what it is does not matter here.
-            let _ = tokio::join!(site.manager.version(), site.vcenter.version(), site.networking.features());
+            // A network that cannot be: an answer that is not kept by the adapter, as features are.
+            let none = NetworkId::new(uuid::Uuid::nil().to_string());
+            let _ = tokio::join!(site.manager.version(), site.vcenter.version(), site.networking.network(&none));
         }
         tokio::time::sleep(PROBE_EVERY).await;
     }

@@ -2,7 +2,6 @@
 //! which a request chooses one. Invariant: a request never makes the service contact a host; it
 //! only picks one of the operator's sites.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use howdah_core::failure::System;
@@ -208,12 +207,9 @@ impl Sites {
     }
 
     fn unknown(&self, asked: String) -> ApiError {
-        let known: BTreeMap<_, _> = self
-            .all
-            .iter()
-            .map(|s| (s.name.to_string(), format!("{} (BDE {}, vCenter {})", s.name, s.bde_host, s.vcenter_host)))
-            .collect();
-        ApiError::UnknownSite { asked, known: known.into_values().collect() }
+        let described =
+            self.all.iter().map(|s| format!("{} (BDE {}, vCenter {})", s.name, s.bde_host, s.vcenter_host)).collect();
+        ApiError::UnknownSite { asked, known: self.names(), described }
     }
 }
 

@@ -116,7 +116,6 @@ impl Shared {
 async fn keep(shared: Arc<Shared>, id: ClusterId, notify: Arc<Notify>) {
     let mut stop = shared.stop.subscribe();
     loop {
-        let seen = shared.table().woken.get(&id).copied();
         let life = shared.run.run(id, Arc::clone(&notify), shared.stop.subscribe());
         if AssertUnwindSafe(life).catch_unwind().await.is_err() {
             tracing::error!(cluster = %id, "the controller panicked");
@@ -124,6 +123,7 @@ async fn keep(shared: Arc<Shared>, id: ClusterId, notify: Arc<Notify>) {
         if *stop.borrow() {
             return;
         }
+        let seen = shared.table().woken.get(&id).copied();
         match shared.store.load(&id).await {
             Ok(None) => {
                 let mut table = shared.table();

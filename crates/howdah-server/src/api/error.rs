@@ -84,8 +84,10 @@ pub enum ApiError {
     UnknownSite {
         /// What was asked for.
         asked: String,
-        /// What there is.
+        /// Names of those that there are.
         known: Vec<String>,
+        /// The same with their hosts.
+        described: Vec<String>,
     },
     /// The words that choose the site point to different ones.
     #[error("{first} is of site {one}, and {second} is of site {other}")]
@@ -224,7 +226,7 @@ impl ApiError {
             Self::TokenInvalid => "Get a new token from Keystone.".to_owned(),
             Self::RoleMissing { .. } => "Ask for the role member (or reader) on the project.".to_owned(),
             Self::ReadOnly { .. } => "Ask for the role member on the project.".to_owned(),
-            Self::UnknownSite { known, .. } => format!("The sites are: {}.", known.join(", ")),
+            Self::UnknownSite { described, .. } => format!("The sites are: {}.", described.join(", ")),
             Self::SiteMissing { known } => format!("Name one of the sites: {}.", known.join(", ")),
             Self::SpecDiffers { .. } => "Delete it first, or ask for the new one under a new id and name.".to_owned(),
             Self::IdTaken { .. } => "Choose another (random) UUID.".to_owned(),
@@ -240,7 +242,7 @@ impl ApiError {
             Self::BodyTooLarge { limit } => json!({ "limit": limit }),
             Self::UnknownField { field, known } => json!({ "field": field, "known": known }),
             Self::InvalidField { field, .. } => json!({ "field": field }),
-            Self::UnknownSite { known, .. } | Self::SiteMissing { known } => json!({ "sites": known }),
+            Self::UnknownSite { known, .. } | Self::SiteMissing { known, .. } => json!({ "sites": known }),
             Self::SpecDiffers { differences, .. } => json!({ "differences": differences }),
             Self::Remote(e) => json!({ "system": e.system, "kind": e.kind }),
             _ => Value::Null,

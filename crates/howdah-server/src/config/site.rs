@@ -197,6 +197,7 @@ fn trust(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Option<Tr
 }
 
 fn openstack(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Settings> {
+    let errors = source.errors();
     let mut text = |key: &str| section.text(source, key).map(|f| f.value);
     let mut keys = Keys {
         auth_url: text("auth_url"),
@@ -234,6 +235,10 @@ fn openstack(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Setti
     if let Some(file) = vio {
         let read = Keys::from_vio_config(&file.value);
         keys = keys.or(noted(source, section, &file.origin, read)?);
+    }
+    // What is missing may be what was refused above.
+    if source.errors() > errors {
+        return None;
     }
     let place = section.origin();
     let settings = keys.settings(trust);

@@ -84,6 +84,11 @@ impl<'a> Source<'a> {
         self.path.parent().map_or_else(|| PathBuf::from(path), |folder| folder.join(path))
     }
 
+    /// How many errors there are so far.
+    pub(super) fn errors(&self) -> usize {
+        self.report.errors().count()
+    }
+
     /// A variable that is not ours, by its name.
     pub(super) fn variable(&self, name: &str) -> Option<String> {
         self.env.get(name).cloned()

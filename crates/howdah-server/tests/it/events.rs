@@ -1,0 +1,136 @@
+//! The stream of a cluster's events: once each, in order, across breaks, to the end.
+
+use std::time::Duration;
+
+use howdah_core::ids::ClusterId;
+use reqwest::{Method, Response};
+use serde_json::Value;
+
+use crate::harness::{ANN, Service, event, id, path};
+
+/// Reads frames off a stream, bounded in time.
+struct Stream {
+    response: Response,
+    text: String,
+}
+
+#[derive(Debug, PartialEq)]
+struct Frame {
+    event: String,
+    id: Option<u64>,
+    data: Value,
+}
+
+impl Stream {
+    async fn open(service: &Service, query: &str, last: Option<&str>) -> Self {
+        let mut request = service
+            .request(Method::GET, &format!("{}/events{query}", path(1)))
+            .header("X-Auth-Token", ANN)
+            .header("Accept", "text/event-stream");
+        if let Some(last) = last {
+            request = request.header("Last-Event-ID", last);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { response, text: String::new() }
+    }
+
+    /// The next frame; `None` at the end of the stream.
+    async fn next(&mut self) -> Option<Frame> {
+        loop {
+            if let Some((frame, rest)) = self.text.split_once("\n\n") {
+                let value = |name: &str| frame.lines().find_map(|l| l.strip_prefix(name)).map(|v| v.trim().to_owned());
+                let read = Frame {
+                    event: value("event:").unwrap(),
+                    id: value("id:").map(|n| n.parse().unwrap()),
+                    data: serde_json::from_str(&value("data:").unwrap()).unwrap(),
+                };
+                self.text = rest.to_owned();
+                return Some(read);
+            }
+            let chunk = tokio::time::timeout(Duration::from_secs(10), self.response.chunk()).await;
+            match chunk.expect("a frame, or the end").unwrap() {
+                Some(bytes) => self.text.push_str(std::str::from_utf8(&bytes).unwrap()),
+                None => return None,
+            }
+        }
+    }
+
+    /// The next `n` frames, short: `event 3 ended`, `cluster running`, `gone`.
+    async fn take(&mut self, n: usize) -> Vec<String> {
+        let mut told = Vec::new();
+        for _ in 0..n {
+            let frame = self.next().await.expect("another frame");
+            told.push(match frame.event.as_str() {
+                "event" => format!("event {} {}", frame.id.unwrap(), frame.data["reason"].as_str().unwrap()),
+                "cluster" => format!("cluster {}", frame.data["status"].as_str().unwrap()),
+                other => other.to_owned(),
+            });
+        }
+        told
+    }
+}
+
+#[tokio::test]
+async fn a_stream_tells_everything_once_and_ends() {
+    let service = Service::new().await;
+    service.create(1).await;
+    let cluster = ClusterId(id(1));
+    service.store.add_events(&cluster, &[event("begun")]).await.unwrap();
+    let mut stream = Stream::open(&service, "", None).await;
+    assert_eq!(stream.take(2).await, ["event 1 begun", "cluster pending"]);
+    service.end(1, None).await;
+    assert_eq!(stream.take(2).await, ["event 2 ended", "cluster running"]);
+    // An event that changes nothing in the document brings no second copy of it.
+    service.store.add_events(&cluster, &[event("noted")]).await.unwrap();
+    service.store.remove(&cluster, &[event("removed")]).await.unwrap();
+    assert_eq!(stream.take(3).await, ["event 3 noted", "event 4 removed", "gone"]);
+    assert_eq!(stream.next().await, None);
+}
+
+#[tokio::test]
+async fn a_stream_is_resumed_where_it_broke() {
+    let service = Service::new().await;
+    service.create(1).await;
+    let all: Vec<_> = ["a", "b", "c", "d"].map(event).to_vec();
+    service.store.add_events(&ClusterId(id(1)), &all).await.unwrap();
+    let mut stream = Stream::open(&service, "", Some("2")).await;
+    assert_eq!(stream.take(3).await, ["event 3 c", "event 4 d", "cluster pending"]);
+    let mut stream = Stream::open(&service, "?after=3", None).await;
+    assert_eq!(stream.take(2).await, ["event 4 d", "cluster pending"]);
+    let mut stream = Stream::open(&service, "?after=1", Some("4")).await;
+    assert_eq!(stream.take(1).await, ["cluster pending"], "the header is newer than the address");
+    let (_, list) = service.get(&format!("{}/events?after=2", path(1))).await;
+    assert_eq!(list["events"].as_array().unwrap().len(), 2);
+    assert_eq!(list["events"][0]["id"], 3);
+}
+
+#[tokio::test]
+async fn many_events_come_in_order() {
+    let service = Service::new().await;
+    service.create(1).await;
+    let mut stream = Stream::open(&service, "", None).await;
+    assert_eq!(stream.take(1).await, ["cluster pending"]);
+    let store = service.store.clone();
+    let writing = tokio::spawn(async move {
+        for _ in 0..50 {
+            let wave: Vec<_> = (0..50).map(|_| event("x")).collect();
+            store.add_events(&ClusterId(id(1)), &wave).await.unwrap();
+        }
+    });
+    for number in 1..=2500 {
+        assert_eq!(stream.next().await.unwrap().id, Some(number));
+    }
+    writing.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_the_service_does() {
+    let service = Service::new().await;
+    service.create(1).await;
+    let mut stream = Stream::open(&service, "", None).await;
+    stream.take(1).await;
+    service.running.stop();
+    assert_eq!(stream.next().await, None);
+    service.running.wait().await;
+}

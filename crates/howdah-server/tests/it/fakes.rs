@@ -1,0 +1,206 @@
+//! Fakes of the core's traits: systems that nobody reaches, and a Keystone with a fixed set of
+//! tokens and networks.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use howdah_core::facts::{
+    Catalog, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, Network, NetworkingFeatures, Port, PortChange,
+    PortQuery, PortRequest, Principal, Quota, RegisteredNetwork, Segment, Subnet, Unregistered, VmFacts, WatchEvent,
+};
+use howdah_core::failure::{ErrorKind, RemoteError, System};
+use howdah_core::ids::{ClusterId, ClusterName, NetworkId, PortId, ProjectId, SubnetId, TaskId, VmRef};
+use howdah_core::traits::{
+    Clock, ClusterManager, Entropy, Identity, NetworkGrant, NetworkWish, Networking, Remote, VCenter,
+};
+use howdah_server::supervisor::RunController;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
+use tokio::sync::{Notify, watch};
+use uuid::Uuid;
+
+/// Systems that are switched off.
+pub struct Nobody;
+
+fn nobody<T>(system: System) -> Remote<T> {
+    Err(RemoteError::new(system, ErrorKind::Unreachable, "unreachable", "nobody is there"))
+}
+
+macro_rules! nobody {
+    ($trait:ident, $system:ident, $($name:ident($($arg:ident: $of:ty),*) -> $ret:ty),* $(,)?) => {
+        #[async_trait]
+        impl $trait for Nobody {
+            $(async fn $name(&self, $($arg: $of),*) -> Remote<$ret> {
+                $(let _ = $arg;)*
+                nobody(System::$system)
+            })*
+        }
+    };
+}
+
+nobody!(ClusterManager, Bde,
+    version() -> String,
+    catalog(app: Option<&str>) -> Catalog,
+    networks() -> Vec<RegisteredNetwork>,
+    register_network(network: &RegisteredNetwork) -> (),
+    unregister_network(name: &str) -> Unregistered,
+    cluster(name: &ClusterName) -> Option<ManagedCluster>,
+    create_cluster(spec: &ManagedSpec) -> TaskId,
+    change_cluster(name: &ClusterName, change: ManagedChange) -> TaskId,
+    delete_cluster(name: &ClusterName) -> Option<TaskId>,
+    task(task: &TaskId) -> Option<ManagedTask>,
+);
+
+nobody!(VCenter, VCenter,
+    version() -> String,
+    segments() -> Vec<Segment>,
+    vms(vms: &[VmRef]) -> Vec<VmFacts>,
+    watch(cluster: &ClusterName) -> BoxStream<'static, Remote<WatchEvent>>,
+    power_on(vm: &VmRef) -> (),
+    power_off(vm: &VmRef) -> (),
+    reset(vm: &VmRef) -> (),
+    set_external_id(vm: &VmRef, key: i32, port: &PortId) -> (),
+);
+
+nobody!(Networking, Neutron,
+    features() -> NetworkingFeatures,
+    network(id: &NetworkId) -> Option<Network>,
+    subnet(id: &SubnetId) -> Option<Subnet>,
+    port_quota(project: &ProjectId) -> Option<Quota>,
+    ports(query: &PortQuery) -> Vec<Port>,
+    create_ports(requests: &[PortRequest]) -> Vec<Port>,
+    update_port(id: &PortId, change: &PortChange) -> Port,
+    set_vnic_index(id: &PortId, index: u32) -> Option<u32>,
+    delete_port(id: &PortId) -> (),
+);
+
+/// A Keystone and the requester's view of Neutron. Tokens are `<user>@<project>:<role>`, such as
+/// `ann@p1:member`; any other is bad. There are the networks `apps` (`net-1`, subnet `apps-v4`
+/// or `sub-1`) and `other` (`net-2`, subnet `other-v4` or `sub-2`), and the group `web` (`sg-1`).
+#[derive(Default)]
+pub struct FakeCloud {
+    /// Whether nobody answers.
+    pub down: Mutex<bool>,
+    /// The tokens with which something was looked up, `None` for the service's own rights.
+    pub grants: Mutex<Vec<Option<String>>>,
+}
+
+#[async_trait]
+impl Identity for FakeCloud {
+    async fn authenticate(&self, token: &SecretString) -> Remote<Principal> {
+        if *self.down.lock().unwrap() {
+            return nobody(System::Keystone);
+        }
+        let bad = || RemoteError::new(System::Keystone, ErrorKind::Credentials, "keystone_token", "the token is bad");
+        let (user, rest) = token.expose_secret().split_once('@').ok_or_else(bad)?;
+        let (project, role) = rest.split_once(':').ok_or_else(bad)?;
+        Ok(Principal {
+            user: format!("id-of-{user}"),
+            user_name: user.to_owned(),
+            project: project.into(),
+            roles: vec![role.to_owned()],
+            expires: (user == "late").then_some(Timestamp::UNIX_EPOCH),
+        })
+    }
+
+    async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {
+        self.grants.lock().unwrap().push(token.map(|t| t.expose_secret().to_owned()));
+        let missing = |what: &str, name: &str| {
+            let (code, message) = match what {
+                "network" => ("network_not_found", format!("there is no network {name}")),
+                "subnet" => ("subnet_not_found", format!("there is no subnet {name}")),
+                _ => ("security_group_not_found", format!("there is no security group {name}")),
+            };
+            RemoteError::new(System::Neutron, ErrorKind::NotFound, code, message)
+        };
+        let (network, name) = match wish.network.as_str() {
+            "apps" | "net-1" => ("net-1", "apps"),
+            "other" | "net-2" => ("net-2", "other"),
+            other => return Err(missing("network", other)),
+        };
+        let (subnet, subnet_name, of) = match wish.subnet.as_str() {
+            "apps-v4" | "sub-1" => ("sub-1", "apps-v4", "net-1"),
+            "other-v4" | "sub-2" => ("sub-2", "other-v4", "net-2"),
+            other => return Err(missing("subnet", other)),
+        };
+        let mut security_groups = Vec::new();
+        for group in &wish.security_groups {
+            match group.as_str() {
+                "web" | "sg-1" => security_groups.push("sg-1".into()),
+                other => return Err(missing("group", other)),
+            }
+        }
+        Ok(NetworkGrant {
+            network: Network { id: network.into(), name: name.into(), project: "p1".into(), external: false },
+            subnet: Subnet {
+                id: subnet.into(),
+                name: subnet_name.into(),
+                network: of.into(),
+                cidr: "10.0.0.0/24".into(),
+                ip_version: 4,
+                dhcp: true,
+                capacity: 250,
+                used: 3,
+            },
+            security_groups,
+        })
+    }
+}
+
+/// A clock that stands still.
+pub struct Still;
+
+pub fn now() -> Timestamp {
+    "2026-01-02T03:04:05Z".parse().unwrap()
+}
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        std::future::pending().boxed()
+    }
+}
+
+/// UUIDs in order.
+#[derive(Default)]
+pub struct Ordered(AtomicU64);
+
+impl Entropy for Ordered {
+    fn uuid(&self) -> Uuid {
+        Uuid::from_u128(u128::from(self.0.fetch_add(1, Ordering::Relaxed)) + 0xa000)
+    }
+    fn fraction(&self) -> f64 {
+        0.5
+    }
+}
+
+/// Controllers that do nothing but count: how often they were started, and woken.
+#[derive(Default)]
+pub struct Idle {
+    pub started: Mutex<Vec<ClusterId>>,
+    pub woken: Arc<AtomicU64>,
+}
+
+impl RunController for Idle {
+    fn run(&self, id: ClusterId, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) -> BoxFuture<'static, ()> {
+        self.started.lock().unwrap().push(id);
+        let woken = Arc::clone(&self.woken);
+        async move {
+            loop {
+                tokio::select! {
+                    () = wake.notified() => drop(woken.fetch_add(1, Ordering::Relaxed)),
+                    () = async { drop(stop.wait_for(|s| *s).await) } => return,
+                }
+            }
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,15 @@
+//! Tests of the service over real HTTP and UNIX sockets, with fakes behind the core's traits.
+
+#![allow(clippy::unwrap_used)]
+
+mod auth;
+mod clusters;
+mod config;
+mod events;
+mod fakes;
+mod harness;
+mod openapi;
+mod refusals;
+mod secrets;
+mod service;
+mod supervisor;

@@ -1,0 +1,127 @@
+//! Listening, TLS, the UNIX socket, metrics, and a graceful end.
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use howdah_core::failure::chain;
+use howdah_server::ServerError;
+use howdah_server::api::AuthMode;
+use howdah_server::config::{Server, TlsFiles};
+use howdah_server::serve::start;
+use howdah_store::MemoryStore;
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::fakes::{FakeCloud, Idle};
+use crate::harness::{ANN, Service, client, parts, path, wish};
+
+fn server() -> Server {
+    Server { listen: Some("127.0.0.1:0".parse().unwrap()), unix: None, auth: AuthMode::Keystone, tls: None }
+}
+
+async fn refused(server: &Server) -> ServerError {
+    let parts = parts(Arc::new(MemoryStore::new()), &Arc::new(FakeCloud::default()), &Arc::new(Idle::default()));
+    start(server, parts).await.err().expect("a refusal")
+}
+
+#[tokio::test]
+async fn clusters_in_the_store_are_taken_up_at_the_start() {
+    let first = Service::new().await;
+    first.create(1).await;
+    first.create(2).await;
+    let store = first.store.clone();
+    let second = Service::with(move |parts| parts.store = store).await;
+    assert_eq!(second.get("/v1/clusters").await.1["clusters"].as_array().unwrap().len(), 2);
+    assert_eq!(second.idle.started.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn both_listeners_answer_until_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("howdah.sock");
+    let both = Server { unix: Some(socket.clone()), ..server() };
+    let service = Service::on(both.clone(), client().build().unwrap(), |_| {}).await;
+    let by_socket = client().unix_socket(socket.clone()).build().unwrap();
+    assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o660);
+    let answer = by_socket.get("http://x/v1/clusters").header("X-Auth-Token", ANN).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    // A token is asked for on the socket too, where auth is not local.
+    assert_eq!(by_socket.get("http://x/v1/clusters").send().await.unwrap().status(), 401);
+    assert_eq!(service.get("/v1/clusters").await.0, 200);
+    let e = refused(&Server { listen: service.running.tcp, ..server() }).await;
+    assert!(
+        chain(&e).starts_with(&format!("cannot listen on {}: Address already in use", service.running.tcp.unwrap()))
+    );
+    assert_eq!(e.hint().unwrap(), "Is another howdah running? server.listen sets the address.");
+    let e = refused(&both).await;
+    assert_eq!(chain(&e), format!("another process listens on {}", socket.display()));
+    service.running.stop();
+    service.running.wait().await;
+    assert!(!socket.exists());
+}
+
+#[tokio::test]
+async fn tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+    let files = TlsFiles { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+    std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    let trusted = reqwest::Certificate::from_pem(made.cert.pem().as_bytes()).unwrap();
+    let client = client().tls_certs_only([trusted]).build().unwrap();
+    let mut service = Service::on(Server { tls: Some(files.clone()), ..server() }, client, |_| {}).await;
+    let address = service.running.tcp.unwrap();
+    service.base = format!("https://{address}");
+    // Somebody who says nothing holds up nobody.
+    let _silent = tokio::net::TcpStream::connect(address).await.unwrap();
+    assert_eq!(service.put(&path(1), wish(1)).await.0, 202);
+    assert!(crate::harness::client().build().unwrap().get(&service.base).send().await.is_err(), "not trusted");
+
+    std::fs::write(&files.key, "rubbish").unwrap();
+    let e = refused(&Server { tls: Some(files.clone()), ..server() }).await;
+    assert!(chain(&e).contains("key.pem cannot be used"), "{}", chain(&e));
+    let other = rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap();
+    std::fs::write(&files.key, other.signing_key.serialize_pem()).unwrap();
+    let e = refused(&Server { tls: Some(files), ..server() }).await;
+    assert!(chain(&e).starts_with("the TLS certificate and key cannot be used together"), "{}", chain(&e));
+}
+
+#[tokio::test]
+async fn what_is_counted_can_be_read() {
+    let service = Service::new().await;
+    service.create(1).await;
+    service.get(&path(7)).await;
+    service.get("/v1/nothing").await;
+    let text = service.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+    for line in [
+        "howdah_clusters{site=\"main\",status=\"pending\"} 1",
+        "howdah_operations{kind=\"create\",state=\"running\"} 1",
+        "howdah_controllers 1",
+        "howdah_api_request_seconds_count{method=\"PUT\",route=\"/v1/clusters/{id}\",status=\"202\"} 1",
+        "howdah_api_request_seconds_count{method=\"GET\",route=\"/v1/clusters/{id}\",status=\"404\"} 1",
+        "howdah_api_request_seconds_count{method=\"GET\",route=\"none\",status=\"404\"} 1",
+        "howdah_remote_call_seconds_count{site=\"main\",system=\"neutron\",method=\"grant\",outcome=\"ok\"} 1",
+        "howdah_remote_up{site=\"main\",system=\"keystone\"} 1",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_sites_and_their_health() {
+    let service = Service::with(|parts| parts.probe = true).await;
+    let unknown = |sites: &Value| {
+        sites["sites"].as_array().unwrap().iter().any(|s| {
+            s["systems"].as_array().unwrap().iter().any(|s| s["system"] != "keystone" && s["health"] == "unknown")
+        })
+    };
+    let mut sites = service.get("/v1/sites").await.1;
+    for _ in 0..500 {
+        if !unknown(&sites) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        sites = service.get("/v1/sites").await.1;
+    }
+    insta::assert_json_snapshot!(sites);
+}
