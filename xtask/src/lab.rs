@@ -8,6 +8,6 @@ pub fn run(args: &[String]) -> Done {
         must(&mut command("cargo", &["build", "--quiet", "--package", "howdah"]))?;
     }
     let mut lab = command("python3", &[]);
-    lab.arg(root().join("lab/lab.py")).args(args).env("LAB_HOWDAH", target().join("debug/howdah"));
+    lab.arg(root().join("lab/lab.py")).args(args).env("HOWDAH_BIN", target().join("debug/howdah"));
     must(&mut lab)
 }

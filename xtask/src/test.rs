@@ -77,8 +77,8 @@ fn lab(flavour: &str, counts: &mut Counts) -> Done<bool> {
     let mut lab = command("python3", &[]);
     lab.arg(root().join("lab/lab.py"))
         .arg("test")
-        .env("LAB_FLAVOUR", flavour)
-        .env("LAB_HOWDAH", target().join("debug/howdah"))
+        .env("HOWDAH_LAB_FLAVOUR", flavour)
+        .env("HOWDAH_BIN", target().join("debug/howdah"))
         .env("PYTHONUNBUFFERED", "1");
     lines(&mut lab, |line| counts.read(line))
 }

@@ -133,7 +133,7 @@ fn the_manager_is_asked_again_after_its_pause() {
     let mut case = Case::running(ManagedStatus::Provisioning);
     let decision = case.decide();
     assert_eq!((decision.actions, decision.again), (vec![], case.policy.manager_poll));
-    case.now = 2;
+    case.now = 3;
     assert_eq!(case.decide().actions, [Action::Look]);
 }
 

@@ -22,8 +22,8 @@ pub enum NetworkBackend {
 /// How long to wait, how often to look, how much at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// How often the cluster manager is asked while it works: it has no events. Its own command
-    /// line asks every 3 s.
+    /// How often the cluster manager is asked while it works: it has no events. As often as
+    /// its own command line does.
     pub manager_poll: Duration,
     /// How often everything is looked at while nothing is going on.
     pub idle_poll: Duration,
@@ -56,7 +56,7 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            manager_poll: Duration::from_secs(2),
+            manager_poll: Duration::from_secs(3),
             idle_poll: Duration::from_secs(60),
             segment_patience: Duration::from_secs(60),
             call_patience: Duration::from_secs(600),

@@ -80,7 +80,7 @@ pub struct Demo {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// How much faster than real time the simulated site runs.
-    #[arg(long, default_value_t = 8.0, value_parser = speed)]
+    #[arg(long, default_value_t = 20.0, value_parser = speed)]
     pub speed: f64,
 }
 
@@ -90,7 +90,7 @@ pub struct Sandbox {
     /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     pub listen: std::net::IpAddr,
-    /// The first of four ports: vCenter, BDE, Keystone, Neutron, then the control port.
+    /// The first of five ports: vCenter, BDE, Keystone, Neutron, control.
     /// [default: free ones]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
@@ -112,6 +112,12 @@ pub struct Sandbox {
     /// Serve vCenter and BDE over TLS with a self-signed certificate.
     #[arg(long)]
     pub tls: bool,
+    /// Let all clones of a cluster end at the same moment.
+    #[arg(long)]
+    pub cloned_at_once: bool,
+    /// Write a configuration with which `howdah serve` works on this site.
+    #[arg(long, value_name = "FILE")]
+    pub config_out: Option<PathBuf>,
     /// Let nodes get their leases elsewhere, reported over the control port; for the lab.
     #[arg(long)]
     pub external_guests: bool,

@@ -25,7 +25,11 @@ pub async fn run(printer: Printer, connection: &Connection, command: &Cluster) -
             let body = body(create)?;
             let id = create.id.unwrap_or_else(Uuid::new_v4);
             let accepted = service.want(id, &body).await?;
-            printer.note(&format!("Cluster {} ({id}): {} accepted.", accepted.cluster.name, word(accepted.operation.kind)));
+            printer.note(&format!(
+                "Cluster {} ({id}): {} accepted.",
+                accepted.cluster.name,
+                word(accepted.operation.kind)
+            ));
             finish(printer, &service, accepted, create.no_wait).await
         }
         Cluster::List => list(printer, &service.list().await?),
@@ -103,7 +107,9 @@ fn openstack(connection: &Connection) -> Result<OpenStack, Failed> {
         if !lines.iter().any(|l| l.starts_with("OS_AUTH_URL=")) {
             return Err(Failed::Usage {
                 message: "nobody to ask as: there is neither OS_AUTH_URL nor --cloud".to_owned(),
-                hint: Some("Source an openrc file, or give --endpoint unix:/PATH on the service's own host.".to_owned()),
+                hint: Some(
+                    "Source an openrc file, or give --endpoint unix:/PATH on the service's own host.".to_owned(),
+                ),
             });
         }
         Keys::from_vio_text(&lines.join("\n"), Path::new("the environment")).map_err(refused)?

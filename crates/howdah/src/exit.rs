@@ -37,6 +37,15 @@ pub enum Failed {
         #[source]
         source: std::io::Error,
     },
+    /// A file could not be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// The template was refused.
     #[error("{path}")]
     Template {
@@ -113,7 +122,7 @@ impl Failed {
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::ClosedPipe => 0,
-            Self::Usage { .. } | Self::Read { .. } | Self::Template { .. } | Self::Config(_) => 2,
+            Self::Usage { .. } | Self::Read { .. } | Self::Write { .. } | Self::Template { .. } | Self::Config(_) => 2,
             Self::Service(_) | Self::NotHowdah { .. } => 3,
             Self::Remote(e) if e.kind == ErrorKind::Unreachable => 3,
             Self::Interrupted => 130,
@@ -127,7 +136,9 @@ impl Failed {
             Self::Usage { hint, .. } | Self::Refused { hint, .. } | Self::Operation { hint, .. } => hint.clone(),
             Self::Template { source, .. } => source.hint().map(str::to_owned),
             Self::Service(source) => source.hint(),
-            Self::NotHowdah { .. } => Some("Check the address of the service: --endpoint or HOWDAH_ENDPOINT.".to_owned()),
+            Self::NotHowdah { .. } => {
+                Some("Check the address of the service: --endpoint or HOWDAH_ENDPOINT.".to_owned())
+            }
             Self::Remote(e) => e.hint.clone(),
             _ => None,
         }

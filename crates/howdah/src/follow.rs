@@ -74,7 +74,8 @@ impl<'a> Following<'a> {
                 Err(e) if is_gone(&e) => return self.gone(),
                 Err(e) if is_passing(&e) && lost.is_none_or(|l| l.elapsed() < PATIENCE) => {
                     if lost.is_none() {
-                        self.view.say(&format!("The service is lost, trying again: {}", howdah_core::failure::chain(&e)));
+                        self.view
+                            .say(&format!("The service is lost, trying again: {}", howdah_core::failure::chain(&e)));
                         lost = Some(Instant::now());
                     }
                     tokio::time::sleep(PAUSE).await;
@@ -215,11 +216,12 @@ impl View {
 /// `12 of 20 addressed: 3 planned, 2 cloned, 3 booting`.
 pub fn counts(cluster: &dto::Cluster) -> String {
     let s = &cluster.stages;
-    let rest: Vec<_> = [(s.planned, "planned"), (s.cloned, "cloned"), (s.booting, "booting"), (s.no_address, "no address")]
-        .into_iter()
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, word)| format!("{n} {word}"))
-        .collect();
+    let rest: Vec<_> =
+        [(s.planned, "planned"), (s.cloned, "cloned"), (s.booting, "booting"), (s.no_address, "no address")]
+            .into_iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, word)| format!("{n} {word}"))
+            .collect();
     let head = if cluster.node_count == 0 {
         "no nodes yet".to_owned()
     } else {

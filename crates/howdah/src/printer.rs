@@ -75,7 +75,7 @@ impl Printer {
 /// Lays rows out in columns, with a head.
 pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header(head.iter().map(|h| Cell::new(h.to_uppercase())));
     for row in rows {
         table.add_row(row);

@@ -79,9 +79,12 @@ impl Snapshot {
             Action::Register => self.register().await.map(Answer::Registered),
             Action::Look => {
                 let cluster = site.manager.cluster(&self.record.name).await?;
+                // While the manager works its status says enough; its task is asked for the reason
+                // why it stopped.
+                let working = cluster.as_ref().is_some_and(|c| !c.status.is_stable());
                 let task = match &self.state.task {
-                    Some(task) => site.manager.task(task).await?,
-                    None => None,
+                    Some(task) if !working => site.manager.task(task).await?,
+                    _ => None,
                 };
                 Ok(Answer::Looked(cluster, task))
             }

@@ -99,13 +99,14 @@ fn kind_of<'a>(dialect: Dialect, id: &str, resource: &'a Value) -> Result<&'a st
     resource.get(key).and_then(Value::as_str).ok_or_else(|| TemplateError::NotAMap { what: format!("{id}.{key}") })
 }
 
-/// What a reference to a resource stands for here: the name that its object will have.
-fn names_of(dialect: Dialect, resources: &Map<String, Value>) -> Result<Vec<(String, String)>, TemplateError> {
+/// What a reference to a resource stands for here: the name that its object will have, which may
+/// itself be a reference to a parameter.
+fn names_of(dialect: Dialect, resources: &Map<String, Value>) -> Result<Vec<(String, Value)>, TemplateError> {
     let mut names = Vec::new();
     for (id, resource) in resources {
         if matches!(kind_of(dialect, id, resource)?, NET | SUBNET) {
-            let name = resource.get(dialect.properties()).and_then(|p| p.get("name")).and_then(Value::as_str);
-            names.push((id.clone(), name.unwrap_or(id).to_owned()));
+            let name = resource.get(dialect.properties()).and_then(|p| p.get("name")).cloned();
+            names.push((id.clone(), name.unwrap_or_else(|| id.clone().into())));
         }
     }
     Ok(names)

@@ -78,7 +78,7 @@ impl Dialect {
 pub(super) struct Resolver {
     dialect: Dialect,
     parameters: Map<String, Value>,
-    resources: Vec<(String, String)>,
+    resources: Vec<(String, Value)>,
 }
 
 impl Resolver {
@@ -86,7 +86,7 @@ impl Resolver {
         dialect: Dialect,
         document: &Map<String, Value>,
         given: &[(String, String)],
-        resources: Vec<(String, String)>,
+        resources: Vec<(String, Value)>,
     ) -> Result<Self, TemplateError> {
         let (section, default) = dialect.parameters();
         let declared = super::section(document, section)?;
@@ -161,7 +161,7 @@ impl Resolver {
             };
         }
         if resource && let Some((_, planned)) = self.resources.iter().find(|(id, _)| id == name) {
-            return Ok(Value::String(planned.clone()));
+            return self.value(place, planned);
         }
         Err(TemplateError::Reference { place: place.to_owned(), name: name.to_owned() })
     }

@@ -55,6 +55,7 @@ fn the_examples_are_understood_and_become_a_request() {
     let cfn = read(include_str!("../../../../examples/hadoop-2015.json"), &given(&[("Workers", "3")])).unwrap();
     let request = body(cfn.cluster).unwrap();
     assert_eq!(request["name"], "hadoop_2015");
+    assert_eq!(request["network"], "hadoop_2015", "a reference to a network whose name is a parameter");
     assert_eq!(request["resource_pools"], serde_json::json!(["openstackRP"]));
     assert_eq!(request["node_groups"][1]["count"], 3, "CFN writes numbers as texts");
     let hot = read(include_str!("../../../../examples/hadoop.yaml"), &[]).unwrap();
