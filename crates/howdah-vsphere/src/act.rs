@@ -10,11 +10,12 @@
 //!
 //! Invariant: after a request whose fate is unknown nothing is sent again before vCenter was asked.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use howdah_core::ids::VmRef;
 use howdah_transport::Backoff;
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::fault::{Fault, FaultKind};

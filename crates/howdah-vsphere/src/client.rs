@@ -7,9 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use howdah_core::facts::{Segment, VmFacts, WatchEvent};
+use howdah_core::failure::ErrorKind;
 use howdah_core::ids::{ClusterName, PortId, VmRef};
 use howdah_core::traits::{Remote, VCenter};
-use howdah_transport::{Deadlines, Http, Trust};
+use howdah_transport::{Backoff, Deadlines, Http, Trust};
 use secrecy::SecretString;
 
 use crate::act::{self, Change};
@@ -126,6 +127,13 @@ impl Client {
         Ok(act::carry_out(self.session(), &change, self.task_limit).await?)
     }
 
+    /// Reads; a connection that broke is tried again, because reading twice does no harm.
+    async fn read<T, F: Future<Output = Result<T, Error>>>(&self, call: impl FnMut() -> F) -> Remote<T> {
+        let backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(2), attempts: 3 };
+        let broken = |e: &Error| matches!(e.kind(), ErrorKind::Unreachable | ErrorKind::BadAnswer);
+        Ok(howdah_transport::retry(&backoff, broken, call).await?)
+    }
+
     async fn read_vms(&self, vms: &[VmRef]) -> Result<Vec<VmFacts>, Error> {
         let paths: Vec<&str> = LIGHT.iter().copied().chain([DEVICES]).collect();
         let mut found = Vec::with_capacity(vms.len());
@@ -163,11 +171,11 @@ impl VCenter for Client {
     }
 
     async fn segments(&self) -> Remote<Vec<Segment>> {
-        Ok(crate::segments::segments(self.session(), self.switch.as_deref()).await?)
+        self.read(|| crate::segments::segments(self.session(), self.switch.as_deref())).await
     }
 
     async fn vms(&self, vms: &[VmRef]) -> Remote<Vec<VmFacts>> {
-        Ok(self.read_vms(vms).await?)
+        self.read(|| self.read_vms(vms)).await
     }
 
     async fn watch(&self, cluster: &ClusterName) -> Remote<BoxStream<'static, Remote<WatchEvent>>> {

@@ -23,7 +23,7 @@ pub enum Error {
         source: TransportError,
     },
     /// No answer came back.
-    #[error("{method} failed on its way")]
+    #[error("no answer to {method}")]
     Send {
         /// The SOAP method.
         method: String,

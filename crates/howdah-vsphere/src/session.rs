@@ -6,10 +6,11 @@
 //! collectors, filters) die with it: whoever holds some uses [`Session::call_in`] and starts again.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::fault::{Fault, FaultKind};

@@ -42,10 +42,9 @@ impl Wire {
     /// The API version to speak: the server's own if we know it, else its newest that we know. A
     /// server that does not say gets the oldest.
     pub(crate) async fn version(&self, deadline: Duration) -> Result<String, Error> {
-        let method = "vimServiceVersions.xml";
-        let url = format!("{}/sdk/{method}", self.base);
+        let url = format!("{}/sdk/vimServiceVersions.xml", self.base);
         let request = self.http.request(Method::GET, &url).timeout(deadline);
-        let failed = |source| Error::Send { method: method.to_owned(), source };
+        let failed = |source| Error::Send { method: "the question for its API versions".to_owned(), source };
         let answer = self.http.send(request).await.map_err(failed)?;
         let good = answer.status().is_success();
         let body = self.http.body(answer).await.map_err(failed)?;

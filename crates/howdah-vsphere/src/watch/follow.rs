@@ -1,10 +1,11 @@
 //! Following within one login: set up, wait, take what came, fetch what is missing, tell, again.
 //! Any error ends it; the caller starts anew and compares.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use howdah_core::ids::VmRef;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::site::{Place, Site};
 use super::{Command, Ended, RESYNC};

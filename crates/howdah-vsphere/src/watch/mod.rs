@@ -22,7 +22,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::stream::{BoxStream, Stream, StreamExt};
 use howdah_core::facts::WatchEvent;
@@ -31,6 +31,7 @@ use howdah_core::ids::ClusterName;
 use howdah_core::traits::Remote;
 use howdah_transport::Backoff;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::fault::FaultKind;
@@ -126,7 +127,10 @@ async fn run(session: Arc<Session>, folder_prefix: String, mut commands: mpsc::U
             }
         }
         match follow::follow(&session, &mut site, &mut commands, &mut failures).await {
-            Ended::Idle => session.log_out().await,
+            Ended::Idle => {
+                site.lose();
+                session.log_out().await;
+            }
             Ended::Closed => return session.log_out().await,
             Ended::Lost(error) => {
                 let expected = failures == 0 && is_end_of_session(&error);

@@ -318,3 +318,158 @@ impl Followed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::UnboundedReceiver;
+
+    use super::*;
+    use crate::update::PropertyChange;
+    use crate::xml::Element;
+    use howdah_core::traits::Remote;
+
+    type Events = UnboundedReceiver<Remote<WatchEvent>>;
+
+    fn listen(site: &mut Site, cluster: &str, id: u64) -> Events {
+        let (to, events) = tokio::sync::mpsc::unbounded_channel();
+        site.take(Command::Listen { cluster: cluster.to_owned(), id, to });
+        events
+    }
+
+    fn told(events: &mut Events) -> String {
+        let mut words = Vec::new();
+        while let Ok(event) = events.try_recv() {
+            words.push(match event {
+                Ok(WatchEvent::Vm(f)) => format!("{}={}", f.vm, f.name.map(|n| n.to_string()).unwrap_or_default()),
+                Ok(WatchEvent::Gone(vm)) => format!("-{vm}"),
+                Ok(other) => format!("{other:?}"),
+                Err(e) => format!("! {e}"),
+            });
+        }
+        words.join(" ")
+    }
+
+    fn update(ty: &str, value: &str, changes: &[(&str, &str)]) -> ObjectUpdate {
+        let change = |(path, text): &(&str, &str)| PropertyChange {
+            path: (*path).to_owned(),
+            value: Some(Element::leaf("val", text)),
+        };
+        ObjectUpdate { obj: Ref::new(ty, value), left: false, changes: changes.iter().map(change).collect() }
+    }
+
+    fn left(ty: &str, value: &str) -> ObjectUpdate {
+        ObjectUpdate { left: true, ..update(ty, value, &[]) }
+    }
+
+    /// Opens and closes whatever has to be, with made-up views and filters.
+    fn settle(site: &mut Site) {
+        let (open, close) = site.moves();
+        for (cluster, folder) in close {
+            site.closed(&cluster, &folder);
+        }
+        for (cluster, folder) in open {
+            let place = Place { view: Ref::new("ContainerView", "v"), filter: Ref::new("PropertyFilter", &folder) };
+            site.opened(&cluster, folder, place);
+        }
+        site.tell();
+    }
+
+    fn site() -> Site {
+        let mut site = Site::new("SERENGETI-vApp".to_owned());
+        site.update_folder(&update("Folder", "root", &[("name", "SERENGETI-vApp-1"), ("parent", "vm")]));
+        site.update_folder(&update("Folder", "c1", &[("name", "c"), ("parent", "root")]));
+        site.update_folder(&update("Folder", "c2", &[("name", "c"), ("parent", "vm")]));
+        site
+    }
+
+    #[test]
+    fn only_a_folder_below_the_root_counts() {
+        let mut site = site();
+        let _events = listen(&mut site, "c", 1);
+        assert_eq!(site.moves(), (vec![("c".to_owned(), "c1".to_owned())], vec![]));
+        settle(&mut site);
+        // Renamed, it is another cluster's.
+        site.update_folder(&update("Folder", "c1", &[("name", "d")]));
+        assert_eq!(site.moves(), (vec![], vec![("c".to_owned(), "c1".to_owned())]));
+    }
+
+    #[test]
+    fn an_enter_of_something_known_is_an_update_and_news_are_told_once() {
+        let mut site = site();
+        let mut events = listen(&mut site, "c", 1);
+        settle(&mut site);
+        assert_eq!(told(&mut events), "Synced");
+        let enter = update("VirtualMachine", "vm-1", &[("name", "c-w-0")]);
+        site.update_vms("c1", &[enter]);
+        site.tell();
+        let again = update("VirtualMachine", "vm-1", &[("name", "c-w-0")]);
+        let renamed = update("VirtualMachine", "vm-1", &[("name", "c-w-9")]);
+        site.update_vms("c1", &[again]);
+        site.tell();
+        assert_eq!(told(&mut events), "vm-1=c-w-0");
+        // Several updates of one object in a set: the end counts.
+        site.update_vms("c1", &[renamed, update("VirtualMachine", "vm-1", &[("name", "c-w-1")])]);
+        site.tell();
+        assert_eq!(told(&mut events), "vm-1=c-w-1");
+        site.update_vms("c1", &[left("VirtualMachine", "vm-1"), left("VirtualMachine", "vm-1")]);
+        site.update_vms("unknown-filter", &[update("VirtualMachine", "vm-2", &[])]);
+        site.tell();
+        assert_eq!(told(&mut events), "-vm-1");
+    }
+
+    #[test]
+    fn a_vm_that_moves_between_two_folders_of_a_cluster_stays() {
+        let mut site = site();
+        site.update_folder(&update("Folder", "root2", &[("name", "SERENGETI-vApp-2"), ("parent", "vm")]));
+        site.update_folder(&update("Folder", "c3", &[("name", "c"), ("parent", "root2")]));
+        let mut events = listen(&mut site, "c", 1);
+        settle(&mut site);
+        site.update_vms("c1", &[update("VirtualMachine", "vm-1", &[("name", "a")])]);
+        site.update_vms("c3", &[update("VirtualMachine", "vm-1", &[("name", "a")])]);
+        site.update_vms("c1", &[left("VirtualMachine", "vm-1")]);
+        site.tell();
+        assert_eq!(told(&mut events), "Synced vm-1=a");
+        // With its folder, it goes.
+        site.update_folder(&left("Folder", "c3"));
+        settle(&mut site);
+        assert_eq!(told(&mut events), "-vm-1");
+    }
+
+    #[test]
+    fn a_loss_is_told_when_it_is_over_and_only_to_those_who_knew_something() {
+        let mut site = site();
+        let mut old = listen(&mut site, "c", 1);
+        settle(&mut site);
+        site.update_vms("c1", &[update("VirtualMachine", "vm-1", &[("name", "a")])]);
+        site.tell();
+        site.lose();
+        let mut new = listen(&mut site, "d", 2);
+        assert_eq!((told(&mut old), told(&mut new)), ("Synced vm-1=a".to_owned(), String::new()));
+        site.tell_error(Error::NoVm { vm: "x".to_owned() });
+        settle(&mut site);
+        assert_eq!(told(&mut old), "! vCenter: there is no VM x Reset Synced");
+        assert_eq!(told(&mut new), "! vCenter: there is no VM x Synced");
+    }
+
+    #[test]
+    fn devices_are_fetched_when_the_configuration_or_the_power_state_moved() {
+        let mut site = site();
+        let _events = listen(&mut site, "c", 1);
+        settle(&mut site);
+        let set = |site: &mut Site, path: &str, text: &str| {
+            site.update_vms("c1", &[update("VirtualMachine", "vm-1", &[(path, text)])]);
+            let stale = site.stale();
+            for (vm, age) in &stale {
+                site.set_devices(vm, age.clone(), Vec::new());
+            }
+            site.tell();
+            stale.len()
+        };
+        assert_eq!(set(&mut site, "name", "being cloned"), 0);
+        assert_eq!(set(&mut site, "config.changeVersion", "1"), 1);
+        assert_eq!(set(&mut site, "guest.guestState", "running"), 0);
+        assert_eq!(set(&mut site, "runtime.powerState", "poweredOn"), 1);
+        assert_eq!(set(&mut site, "config.changeVersion", "1"), 0);
+        assert_eq!(set(&mut site, "config.changeVersion", "2"), 1);
+    }
+}

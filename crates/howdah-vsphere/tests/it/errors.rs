@@ -103,3 +103,39 @@ async fn nobody_there_is_said_with_the_address() {
     assert_eq!((error.kind, error.code), (ErrorKind::Unreachable, "vcenter_unreachable"));
     assert!(said(&url, &error).contains("cannot be reached"), "{}", said(&url, &error));
 }
+
+/// Everything that is logged, at every level.
+#[derive(Clone, Default)]
+struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_password_is_ever_logged() {
+    let site = Site::start().await;
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let mut settings = site.settings();
+    site.client().segments().await.unwrap();
+    settings.password = "wrong-secret".to_owned().into();
+    let client = Client::new(settings.clone()).unwrap();
+    let error = client.segments().await.unwrap_err();
+    drop(guard);
+    let bytes = log.0.lock().unwrap().clone();
+    let logged = format!("{}{settings:?}{client:?}{error:?}", String::from_utf8_lossy(&bytes));
+    assert!(logged.contains("SOAP call"), "the log was caught");
+    assert!(!logged.contains("vc-secret") && !logged.contains("wrong-secret"));
+    assert!(!logged.contains("vmware_soap_session"), "{logged}");
+}

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod acting;
+mod certificates;
 mod errors;
+mod face;
 mod oracle;
 mod reading;
 mod site;

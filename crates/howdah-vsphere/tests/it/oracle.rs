@@ -5,6 +5,7 @@ use std::process::Command;
 
 use howdah_sim::SiteSettings;
 
+use crate::certificates::tls;
 use crate::site::{Site, skip, swift};
 
 /// A Python that has PyVmomi: `$PYVMOMI_PYTHON`, or the system's.
@@ -25,8 +26,10 @@ async fn pyvmomi_reads_what_there_is() {
         site.make_vm("c-worker/0", &site.folder("c", "worker")).await;
         let login = site.world.read(|s| s.settings.vcenter_login.clone());
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../howdah-sim/tests/pyvmomi_oracle.py");
+        // As scripts do it: over TLS, with whatever certificate there is.
+        let tls = tls(&site).await;
         let mut command = Command::new(&python);
-        command.arg(script).args(["--url", &site.url, "--user", &login.user, "--password", &login.password]);
+        command.arg(script).args(["--url", &tls.url, "--user", &login.user, "--password", &login.password]);
         command.args(["--power-on", "c-worker%2f0"]);
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         assert!(output.status.success(), "{version}: {}", String::from_utf8_lossy(&output.stderr));

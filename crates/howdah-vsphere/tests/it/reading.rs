@@ -1,10 +1,14 @@
+use std::time::Duration;
+
 use howdah_core::facts::Power;
+use howdah_core::failure::System;
 use howdah_core::ids::VmRef;
 use howdah_core::traits::VCenter;
 use howdah_sim::SiteSettings;
+use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_sim::world::inventory::PortGroup;
 
-use crate::site::{Site, swift};
+use crate::site::{Site, pass, swift};
 
 #[tokio::test]
 async fn segments_of_every_datacenter_are_found_in_three_calls() {
@@ -122,4 +126,24 @@ async fn a_lost_session_costs_one_login_however_many_ask() {
     assert_eq!(site.calls("Login"), 2);
     client.close().await;
     assert_eq!(site.face.leftovers().sessions, 0);
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_tried_again_for_a_read() {
+    let site = Site::start().await;
+    let lost = FaultRule::new(System::VCenter, "RetrievePropertiesEx", Effect::LoseAnswer).times(2);
+    site.world.write(|s| s.faults.add(lost));
+    assert_eq!(site.client().segments().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_idle_session_is_kept_alive() {
+    let site = Site::start().await;
+    let client = site.client();
+    client.connect().await.unwrap();
+    // Longer than vCenter lets an unused session live.
+    pass(Duration::from_secs(45 * 60)).await;
+    assert!(site.calls("CurrentTime") >= 8, "{}", site.calls("CurrentTime"));
+    client.segments().await.unwrap();
+    assert_eq!(site.calls("Login"), 1);
 }

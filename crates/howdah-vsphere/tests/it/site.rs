@@ -133,6 +133,18 @@ pub async fn until(
     }
 }
 
+/// Lets time pass without waiting for it, in steps that leave each timer the chance to do its work.
+pub async fn pass(time: Duration) {
+    let step = Duration::from_secs(10);
+    for _ in 0..time.as_secs() / step.as_secs() {
+        tokio::time::pause();
+        tokio::time::advance(step).await;
+        tokio::time::resume();
+        // Calls that the step set off are on a real network.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// Says loudly that a test needs what this machine lacks; fails where everything is required.
 pub fn skip(what: &str, advice: &str) {
     assert!(std::env::var_os("HOWDAH_REQUIRE_ALL").is_none(), "{what} is required and not there: {advice}");

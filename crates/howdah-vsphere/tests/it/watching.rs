@@ -9,7 +9,7 @@ use howdah_sim::SiteSettings;
 use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_sim::world::vm_ops::{NicChange, Reconfigure};
 
-use crate::site::{Site, cluster, next, swift, until};
+use crate::site::{Site, cluster, next, pass, swift, until};
 
 /// Waits until the simulated vCenter is as wanted.
 async fn settled(site: &Site, mut reached: impl FnMut() -> bool) {
@@ -225,4 +225,24 @@ async fn calls_for_twenty(bystanders: usize) -> u64 {
 #[tokio::test]
 async fn ten_thousand_other_vms_cost_no_call() {
     assert_eq!(calls_for_twenty(0).await, calls_for_twenty(10_000).await);
+}
+
+#[tokio::test]
+async fn what_an_update_did_not_tell_is_found_in_time() {
+    let site = Site::start().await;
+    let vm = site.make_vm("c-worker-0", &site.folder("c", "worker")).await;
+    let client = site.client();
+    let mut watch = client.watch(&cluster("c")).await.unwrap();
+    until(&mut watch, named("c-worker-0")).await;
+    assert_eq!(next(&mut watch).await, WatchEvent::Synced);
+    // Changed behind the collector's back: the VM's revision stays.
+    site.world.write(|s| {
+        let vm = s.vc.vms.get_mut(&vm).unwrap();
+        vm.change_version += 1;
+        vm.nics[0].mac = "00:50:56:01:02:03".parse().unwrap();
+    });
+    pass(Duration::from_secs(11 * 60)).await;
+    let found = until(&mut watch, |_| true).await;
+    assert_eq!(found.nics[0].mac, Some("00:50:56:01:02:03".parse().unwrap()));
+    assert_eq!(site.calls("Login"), 1, "waiting kept the session alive");
 }
