@@ -146,10 +146,14 @@ pub struct NetworkGrant {
     pub security_groups: Vec<SecurityGroupId>,
 }
 
+/// The code of an error that says that a requester's token is not good.
+pub const TOKEN_REFUSED: &str = "token_refused";
+
 /// OpenStack Identity, and the requester's view of Networking.
 #[async_trait]
 pub trait Identity: Send + Sync {
-    /// Verifies a token. `Credentials` if it is not good.
+    /// Verifies a token. `Credentials` with [`TOKEN_REFUSED`] if it is not good; with any other
+    /// code it is the service's own credentials that were refused.
     async fn authenticate(&self, token: &SecretString) -> Remote<Principal>;
 
     /// Finds what was asked for with the requester's token, so that nobody gets the use of a

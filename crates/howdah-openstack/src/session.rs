@@ -63,8 +63,6 @@ pub(crate) struct Token {
     renew_at: Option<Timestamp>,
     neutron: Result<Url, Error>,
     catalog: Vec<Service>,
-    /// The project it is scoped to.
-    pub(crate) project: Option<String>,
 }
 
 /// A request to be.
@@ -255,8 +253,7 @@ impl OpenStack {
         };
         let renew_at = self.renew_at(&info);
         tracing::debug!(user = %info.user.name, expires = ?info.expires_at, ?renew_at, "logged in to Keystone");
-        let project = info.project.map(|p| p.id);
-        Ok(Arc::new(Token { value, renew_at, neutron, catalog: info.catalog, project }))
+        Ok(Arc::new(Token { value, renew_at, neutron, catalog: info.catalog }))
     }
 
     /// A tenth of its life before the token ends, at most two minutes. Counted from when it was

@@ -10,9 +10,11 @@ use howdah_core::facts::{
     Catalog, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, Network, NetworkingFeatures, Port, PortChange,
     PortQuery, PortRequest, Principal, Quota, RegisteredNetwork, Segment, Subnet, Unregistered, VmFacts, WatchEvent,
 };
-use howdah_core::failure::{ErrorKind, RemoteError, System};
+use howdah_core::failure::{RemoteError, System};
 use howdah_core::ids::{ClusterName, NetworkId, PortId, ProjectId, SubnetId, TaskId, VmRef};
-use howdah_core::traits::{Clock, ClusterManager, Identity, NetworkGrant, NetworkWish, Networking, Remote, VCenter};
+use howdah_core::traits::{
+    Clock, ClusterManager, Identity, NetworkGrant, NetworkWish, Networking, Remote, TOKEN_REFUSED, VCenter,
+};
 use secrecy::SecretString;
 
 use crate::metrics::Metrics;
@@ -49,8 +51,7 @@ impl Metered {
         result
     }
 
-    /// The same for calls with somebody else's credentials: that those are bad says nothing about
-    /// the system.
+    /// The same for calls with a requester's token: that it is bad says nothing about the system.
     async fn count_for<T>(
         &self,
         system: System,
@@ -59,7 +60,7 @@ impl Metered {
     ) -> Remote<T> {
         let begun = Instant::now();
         let result = call.await;
-        let error = result.as_ref().err().filter(|e| e.kind != ErrorKind::Credentials);
+        let error = result.as_ref().err().filter(|e| e.code != TOKEN_REFUSED);
         self.note(system, method, begun, error);
         result
     }

@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use howdah_core::cluster::{ClusterRecord, ClusterState, OperationKind, OperationRequest, Wanted};
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterId, OperationId};
-use howdah_core::traits::{NetworkGrant, NetworkWish};
+use howdah_core::traits::{NetworkGrant, NetworkWish, TOKEN_REFUSED};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -250,8 +250,8 @@ fn operation(routes: &Routes, kind: OperationKind) -> OperationRequest {
 }
 
 async fn grant(site: &SiteHandles, caller: &Caller, wish: &NetworkWish) -> Result<NetworkGrant, ApiError> {
-    site.identity.grant(caller.token.as_ref(), wish).await.map_err(|e| match e.kind {
-        ErrorKind::Credentials if caller.token.is_some() => ApiError::TokenInvalid,
+    site.identity.grant(caller.token.as_ref(), wish).await.map_err(|e| match e.code {
+        TOKEN_REFUSED => ApiError::TokenInvalid,
         _ => ApiError::Remote(e),
     })
 }

@@ -280,15 +280,17 @@ impl ApiError {
 fn remote_status(e: &RemoteError) -> StatusCode {
     match e.kind {
         ErrorKind::Conflict => StatusCode::CONFLICT,
+        // Passing by its kind: a full disk, another process that looks into the file.
+        ErrorKind::Internal if e.system == System::Store => StatusCode::SERVICE_UNAVAILABLE,
         _ if e.system == System::Store => StatusCode::INTERNAL_SERVER_ERROR,
         // What was asked for is not there: the request names the wrong thing, the path is right.
         ErrorKind::NotFound | ErrorKind::Invalid => StatusCode::BAD_REQUEST,
         ErrorKind::Forbidden => StatusCode::FORBIDDEN,
         ErrorKind::Exhausted => StatusCode::CONFLICT,
         ErrorKind::Unreachable | ErrorKind::NoAnswer | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        ErrorKind::Certificate | ErrorKind::Credentials | ErrorKind::BadAnswer | ErrorKind::Internal => {
-            StatusCode::BAD_GATEWAY
-        }
+        ErrorKind::BadAnswer | ErrorKind::Internal => StatusCode::BAD_GATEWAY,
+        // Those of the service: no repeat helps until the operator has mended them.
+        ErrorKind::Certificate | ErrorKind::Credentials => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -307,5 +309,41 @@ impl IntoResponse for ApiError {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Keystone"));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_remote_systems_say_is_passed_on() {
+        let mut told = String::new();
+        for (system, kind) in [
+            (System::Neutron, ErrorKind::NotFound),
+            (System::Neutron, ErrorKind::Invalid),
+            (System::Neutron, ErrorKind::Forbidden),
+            (System::Neutron, ErrorKind::Exhausted),
+            (System::Neutron, ErrorKind::Conflict),
+            (System::Keystone, ErrorKind::Unreachable),
+            (System::Keystone, ErrorKind::NoAnswer),
+            (System::Keystone, ErrorKind::Unavailable),
+            (System::Keystone, ErrorKind::BadAnswer),
+            (System::Keystone, ErrorKind::Internal),
+            (System::Keystone, ErrorKind::Certificate),
+            (System::Keystone, ErrorKind::Credentials),
+            (System::Store, ErrorKind::Conflict),
+            (System::Store, ErrorKind::Internal),
+            (System::Store, ErrorKind::Invalid),
+        ] {
+            let cause = std::io::Error::other("the cause");
+            let e = ApiError::from(
+                RemoteError::new(system, kind, "a_code", "what it said").hint("Do it.").caused_by(cause),
+            );
+            let (status, body) = (e.status(), e.body().error);
+            told.push_str(&format!("{} {} <- {system} {kind:?}\n", status.as_u16(), body.message));
+            assert_eq!((body.code.as_str(), body.hint.as_deref()), ("a_code", Some("Do it.")));
+        }
+        insta::assert_snapshot!(told);
     }
 }

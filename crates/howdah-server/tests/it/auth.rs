@@ -14,7 +14,6 @@ async fn the_matrix() {
     let callers = [
         ("nobody", None),
         ("a bad token", Some("rubbish")),
-        ("an ended token", Some("late@p1:member")),
         ("no role", Some("eve@p1:guest")),
         ("a reader", Some("rob@p1:reader")),
         ("a member", Some("ann@p1:member")),
@@ -136,6 +135,15 @@ async fn a_keystone_that_is_down_is_not_a_bad_token() {
     *service.cloud.down.lock().unwrap() = false;
     assert_eq!(service.get("/v1/clusters").await.0, 200);
     assert_eq!(service.request(Method::GET, "/readyz").send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_service_that_may_not_log_in_does_not_blame_the_token() {
+    let service = Service::new().await;
+    *service.cloud.locked.lock().unwrap() = true;
+    let (status, body) = service.get("/v1/clusters").await;
+    assert_eq!((status, code(&body)), (500, "keystone_credentials_refused"));
+    assert_eq!(body["error"]["hint"], "Check [site.openstack].");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use howdah_core::facts::{
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterId, ClusterName, NetworkId, PortId, ProjectId, SubnetId, TaskId, VmRef};
 use howdah_core::traits::{
-    Clock, ClusterManager, Entropy, Identity, NetworkGrant, NetworkWish, Networking, Remote, VCenter,
+    Clock, ClusterManager, Entropy, Identity, NetworkGrant, NetworkWish, Networking, Remote, TOKEN_REFUSED, VCenter,
 };
 use howdah_server::supervisor::RunController;
 use jiff::Timestamp;
@@ -87,6 +87,8 @@ nobody!(Networking, Neutron,
 pub struct FakeCloud {
     /// Whether nobody answers.
     pub down: Mutex<bool>,
+    /// Whether the service's own credentials are refused.
+    pub locked: Mutex<bool>,
     /// The tokens with which something was looked up, `None` for the service's own rights.
     pub grants: Mutex<Vec<Option<String>>>,
 }
@@ -97,7 +99,12 @@ impl Identity for FakeCloud {
         if *self.down.lock().unwrap() {
             return nobody(System::Keystone);
         }
-        let bad = || RemoteError::new(System::Keystone, ErrorKind::Credentials, "keystone_token", "the token is bad");
+        if *self.locked.lock().unwrap() {
+            let (kind, code) = (ErrorKind::Credentials, "keystone_credentials_refused");
+            let e = RemoteError::new(System::Keystone, kind, code, "the login of howdah was refused");
+            return Err(e.hint("Check [site.openstack]."));
+        }
+        let bad = || RemoteError::new(System::Keystone, ErrorKind::Credentials, TOKEN_REFUSED, "the token is bad");
         let (user, rest) = token.expose_secret().split_once('@').ok_or_else(bad)?;
         let (project, role) = rest.split_once(':').ok_or_else(bad)?;
         Ok(Principal {
@@ -105,7 +112,7 @@ impl Identity for FakeCloud {
             user_name: user.to_owned(),
             project: project.into(),
             roles: vec![role.to_owned()],
-            expires: (user == "late").then_some(Timestamp::UNIX_EPOCH),
+            expires: None,
         })
     }
 

@@ -13,3 +13,4 @@ mod refusals;
 mod secrets;
 mod service;
 mod supervisor;
+mod whole;

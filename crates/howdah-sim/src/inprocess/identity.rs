@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use howdah_core::facts::Principal;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ProjectId, SecurityGroupId};
-use howdah_core::traits::{Identity, NetworkGrant, NetworkWish, Remote};
+use howdah_core::traits::{Identity, NetworkGrant, NetworkWish, Remote, TOKEN_REFUSED};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::call;
@@ -23,6 +23,11 @@ impl SimIdentity {
     pub const fn new(world: World) -> Self {
         Self(world)
     }
+}
+
+/// A requester's token that is wrong, revoked or expired.
+fn refused() -> RemoteError {
+    RemoteError { code: TOKEN_REFUSED, ..KeystoneError::unauthorized().into() }
 }
 
 fn missing(what: &str, wish: &str) -> RemoteError {
@@ -83,7 +88,7 @@ fn grant(s: &State, caller: &Caller, wish: &NetworkWish) -> Remote<NetworkGrant>
 impl Identity for SimIdentity {
     async fn authenticate(&self, token: &SecretString) -> Remote<Principal> {
         let look = async {
-            let found = self.0.token(token.expose_secret()).ok_or_else(KeystoneError::unauthorized)?;
+            let found = self.0.token(token.expose_secret()).ok_or_else(refused)?;
             let user_name = self.0.read(|s| s.keystone.users.get(&found.user).map(|u| u.name.clone()));
             let project =
                 found.project.ok_or_else(|| KeystoneError::forbidden("The token is not scoped to a project."))?;
@@ -100,7 +105,6 @@ impl Identity for SimIdentity {
 
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {
         let look = async {
-            let refused = || RemoteError::from(KeystoneError::unauthorized());
             let caller = match token {
                 Some(token) => {
                     let found = self.0.caller(token.expose_secret()).ok_or_else(refused)?;

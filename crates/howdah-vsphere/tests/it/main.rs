@@ -3,7 +3,6 @@
 
 mod acting;
 mod certificates;
-mod create;
 mod errors;
 mod face;
 mod oracle;

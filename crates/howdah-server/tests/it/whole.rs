@@ -1,0 +1,168 @@
+//! All of it together: a configuration file, real adapters over TLS, a simulated site on the wire,
+//! the database, and a client. Nothing in here is faked.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use howdah_server::config::{Config, Env};
+use howdah_server::serve;
+use howdah_sim::world::settings::Timings;
+use howdah_sim::{Listen, Site, SiteSettings};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::harness::{client, code, path};
+
+fn file(folder: &Path, site: &Site) -> PathBuf {
+    let (urls, pin) = (site.urls(), site.fingerprint().unwrap());
+    let text = format!(
+        r#"
+        [server]
+        listen = "127.0.0.1:0"
+        [store]
+        path = "howdah.db"
+        [[site]]
+        name = "main"
+        [site.bde]
+        url = "{}"
+        username = "serengeti"
+        password = "bde-secret"
+        pin_sha256 = "{pin}"
+        [site.vcenter]
+        url = "{}"
+        username = "administrator@vsphere.local"
+        password = "vc-secret"
+        pin_sha256 = "{pin}"
+        [site.openstack]
+        auth_url = "{}"
+        username = "howdah"
+        password = "service-secret"
+        project_name = "demo"
+        pin_sha256 = "{pin}"
+        "#,
+        urls.bde, urls.vcenter, urls.keystone
+    );
+    let file = folder.join("howdah.toml");
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+struct Service {
+    base: String,
+    end: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+    client: reqwest::Client,
+    token: String,
+}
+
+impl Service {
+    async fn start(file: &Path, token: &str) -> Self {
+        let config = Config::load(file, &Env::new()).unwrap();
+        let (end, ended) = oneshot::channel();
+        let (tell, told) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let shutdown = async { drop(ended.await) };
+            serve(config, shutdown, |running| tell.send(running.tcp.unwrap()).unwrap()).await.unwrap();
+        });
+        let base = format!("http://{}", told.await.unwrap());
+        Self { base, end, task, client: client().build().unwrap(), token: token.to_owned() }
+    }
+
+    async fn stop(self) {
+        self.end.send(()).unwrap();
+        self.task.await.unwrap();
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let mut request =
+            self.client.request(method, format!("{}{path}", self.base)).header("X-Auth-Token", &self.token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    /// Asks until it is so, for a bounded time; says what was seen last if it never is.
+    async fn until(&self, what: &str, met: impl Fn(u16, &Value) -> bool) -> Value {
+        let mut last = (0, Value::Null);
+        for _ in 0..1200 {
+            last = self.ask(Method::GET, &path(1), None).await;
+            if met(last.0, &last.1) {
+                return last.1;
+            }
+            assert_ne!(last.1["operation"]["state"], "failed", "{}", last.1["operation"]);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("never {what}; last seen: {} {}", last.0, last.1);
+    }
+}
+
+async fn token(site: &Site) -> String {
+    let pinned = reqwest::Certificate::from_pem(site.certificate().unwrap().as_bytes()).unwrap();
+    let http = client().tls_certs_only([pinned]).build().unwrap();
+    let scope = json!({"project": {"name": "demo", "domain": {"id": "default"}}});
+    let user = json!({"name": "demo", "password": "demo-secret", "domain": {"id": "default"}});
+    let body = json!({"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}});
+    let answer = http.post(format!("{}/auth/tokens", site.urls().keystone)).json(&body).send().await.unwrap();
+    assert_eq!(answer.status(), 201);
+    answer.headers()["x-subject-token"].to_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_lives_from_create_to_delete_across_a_restart() {
+    // The service judges by the system's clock when to log in again, so the world's begins there.
+    let epoch = jiff::Timestamp::now();
+    let settings = SiteSettings { timings: Timings::quick(), speed: 20.0, epoch, ..SiteSettings::default() };
+    let site = Site::start(settings, Listen { tls: true, ..Listen::default() }).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = file(folder.path(), &site);
+    let token = token(&site).await;
+    let service = Service::start(&file, &token).await;
+
+    let wish = json!({
+        "name": "whole", "cluster_type": "bigtop", "network": "data", "subnet": "data-subnet",
+        "vcm_server": site.urls().vcenter,
+        "node_groups": [{"name": "worker", "roles": ["hadoop_datanode"], "count": 3}],
+    });
+    let (status, accepted) = service.ask(Method::PUT, &path(1), Some(wish.clone())).await;
+    assert_eq!(status, 202, "{accepted}");
+    service.until("taken up", |_, c| c["operation"]["started"].is_string()).await;
+
+    // The service goes away in the middle and comes back: the same operation goes on.
+    service.stop().await;
+    let service = Service::start(&file, &token).await;
+    let running = service.until("running", |_, c| c["operation"]["state"] == "succeeded").await;
+    assert_eq!(running["operation"]["id"], accepted["operation"]["id"]);
+    assert_eq!((running["status"].as_str(), running["stages"]["addressed"].as_u64()), (Some("running"), Some(3)));
+    assert_eq!(running["addresses"]["worker"].as_array().unwrap().len(), 3);
+    let (status, again) = service.ask(Method::PUT, &path(1), Some(wish)).await;
+    assert_eq!((status, &again["operation"]["id"]), (202, &accepted["operation"]["id"]), "nothing to do");
+
+    let state = format!("{}/state", path(1));
+    service.ask(Method::PUT, &state, Some(json!({"state": "stopped"}))).await;
+    service.until("stopped", |_, c| c["status"] == "stopped" && c["operation"]["state"] == "succeeded").await;
+    service.ask(Method::PUT, &state, Some(json!({"state": "running"}))).await;
+    service.until("running again", |_, c| c["status"] == "running" && c["operation"]["state"] == "succeeded").await;
+
+    let capability = again["capability"].as_str().unwrap();
+    let (status, _) = service.ask(Method::DELETE, &path(1), None).await;
+    assert_eq!(status, 202);
+    let gone = service.until("gone", |status, _| status == 404).await;
+    assert_eq!(code(&gone), "cluster_not_found");
+    let events =
+        service.client.get(format!("{}{}/events", service.base, path(1))).header("X-Howdah-Capability", capability);
+    let events: Value = events.send().await.unwrap().json().await.unwrap();
+    let reasons: Vec<_> = events["events"].as_array().unwrap().iter().map(|e| e["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons.iter().filter(|r| **r == "operation_started").count(), 4, "{reasons:?}");
+    assert_eq!(reasons.iter().filter(|r| **r == "operation_succeeded").count(), 4, "{reasons:?}");
+
+    let ready = service.client.get(format!("{}/readyz", service.base)).send().await.unwrap();
+    assert_eq!(ready.status(), 200, "{}", ready.text().await.unwrap());
+    let left = site.world().invariants(howdah_sim::invariants::Moment::AtRest, &[]);
+    assert!(left.is_empty(), "{left:?}");
+    service.stop().await;
+    site.stop().await;
+}
