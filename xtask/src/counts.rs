@@ -24,6 +24,11 @@ impl Counts {
             for part in inner.split(" in ").next().unwrap_or_default().split(',') {
                 self.part(part.trim());
             }
+        } else if line.starts_with(|c: char| c.is_ascii_digit()) && line.contains(" passed, ") {
+            // The lab's closing line: `5 passed, 0 failed`.
+            for part in line.split(',') {
+                self.part(part.trim());
+            }
         } else if line.contains("SKIPPED") {
             self.skipped += 1;
         }
@@ -59,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_runners_are_understood() {
+    fn all_runners_are_understood() {
         let mut counts = Counts::default();
         for line in [
             "running 3 tests",
@@ -67,9 +72,11 @@ mod tests {
             "============ 12 passed, 1 skipped, 2 warnings in 3.21s ============",
             "======= 1 failed, 2 errors in 1.00s =======",
             "SKIPPED vcsim: it is not there",
+            "5 passed, 1 failed, 2 skipped",
+            "7 passed, 0 failed",
         ] {
             counts.read(line);
         }
-        assert_eq!(counts, Counts { passed: 48, failed: 4, skipped: 4 });
+        assert_eq!(counts, Counts { passed: 60, failed: 5, skipped: 6 });
     }
 }

@@ -5,8 +5,10 @@ use crate::run::{Done, command, must};
 
 /// Makes them anew, or checks that they are fresh.
 pub fn run(check: bool) -> Done {
-    let tests: [&[&str]; 2] =
-        [&["test", "--quiet", "--package", "howdah-server", "openapi"], &["test", "--quiet", "--package", "howdah", "reference"]];
+    let tests: [&[&str]; 2] = [
+        &["test", "--quiet", "--package", "howdah-server", "openapi"],
+        &["test", "--quiet", "--package", "howdah", "reference"],
+    ];
     for args in tests {
         let mut test = command("cargo", args);
         if !check {

@@ -74,11 +74,18 @@ fn rust(counts: &mut Counts) -> Done<bool> {
 
 fn lab(flavour: &str, counts: &mut Counts) -> Done<bool> {
     must(&mut command("cargo", &["build", "--quiet", "--package", "howdah"]))?;
-    let mut lab = command("python3", &[]);
-    lab.arg(root().join("lab/lab.py"))
-        .arg("test")
-        .env("HOWDAH_LAB_FLAVOUR", flavour)
-        .env("HOWDAH_BIN", target().join("debug/howdah"))
-        .env("PYTHONUNBUFFERED", "1");
-    lines(&mut lab, |line| counts.read(line))
+    tools::packages(&["python3"], &["python3", "python3-venv"])?;
+    let lab = |arguments: &[&str]| {
+        let mut lab = command("python3", &[]);
+        lab.arg(root().join("lab/lab.py"))
+            .args(arguments)
+            .env("HOWDAH_LAB_FLAVOUR", flavour)
+            .env("HOWDAH_BIN", target().join("debug/howdah"))
+            .env("PYTHONUNBUFFERED", "1");
+        lab
+    };
+    must(&mut lab(&["install"]))?;
+    let plugin = lines(&mut lab(&["plugin"]), |line| counts.read(line))?;
+    let whole = lines(&mut lab(&["test", "--up"]), |line| counts.read(line))?;
+    Ok(plugin && whole)
 }

@@ -20,7 +20,11 @@ pub fn packages(programs: &[&str], packages: &[&str]) -> Done {
         return Ok(());
     }
     if !has("apt-get") {
-        return Err(format!("{} is missing and this is no Debian: install {}", programs.join(" or "), packages.join(", ")));
+        return Err(format!(
+            "{} is missing and this is no Debian: install {}",
+            programs.join(" or "),
+            packages.join(", ")
+        ));
     }
     must(&mut command("apt-get", &["update", "-qq"]))?;
     let mut install = command("apt-get", &["install", "-y", "-qq", "--no-install-recommends"]);
@@ -36,7 +40,8 @@ pub fn vcsim() -> Done<PathBuf> {
     }
     packages(&["go"], &["golang-go", "ca-certificates"])?;
     let version = output(&mut command("go", &["env", "GOVERSION"])).unwrap_or_default();
-    let minor: u32 = version.trim().trim_start_matches("go1.").split('.').next().and_then(|n| n.parse().ok()).unwrap_or(0);
+    let minor: u32 =
+        version.trim().trim_start_matches("go1.").split('.').next().and_then(|n| n.parse().ok()).unwrap_or(0);
     let module = if minor >= 24 { VCSIM } else { VCSIM_FOR_OLD_GO };
     let mut install = command("go", &["install", module]);
     install.env("GOBIN", folder().join("bin")).env("GOFLAGS", "-mod=mod");

@@ -113,8 +113,11 @@ impl OpenStack {
 
     async fn find_all(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Result<NetworkGrant, Error> {
         let (who, project, whom) = match token {
-            Some(token) => (As::Requester(token), Some(self.verify(token).await?.project), "the requester"),
-            None => (As::Service, None, "the service"),
+            Some(token) => {
+                let project = self.verify(token).await?.project;
+                (As::Requester(token), Some(project.as_str().to_owned()), "the requester")
+            }
+            None => (As::Service, self.token().await?.project.clone(), "the service"),
         };
         let missing = |what, wish: &str, place: String| Error::NotFound { what, wish: wish.to_owned(), whom, place };
 
@@ -134,7 +137,7 @@ impl OpenStack {
         let mut security_groups = vec![];
         for group in &wish.security_groups {
             // Somebody with the role `admin` sees every project's `default`.
-            let own = project.as_ref().map(|p| ("project_id", p.as_str()));
+            let own = project.as_deref().map(|p| ("project_id", p));
             let found: GroupBody = self
                 .find(who, What::SecurityGroup, group, own)
                 .await?

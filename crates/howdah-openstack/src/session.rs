@@ -63,6 +63,8 @@ pub(crate) struct Token {
     renew_at: Option<Timestamp>,
     neutron: Result<Url, Error>,
     catalog: Vec<Service>,
+    /// The project it is scoped to.
+    pub(crate) project: Option<String>,
 }
 
 /// A request to be.
@@ -253,7 +255,8 @@ impl OpenStack {
         };
         let renew_at = self.renew_at(&info);
         tracing::debug!(user = %info.user.name, expires = ?info.expires_at, ?renew_at, "logged in to Keystone");
-        Ok(Arc::new(Token { value, renew_at, neutron, catalog: info.catalog }))
+        let project = info.project.map(|p| p.id);
+        Ok(Arc::new(Token { value, renew_at, neutron, catalog: info.catalog, project }))
     }
 
     /// A tenth of its life before the token ends, at most two minutes. Counted from when it was

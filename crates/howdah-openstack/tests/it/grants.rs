@@ -129,6 +129,9 @@ async fn an_admins_default_group_is_the_own_projects() {
     let group = grant.unwrap().security_groups[0].as_str().to_owned();
     let owner = site.world.read(|s| s.neutron.groups[&group].project.clone());
     assert_eq!(owner, site.project("demo"));
+    // So is that of the operator, who has no token and is the service, an admin.
+    let local = site.client().grant(None, &wish("data", "data-subnet", &["default"])).await.unwrap();
+    assert_eq!(local.security_groups[0].as_str(), group);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod acting;
 mod certificates;
+mod create;
 mod errors;
 mod face;
 mod oracle;

@@ -148,7 +148,11 @@ pub async fn pass(time: Duration) {
 /// Says loudly that a test needs what this machine lacks; fails where everything is required.
 pub fn skip(what: &str, advice: &str) {
     assert!(std::env::var_os("HOWDAH_REQUIRE_ALL").is_none(), "{what} is required and not there: {advice}");
-    // Tests' standard error is shown only on failure, a line to the terminal's always.
+    say(&format!("SKIPPED {what}: {advice}"));
+}
+
+/// Writes a line past the test runner, which shows a test's own output only if it failed.
+pub fn say(line: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "SKIPPED {what}: {advice}");
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -12,7 +12,7 @@ use howdah_core::traits::VCenter;
 use howdah_transport::Trust;
 use howdah_vsphere::{Client, Settings, Timeouts};
 
-use crate::site::{cluster, next, skip, until};
+use crate::site::{cluster, next, say, skip, until};
 
 /// A running vcsim; ended with the test.
 struct Vcsim {
@@ -43,7 +43,7 @@ fn program() -> Option<PathBuf> {
     let build = Command::new("go").args(["build", "-o"]).arg(&built).arg(".").current_dir(source).output().ok()?;
     let good = build.status.success();
     if !good {
-        eprintln!("vcsim cannot be built: {}", String::from_utf8_lossy(&build.stderr));
+        say(&format!("vcsim cannot be built: {}", String::from_utf8_lossy(&build.stderr)));
     }
     good.then_some(built)
 }

@@ -8,7 +8,7 @@ use howdah_core::failure::System;
 use serde_json::{Value, json};
 
 use super::login::{self, Login};
-use super::reply::{broken, gate, header, nothing, read, reply, unauthorized};
+use super::reply::{broken, gate, header, nothing, own_url, read, reply, unauthorized};
 use crate::World;
 use crate::world::keystone::{DOMAIN_ID, DOMAIN_NAME, KeystoneError, Project, Token, User};
 
@@ -70,11 +70,7 @@ impl Call<'_> {
     }
 
     fn version(&self) -> Value {
-        let known = self.world.read(|s| {
-            let own = s.keystone.catalog.iter().find(|e| e.service == "identity");
-            own.map(|e| e.url.trim_end_matches('/').trim_end_matches("/v3").to_owned())
-        });
-        let base = known.unwrap_or_else(|| format!("http://{}", self.host));
+        let base = own_url(self.world, "identity", self.host);
         json!({
             "id": "v3.14",
             "status": "stable",

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::filter::Query;
-use super::reply::{broken, gate, header, nothing, read, reply, unauthorized};
+use super::reply::{broken, gate, header, nothing, own_url, read, reply, unauthorized};
 use super::{port, quota, show};
 use crate::World;
 use crate::world::neutron::{Caller, NetworkBody, NeutronError, SubnetBody};
@@ -52,7 +52,8 @@ pub(super) async fn serve(Extract(neutron): Extract<Neutron>, request: Request) 
     let host = header(&parts.headers, "host");
     let path: Vec<&str> = parts.uri.path().split('/').filter(|p| !p.is_empty()).collect();
     let Some((&"v2.0", path)) = path.split_first() else {
-        return if path.is_empty() { versions(host) } else { absent().into_response() };
+        let own = own_url(&neutron.world, "network", host);
+        return if path.is_empty() { versions(&own) } else { absent().into_response() };
     };
     let world = &neutron.world;
     let body = read(body).await;
@@ -73,15 +74,15 @@ pub(super) async fn serve(Extract(neutron): Extract<Neutron>, request: Request) 
         query: Query::read(parts.uri.query().unwrap_or_default()),
         headers: &parts.headers,
         body,
-        url: format!("http://{host}{}", parts.uri.path()),
+        url: format!("{}{}", own_url(world, "network", host), parts.uri.path()),
         most: neutron.most,
     };
     let answer = call.answer(&parts.method, path).await.unwrap_or_else(IntoResponse::into_response);
     if lost { broken() } else { answer }
 }
 
-fn versions(host: &str) -> Response {
-    let link = json!({"rel": "self", "href": format!("http://{host}/v2.0/")});
+fn versions(own: &str) -> Response {
+    let link = json!({"rel": "self", "href": format!("{own}/v2.0/")});
     reply(200, json!({"versions": [{"id": "v2.0", "status": "CURRENT", "links": [link]}]}))
 }
 

@@ -39,6 +39,12 @@ pub(super) fn header<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
     headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
 }
 
+/// Where a service says that it is: as in the catalogue, else as it was asked.
+pub(super) fn own_url(world: &World, service: &str, host: &str) -> String {
+    let known = world.read(|s| s.keystone.catalog.iter().find(|e| e.service == service).map(|e| e.url.clone()));
+    known.map_or_else(|| format!("http://{host}"), |url| url.trim_end_matches('/').trim_end_matches("/v3").to_owned())
+}
+
 /// The 401 of Keystone, which is also that of the token check in front of Neutron.
 pub(super) fn unauthorized() -> Response {
     let mut response = KeystoneError::unauthorized().into_response();
