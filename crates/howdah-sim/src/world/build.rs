@@ -6,26 +6,26 @@ use howdah_core::facts::{Power, Tools};
 use howdah_core::ids::VmRef;
 use jiff::Timestamp;
 
-use super::bde::{AppManager, Bde, BdeDatastore, BdePool, Distro};
-use super::clock::Dice;
-use super::external::External;
-use super::faults::{Counters, Faults};
-use super::inventory::{
+use crate::world::bde::{AppManager, Bde, BdeDatastore, BdePool, Distro};
+use crate::world::clock::Dice;
+use crate::world::faults::{Counters, Faults};
+use crate::world::guest::external::External;
+use crate::world::journal::Journal;
+use crate::world::keystone::{Keystone, Project, User};
+use crate::world::neutron::{Neutron, SecurityGroup};
+use crate::world::settings::{SiteSettings, bystander_power};
+use crate::world::state::State;
+use crate::world::vcenter::inventory::{
     Backing, Compute, Datacenter, Datastore, Folder, GuestState, Host, Inventory, MoRef, Nic, Pool, PortGroup, Switch,
     Vm,
 };
-use super::journal::Journal;
-use super::keystone::{Keystone, Project, User};
-use super::neutron::{Neutron, SecurityGroup};
-use super::settings::{SiteSettings, bystander_power};
-use super::state::State;
 
 /// VMware's prefix; generated addresses have 80 to bf in the fourth byte.
 const VMWARE: [u8; 3] = [0x00, 0x50, 0x56];
 
 /// The state at the start. Networks of the settings are made by the caller's first write, since
 /// making one is an operation with rules.
-pub(super) fn state(settings: SiteSettings, now: Timestamp) -> State {
+pub(crate) fn state(settings: SiteSettings, now: Timestamp) -> State {
     let dice = Dice::new(settings.seed);
     let vc = inventory(&settings, &dice, now);
     let bde = cluster_manager(&settings, &dice, &vc);
@@ -178,7 +178,7 @@ fn template(vc: &mut Inventory, settings: &SiteSettings, dice: &Dice) -> Option<
 }
 
 /// Adds VMs of others, copies of one VM but for what tells them apart.
-pub(super) fn add_bystanders(vc: &mut Inventory, like: &Vm, dice: &Dice, count: usize, now: Timestamp) {
+pub(crate) fn add_bystanders(vc: &mut Inventory, like: &Vm, dice: &Dice, count: usize, now: Timestamp) {
     let begin = vc.bystanders;
     for index in begin..begin.saturating_add(count) {
         bystander(vc, like, dice, index, now);

@@ -2,9 +2,8 @@
 //! itself (guests booting, jobs, tasks) on the world's clock.
 //!
 //! Invariant: the lock is never held across an `.await`, and all that changes the state goes
-//! through [`World::write`]. Methods are spread over the modules by system: `power` and `nic`
-//! (vCenter's actions), `bde_ops` (the cluster manager's requests), `neutron_ops`,
-//! `keystone_ops`, `external_ops`.
+//! through [`World::write`]. Its other methods stand with the system whose requests they serve:
+//! [`vcenter`], [`bde`], [`neutron`], [`keystone`]; guests and their leases are in [`guest`].
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -17,34 +16,22 @@ use howdah_core::traits::Clock;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
-mod address;
 pub mod bde;
-mod bde_create;
-pub mod bde_error;
-mod bde_events;
-mod bde_jobs;
-mod bde_ops;
-mod bde_templates;
 mod build;
 pub mod clock;
-pub mod external;
-mod external_ops;
 pub mod faults;
-mod guest;
-pub mod inventory;
+pub mod guest;
 pub mod journal;
 pub mod keystone;
-mod keystone_ops;
-mod lease;
 pub mod neutron;
-mod neutron_ops;
-pub mod patience;
-mod port_ops;
-pub mod power;
 pub mod settings;
 pub mod state;
-pub mod vctask;
-pub mod vm_ops;
+mod timings;
+pub mod vcenter;
+
+pub use bde::error as bde_error;
+pub use guest::{external, patience};
+pub use vcenter::{inventory, power, vctask, vm_ops};
 
 use clock::{Dice, SeededEntropy, SimClock};
 use faults::Verdict;

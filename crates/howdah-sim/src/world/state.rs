@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 use howdah_core::ids::VmRef;
 use jiff::Timestamp;
 
-use super::bde::Bde;
-use super::clock::Dice;
-use super::external::External;
-use super::faults::{Counters, Faults, Inner};
-use super::inventory::{Inventory, Vm};
-use super::journal::Journal;
-use super::keystone::Keystone;
-use super::neutron::Neutron;
-use super::settings::SiteSettings;
+use crate::world::bde::Bde;
+use crate::world::clock::Dice;
+use crate::world::faults::{Counters, Faults, Inner};
+use crate::world::guest::external::External;
+use crate::world::journal::Journal;
+use crate::world::keystone::Keystone;
+use crate::world::neutron::Neutron;
+use crate::world::settings::SiteSettings;
+use crate::world::vcenter::inventory::{Inventory, Vm};
 
 /// Everything the world knows.
 #[derive(Debug)]

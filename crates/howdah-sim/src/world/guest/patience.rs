@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::settings::GuestProfile;
+use crate::world::settings::GuestProfile;
 
 /// What a client does next.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,19 +6,18 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use howdah_core::facts::Power;
 use howdah_core::ids::VmRef;
 
-use super::World;
-use super::bde::{BdeCluster, BdeNode, BdeStatus, BdeTaskStatus, NodeStatus};
-use super::clock::Span;
-use super::faults::Inner;
-use super::settings::Timings;
-use super::state::State;
+use crate::world::World;
+use crate::world::bde::{BdeCluster, BdeNode, BdeStatus, BdeTaskStatus, NodeStatus};
+use crate::world::clock::Span;
+use crate::world::faults::Inner;
+use crate::world::settings::Timings;
+use crate::world::state::State;
 
 /// What a job does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Work {
+pub(crate) enum Work {
     Create,
     Resume,
     Start,
@@ -30,7 +29,7 @@ pub(super) enum Work {
 
 /// Why a job did not get to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Stopped {
+pub(crate) enum Stopped {
     /// The appliance was restarted.
     Dead,
     /// A step failed.
@@ -43,24 +42,24 @@ pub(super) enum Stopped {
 }
 
 impl Stopped {
-    pub(super) fn failed(code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn failed(code: &'static str, message: impl Into<String>) -> Self {
         Self::Failed { code, message: message.into() }
     }
 }
 
 /// One job.
 #[derive(Clone)]
-pub(super) struct Job {
-    pub(super) world: World,
-    pub(super) cluster: String,
-    pub(super) task: i64,
+pub(crate) struct Job {
+    pub(crate) world: World,
+    pub(crate) cluster: String,
+    pub(crate) task: i64,
     life: u64,
 }
 
-pub(super) type Step<T = ()> = Result<T, Stopped>;
+pub(crate) type Step<T = ()> = Result<T, Stopped>;
 
 impl World {
-    pub(super) fn spawn_job(&self, cluster: &str, task: i64, work: Work) {
+    pub(crate) fn spawn_job(&self, cluster: &str, task: i64, work: Work) {
         let life = self.read(|s| s.bde.life);
         let job = Job { world: self.clone(), cluster: cluster.to_owned(), task, life };
         self.spawn(async move { job.run(work).await });
@@ -98,12 +97,12 @@ impl Job {
     }
 
     /// Changes the state, unless this job is dead.
-    pub(super) fn state<R>(&self, change: impl FnOnce(&mut State) -> R) -> Step<R> {
+    pub(crate) fn state<R>(&self, change: impl FnOnce(&mut State) -> R) -> Step<R> {
         self.world.write(|s| if s.bde.life == self.life { Ok(change(s)) } else { Err(Stopped::Dead) })
     }
 
     /// Changes a node.
-    pub(super) fn node(&self, name: &str, change: impl FnOnce(&mut BdeNode)) -> Step {
+    pub(crate) fn node(&self, name: &str, change: impl FnOnce(&mut BdeNode)) -> Step {
         self.state(|s| {
             if let Some(node) = s.bde.clusters.get_mut(&self.cluster).and_then(|c| c.node_mut(name)) {
                 change(node);
@@ -112,20 +111,20 @@ impl Job {
     }
 
     /// Takes some time of the settings.
-    pub(super) async fn pause(&self, span: impl FnOnce(&Timings) -> Span, subject: &str) -> Step {
+    pub(crate) async fn pause(&self, span: impl FnOnce(&Timings) -> Span, subject: &str) -> Step {
         let span = self.world.read(|s| span(&s.settings.timings));
         let time = self.world.dice().span(span, "job", &format!("{}/{subject}", self.cluster));
         self.rest(time).await
     }
 
     /// Takes some time.
-    pub(super) async fn rest(&self, time: Duration) -> Step {
+    pub(crate) async fn rest(&self, time: Duration) -> Step {
         self.world.sleep(time).await;
         if self.world.read(|s| s.bde.life) == self.life { Ok(()) } else { Err(Stopped::Dead) }
     }
 
     /// So many of so many steps are done.
-    pub(super) fn progress(&self, done: f64, of: f64) -> Step {
+    pub(crate) fn progress(&self, done: f64, of: f64) -> Step {
         self.state(|s| {
             if let Some(task) = s.bde.tasks.get_mut(&self.task) {
                 task.progress = (done / of).clamp(0.0, 1.0).max(task.progress);
@@ -134,102 +133,17 @@ impl Job {
     }
 
     /// Looks at the cluster.
-    pub(super) fn look<R: Default>(&self, look: impl FnOnce(&State, &BdeCluster) -> R) -> R {
+    pub(crate) fn look<R: Default>(&self, look: impl FnOnce(&State, &BdeCluster) -> R) -> R {
         self.world.read(|s| s.bde.clusters.get(&self.cluster).map(|c| look(s, c)).unwrap_or_default())
     }
 
     /// Nodes with their VMs, as far as they have one.
-    pub(super) fn vms(&self) -> Vec<(String, VmRef)> {
+    pub(crate) fn vms(&self) -> Vec<(String, VmRef)> {
         self.look(|_, c| c.nodes().filter_map(|n| Some((n.name.clone(), n.vm.clone()?))).collect())
     }
 
-    async fn start(&self) -> Step {
-        let vms = self.vms();
-        let on = vms.iter().map(|(name, vm)| self.power_on_and_wait(name, vm));
-        let ended: Vec<Step> = join_all(on).await;
-        ended.into_iter().find(|e| *e == Err(Stopped::Dead)).unwrap_or(Ok(()))?;
-        self.progress(1.0, 3.0)?;
-        self.verify_nodes()?;
-        self.pause(|t| t.services, "start").await?;
-        self.progress(2.0, 3.0)?;
-        for (name, _) in vms {
-            self.node(&name, |n| n.status = NodeStatus::ServiceReady)?;
-        }
-        Ok(())
-    }
-
-    async fn stop(&self) -> Step {
-        self.pause(|t| t.services, "stop").await?;
-        self.progress(1.0, 2.0)?;
-        let off = self.vms().into_iter().map(|(name, vm)| async move {
-            self.pause(|t| t.shutdown, &format!("{name}/shutdown")).await?;
-            // It may be off already: somebody else was quicker.
-            let _ = self.world.power_off_now(&vm);
-            Ok(())
-        });
-        join_all(off).await.into_iter().collect::<Step>()
-    }
-
-    async fn delete(&self) -> Step {
-        self.pause(|t| t.services, "delete").await?;
-        self.progress(1.0, 4.0)?;
-        // Whatever is in the cluster's folder, VMs that no node knows of among them.
-        let vms = self.look(|s, c| {
-            let below = c.folder.as_deref().map(|f| s.vc.vms_below(f)).unwrap_or_default();
-            below.into_iter().filter_map(|v| Some((s.vm(&v)?.name.clone(), v))).collect()
-        });
-        self.destroy(vms).await?;
-        self.progress(3.0, 4.0)
-    }
-
-    /// Destroys VMs, those that are on after switching them off.
-    pub(super) async fn destroy(&self, vms: Vec<(String, VmRef)>) -> Step {
-        let gone = vms.into_iter().map(|(name, vm)| async move {
-            self.node(&name, |n| n.action = Some("Destroying VM".to_owned()))?;
-            if self.world.read(|s| s.vm(&vm).is_some_and(|v| v.power == Power::On)) {
-                self.pause(|t| t.power, &format!("{name}/off")).await?;
-                let _ = self.world.power_off_now(&vm);
-            }
-            self.pause(|t| t.destroy, &format!("{name}/destroy")).await?;
-            let _ = self.world.destroy_now(&vm);
-            Ok(())
-        });
-        join_all(gone).await.into_iter().collect()
-    }
-
-    async fn shrink(&self, group: &str) -> Step {
-        let surplus: Vec<String> = self.look(|_, c| {
-            let found = c.groups.iter().find(|g| g.request.name == group);
-            let keep = found.map_or(0, |g| usize::try_from(g.request.count).unwrap_or(usize::MAX));
-            found.into_iter().flat_map(|g| g.nodes.iter().skip(keep)).map(|n| n.name.clone()).collect()
-        });
-        for name in surplus.into_iter().rev() {
-            self.pause(|t| t.services, &format!("{name}/decommission")).await?;
-            let vm: Vec<_> = self.vms().into_iter().filter(|(n, _)| *n == name).collect();
-            self.destroy(vm).await?;
-            self.state(|s| {
-                for group in s.bde.clusters.get_mut(&self.cluster).into_iter().flat_map(|c| &mut c.groups) {
-                    group.nodes.retain(|n| n.name != name);
-                }
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Resume begins by deleting the nodes whose VM is missing, off, or without an address.
-    async fn delete_bad_nodes(&self) -> Step {
-        let bad = self.look(|s, c| {
-            let is_bad = |vm: &VmRef| s.vm(vm).is_none_or(|v| v.power != Power::On || !v.has_reported_address());
-            c.nodes()
-                .filter_map(|n| Some((n.name.clone(), n.vm.clone()?)))
-                .filter(|(_, vm)| is_bad(vm))
-                .collect::<Vec<_>>()
-        });
-        self.destroy(bad).await
-    }
-
     /// Every node must have its addresses.
-    pub(super) fn verify_nodes(&self) -> Step {
+    pub(crate) fn verify_nodes(&self) -> Step {
         let missing = self.state(|s| {
             let stamp = s.now;
             let mut missing = Vec::new();
@@ -254,7 +168,7 @@ impl Job {
     }
 
     /// Installs the software on all nodes.
-    pub(super) async fn provision(&self, nodes: &[String]) -> Step {
+    pub(crate) async fn provision(&self, nodes: &[String]) -> Step {
         let each = nodes.iter().map(|name| async move {
             self.node(name, |n| n.action = Some("Setting password".to_owned()))?;
             self.pause(|t| t.password, &format!("{name}/password")).await?;

@@ -1,5 +1,7 @@
 //! Keystone's tables as plain data, tokens and application credentials among them.
 
+mod tokens;
+
 use std::collections::BTreeMap;
 
 use howdah_core::failure::{ErrorKind, RemoteError, System};

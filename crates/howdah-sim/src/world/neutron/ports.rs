@@ -4,16 +4,14 @@
 //! one place, [`State::binds`].
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use howdah_core::ids::Mac;
-use uuid::Uuid;
 
-use super::World;
-use super::neutron::{Caller, NeutronError, NeutronPort, PortBody, PortUpdate};
-use super::settings::NetworkBackend;
-use super::state::State;
+use crate::world::World;
+use crate::world::neutron::{Caller, NeutronError, NeutronPort, PortBody, PortUpdate};
+use crate::world::settings::NetworkBackend;
+use crate::world::state::State;
 
 type Answer<T> = Result<T, NeutronError>;
 
@@ -179,7 +177,7 @@ impl State {
     }
 
     /// When DHCP knows of a port that is made now: the agents are told one by one.
-    fn binding_at(&self, mac: Mac, place: usize) -> jiff::Timestamp {
+    pub(super) fn binding_at(&self, mac: Mac, place: usize) -> jiff::Timestamp {
         let each = self.dice.span(self.settings.timings.dhcp_binding, "dhcp_binding", &mac.to_string());
         let places = u32::try_from(place + 1).unwrap_or(u32::MAX);
         let all = if self.settings.backend == NetworkBackend::Ml2 { each.saturating_mul(places) } else { each };
@@ -201,7 +199,7 @@ impl State {
         self.neutron.ports.values().filter(|p| p.project == project).count() as u64
     }
 
-    fn port_mac(&self, network: &str, wish: Option<Mac>) -> Answer<Mac> {
+    pub(super) fn port_mac(&self, network: &str, wish: Option<Mac>) -> Answer<Mac> {
         let Some(mac) = wish else {
             let draw = |n: u64| {
                 self.dice.mac([0xfa, 0x16, 0x3e], 0, 0xff, "neutron-mac", &(self.neutron.next + n).to_string())
@@ -232,87 +230,6 @@ impl State {
         }
     }
 
-    fn any_subnet(&self, network: &str) -> Vec<(Option<String>, Option<IpAddr>)> {
-        let first =
-            self.neutron.subnets.values().filter(|n| n.network == network).min_by_key(|n| (n.created, n.id.clone()));
-        first.map(|n| (Some(n.id.clone()), None)).into_iter().collect()
-    }
-
-    fn allocate(
-        &mut self,
-        network: &str,
-        port: &str,
-        wishes: &[(Option<String>, Option<IpAddr>)],
-    ) -> Answer<Vec<(String, IpAddr)>> {
-        let mut got: Vec<(String, IpAddr)> = Vec::new();
-        for (subnet, address) in wishes {
-            let one = self.pick(network, subnet.as_deref(), *address);
-            match one {
-                Ok((subnet, address)) => {
-                    self.neutron.by_address.insert((subnet.clone(), address), port.to_owned());
-                    got.push((subnet, address));
-                }
-                Err(e) => {
-                    self.release(&got);
-                    return Err(e);
-                }
-            }
-        }
-        Ok(got)
-    }
-
-    fn pick(&self, network: &str, subnet: Option<&str>, address: Option<IpAddr>) -> Answer<(String, IpAddr)> {
-        let subnets = self.neutron.subnets.values().filter(|n| n.network == network);
-        let fits = |n: &&super::neutron::NeutronSubnet| match (subnet, address) {
-            (Some(id), _) => n.id == id,
-            (None, Some(a)) => n.cidr.contains(a),
-            (None, None) => true,
-        };
-        let Some(found) = subnets.into_iter().find(fits) else {
-            return Err(match subnet {
-                Some(id) if self.neutron.subnets.contains_key(id) => NeutronError::new(
-                    "InvalidInput",
-                    400,
-                    format!(
-                        "Invalid input for operation: Failed to create port on network {network}, because fixed_ips included invalid subnet {id}."
-                    ),
-                ),
-                Some(id) => NeutronError::not_found("Subnet", id),
-                None => NeutronError::new(
-                    "InvalidIpForNetwork",
-                    400,
-                    "IP address is not a valid IP for any of the subnets on the specified network.",
-                ),
-            });
-        };
-        let Some(address) = address else {
-            let free = self.neutron.free_address(found);
-            let used_up = || {
-                NeutronError::new(
-                    "IpAddressGenerationFailure",
-                    409,
-                    format!("No more IP addresses available on network {network}."),
-                )
-            };
-            return free.map(|a| (found.id.clone(), a)).ok_or_else(used_up);
-        };
-        if !found.cidr.contains(address) {
-            let says = format!("IP address {address} is not a valid IP for the specified subnet.");
-            return Err(NeutronError::new("InvalidIpForSubnet", 400, says));
-        }
-        if self.neutron.by_address.contains_key(&(found.id.clone(), address)) {
-            let says = format!("IP address {address} already allocated in subnet {}", found.id);
-            return Err(NeutronError::new("IpAddressAlreadyAllocated", 409, says));
-        }
-        Ok((found.id.clone(), address))
-    }
-
-    fn release(&mut self, addresses: &[(String, IpAddr)]) {
-        for held in addresses {
-            self.neutron.by_address.remove(held);
-        }
-    }
-
     /// Removes a port, if it is there. A guest keeps the lease that it has.
     pub(crate) fn drop_port(&mut self, id: &str) {
         let Some(port) = self.neutron.ports.remove(id) else {
@@ -322,7 +239,7 @@ impl State {
         self.forget_mac(port.mac, id);
     }
 
-    fn forget_mac(&mut self, mac: Mac, port: &str) {
+    pub(super) fn forget_mac(&mut self, mac: Mac, port: &str) {
         if let Some(ids) = self.neutron.by_mac.get_mut(&mac) {
             ids.retain(|p| p != port);
             if ids.is_empty() {
@@ -331,86 +248,11 @@ impl State {
         }
     }
 
-    fn change_port(&mut self, id: &str, update: &PortUpdate, caller: &Caller) -> Answer<NeutronPort> {
-        let before = self.visible_port(id, caller)?.clone();
-        self.check_update(&before, update, caller)?;
-        let mut port = before.clone();
-        if let Some(mac) = update.mac.filter(|m| *m != before.mac) {
-            port.mac = self.port_mac(&before.network, Some(mac))?;
-            self.forget_mac(before.mac, id);
-            self.neutron.by_mac.entry(mac).or_default().push(id.to_owned());
-        }
-        if let Some(wishes) = &update.fixed_ips {
-            self.release(&before.fixed_ips);
-            match self.allocate(&before.network, id, wishes) {
-                Ok(got) => port.fixed_ips = got,
-                Err(e) => {
-                    for held in before.fixed_ips {
-                        self.neutron.by_address.insert(held, id.to_owned());
-                    }
-                    return Err(e);
-                }
-            }
-        }
-        let set = |old: &mut String, new: &Option<String>| {
-            if let Some(new) = new {
-                new.clone_into(old);
-            }
-        };
-        set(&mut port.name, &update.name);
-        set(&mut port.device_owner, &update.device_owner);
-        set(&mut port.device_id, &update.device_id);
-        set(&mut port.description, &update.description);
-        set(&mut port.host, &update.host);
-        port.security_groups = update.security_groups.clone().unwrap_or(port.security_groups);
-        port.port_security = update.port_security.unwrap_or(port.port_security);
-        port.admin_up = update.admin_up.unwrap_or(port.admin_up);
-        self.rebind(&before, &mut port, update);
-        port.revision += 1;
-        port.updated = self.now;
-        self.neutron.ports.insert(id.to_owned(), port.clone());
-        Ok(port)
-    }
-
-    fn check_update(&self, before: &NeutronPort, update: &PortUpdate, caller: &Caller) -> Answer<()> {
-        if let Some(seen) = update.if_revision.filter(|r| *r != before.revision) {
-            let says = format!("Constrained to {seen}, but current revision is {}", before.revision);
-            return Err(NeutronError::new("RevisionNumberConstraintFailed", 412, says));
-        }
-        if (update.mac.is_some() || update.host.is_some()) && !caller.admin {
-            return Err(NeutronError::policy("(rule:update_port and rule:update_port:mac_address)"));
-        }
-        let nsx_v = self.settings.backend == NetworkBackend::NsxV;
-        if nsx_v && update.fixed_ips.is_some() && update.device_owner.is_some() {
-            return Err(NeutronError::bad_request(
-                "port",
-                "Changing fixed ips and device owner together is not supported.",
-            ));
-        }
-        let unknown = update.security_groups.iter().flatten().find(|g| !self.neutron.groups.contains_key(*g));
-        unknown.map_or(Ok(()), |g| Err(NeutronError::not_found("Security group", g)))
-    }
-
-    /// What an update does to the DHCP binding and to NSX-v's index of the card.
-    fn rebind(&self, before: &NeutronPort, port: &mut NeutronPort, update: &PortUpdate) {
-        let moved = before.mac != port.mac || before.fixed_ips != port.fixed_ips;
-        port.binding = match (self.binds(&port.device_owner), before.binding) {
-            (false, _) => None,
-            (true, Some(at)) if !moved => Some(at),
-            (true, _) => Some(self.binding_at(port.mac, 0)),
-        };
-        if self.settings.backend != NetworkBackend::NsxV {
-            return;
-        }
-        if before.device_id != port.device_id {
-            port.vnic_index = None;
-        }
-        // Only what the port was *before* this call counts; otherwise nothing happens, with a 200.
-        let compute = before.device_owner.starts_with("compute:") && before.device_id.parse::<Uuid>().is_ok();
-        if let Some(index) = update.vnic_index
-            && compute
-        {
-            port.vnic_index = index;
-        }
+    /// How long a create of these ports takes.
+    pub(crate) fn ports_take(&self, ports: &[PortBody]) -> Duration {
+        let each = self.settings.timings.port_create;
+        let draw =
+            |p: &PortBody| self.dice.span(each, "port_create", &p.mac.map_or_else(String::new, |m| m.to_string()));
+        ports.iter().map(draw).sum()
     }
 }

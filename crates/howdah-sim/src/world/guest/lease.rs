@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use super::inventory::{Nic, Vm};
-use super::neutron::NeutronPort;
-use super::settings::NetworkBackend;
-use super::state::State;
+use crate::world::neutron::NeutronPort;
+use crate::world::settings::NetworkBackend;
+use crate::world::state::State;
+use crate::world::vcenter::inventory::{Nic, Vm};
 
 impl State {
     /// The port that a card's requests are answered from: same network, same address on the
@@ -34,7 +34,7 @@ impl State {
     pub fn is_attached(&self, vm: &Vm, nic: &Nic, port: &NeutronPort) -> bool {
         match self.settings.backend {
             NetworkBackend::NsxV => {
-                let index = u32::try_from(nic.key - super::inventory::FIRST_NIC).ok();
+                let index = u32::try_from(nic.key - crate::world::vcenter::inventory::FIRST_NIC).ok();
                 port.vnic_index == index && port.device_id == vm.instance_uuid.to_string()
             }
             NetworkBackend::NsxT => nic.external_id.as_deref() == Some(&port.id),

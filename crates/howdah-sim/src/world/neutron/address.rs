@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::neutron::{Cidr, Neutron, NeutronSubnet};
+use crate::world::neutron::{Cidr, Neutron, NeutronSubnet};
 
 fn number(address: IpAddr) -> u128 {
     match address {
@@ -100,7 +100,7 @@ impl Neutron {
     }
 
     /// The lowest address of a subnet's pools that nobody holds.
-    pub(super) fn free_address(&self, subnet: &NeutronSubnet) -> Option<IpAddr> {
+    pub(crate) fn free_address(&self, subnet: &NeutronSubnet) -> Option<IpAddr> {
         for (from, to) in &subnet.pools {
             let mut next = number(*from);
             let taken = self.by_address.range((subnet.id.clone(), *from)..=(subnet.id.clone(), *to));

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::World;
-use super::keystone::{KeystoneError, Method, Token};
-use super::neutron::Caller;
-use super::state::State;
+use crate::world::World;
+use crate::world::keystone::{KeystoneError, Method, Token};
+use crate::world::neutron::Caller;
+use crate::world::state::State;
 
 impl World {
     /// Issues a token. `project` is an id or a name; none: an unscoped token, or the application
@@ -65,7 +65,7 @@ impl State {
                 (old.user.clone(), None, None, methods)
             }
             Method::AppCredential { credential, user, secret } => {
-                let named = |c: &&super::keystone::AppCredential| {
+                let named = |c: &&crate::world::keystone::AppCredential| {
                     let owner = user.as_deref().and_then(|u| self.keystone.user(u));
                     c.id == *credential || (c.name == *credential && owner.is_some_and(|u| u.id == c.user))
                 };

@@ -7,10 +7,10 @@ use howdah_core::facts::{Power, Tools};
 use howdah_core::ids::VmRef;
 use tokio::sync::watch;
 
-use super::World;
-use super::external::{GuestChange, GuestEvent};
-use super::settings::GuestMode;
-use super::state::State;
+use crate::world::World;
+use crate::world::guest::external::{GuestChange, GuestEvent};
+use crate::world::settings::GuestMode;
+use crate::world::state::State;
 
 impl World {
     /// A VM's signal: it moves when its boot ends, a link changes or a lease comes.

@@ -10,12 +10,12 @@ use howdah_core::facts::{Power, Tools};
 use howdah_core::ids::VmRef;
 use tokio::sync::watch;
 
-use super::World;
-use super::faults::Inner;
-use super::inventory::{GuestState, Vm};
-use super::patience::{Patience, Step};
-use super::settings::{GuestMode, GuestProfile};
-use super::state::State;
+use crate::world::World;
+use crate::world::faults::Inner;
+use crate::world::guest::patience::{Patience, Step};
+use crate::world::settings::{GuestMode, GuestProfile};
+use crate::world::state::State;
+use crate::world::vcenter::inventory::{GuestState, Vm};
 
 /// One boot of one VM.
 #[derive(Clone)]

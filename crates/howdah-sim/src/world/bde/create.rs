@@ -6,13 +6,13 @@ use std::time::Duration;
 use futures::future::join_all;
 use howdah_core::ids::VmRef;
 
-use super::bde::NodeStatus;
-use super::bde_jobs::{Job, Step, Stopped};
-use super::clock::Span;
-use super::faults::Inner;
-use super::inventory::{Backing, FIRST_NIC};
-use super::state::State;
-use super::vm_ops::{CloneSpec, NicChange, NicOperation, Reconfigure};
+use crate::world::bde::NodeStatus;
+use crate::world::bde::jobs::{Job, Step, Stopped};
+use crate::world::clock::Span;
+use crate::world::faults::Inner;
+use crate::world::state::State;
+use crate::world::vcenter::inventory::{Backing, FIRST_NIC};
+use crate::world::vcenter::vm_ops::{CloneSpec, NicChange, NicOperation, Reconfigure};
 
 /// Steps of a create.
 const STEPS: f64 = 15.0;
@@ -33,7 +33,7 @@ struct Plan {
 
 impl Job {
     /// Makes the nodes that have no VM, and installs the software on them.
-    pub(super) async fn create(&self) -> Step {
+    pub(crate) async fn create(&self) -> Step {
         let turn = {
             let turns = self.world.turns();
             let wait = turns.acquire_owned();
@@ -47,7 +47,7 @@ impl Job {
         };
         self.pause(|t| t.plan, "plan").await?;
         self.progress(1.0, STEPS)?;
-        self.state(|s| s.bde.clusters.get_mut(&self.cluster).map(super::bde::BdeCluster::plan_nodes))?;
+        self.state(|s| s.bde.clusters.get_mut(&self.cluster).map(crate::world::bde::BdeCluster::plan_nodes))?;
         let plans = self.plans();
         for plan in &plans {
             self.node(&plan.node, |n| n.action = Some("Cloning VM".to_owned()))?;
@@ -226,13 +226,13 @@ impl Job {
     }
 
     fn reconfigure(&self, vm: &VmRef, change: &Reconfigure) -> Step {
-        let failed = |e: super::vctask::VcFault| Stopped::failed("VC.CONFIG_VM_FAILED", e.message);
+        let failed = |e: crate::world::vcenter::vctask::VcFault| Stopped::failed("VC.CONFIG_VM_FAILED", e.message);
         self.world.reconfigure_now(vm, change).map_err(failed)
     }
 
     /// Powers a node on and waits for its addresses. Running out of time is not an error here:
     /// the check of all nodes that follows is what fails.
-    pub(super) async fn power_on_and_wait(&self, node: &str, vm: &VmRef) -> Step {
+    pub(crate) async fn power_on_and_wait(&self, node: &str, vm: &VmRef) -> Step {
         self.pause(|t| t.power, &format!("{node}/on")).await?;
         if self.state(|s| s.fails(Inner::PowerOn, node))? {
             let says = format!("Cannot power on VM {node}: a fault was injected here.");
@@ -271,7 +271,7 @@ impl State {
     }
 
     fn nic_changes(&self, cluster: &str) -> Result<Vec<NicChange>, String> {
-        let networks = self.bde.clusters.get(cluster).map(super::bde::BdeCluster::networks).unwrap_or_default();
+        let networks = self.bde.clusters.get(cluster).map(crate::world::bde::BdeCluster::networks).unwrap_or_default();
         let mut changes = Vec::new();
         for (index, name) in networks.iter().enumerate() {
             let group = self.bde.networks.get(name).map(|n| n.port_group.clone()).unwrap_or_default();
@@ -285,7 +285,7 @@ impl State {
 
     /// What the guest is told about its cards.
     fn machine_id(&self, cluster: &str) -> String {
-        let networks = self.bde.clusters.get(cluster).map(super::bde::BdeCluster::networks).unwrap_or_default();
+        let networks = self.bde.clusters.get(cluster).map(crate::world::bde::BdeCluster::networks).unwrap_or_default();
         let nics: Vec<_> = networks
             .iter()
             .filter_map(|n| self.bde.networks.get(n))

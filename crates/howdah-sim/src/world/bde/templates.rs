@@ -1,7 +1,7 @@
 //! Node groups for a create that names none: the cluster manager's own templates.
 
-use super::bde::{Distro, GroupRequest};
-use super::bde_error::BdeError;
+use crate::world::bde::error::BdeError;
+use crate::world::bde::{Distro, GroupRequest};
 
 fn group(name: &str, count: u32, size: &str, ha: bool, roles: &[&str]) -> GroupRequest {
     let mut group = GroupRequest::new(name, roles, count);
@@ -14,7 +14,7 @@ fn group(name: &str, count: u32, size: &str, ha: bool, roles: &[&str]) -> GroupR
 ///
 /// # Errors
 /// If the manager ships no such template: an internal error, as it answers itself.
-pub(super) fn groups(distro: &Distro, kind: &str) -> Result<Vec<GroupRequest>, BdeError> {
+pub(crate) fn groups(distro: &Distro, kind: &str) -> Result<Vec<GroupRequest>, BdeError> {
     let zookeeper = || group("zookeeper", 3, "SMALL", true, &["zookeeper"]);
     match (distro.vendor.as_str(), kind) {
         ("MESOS", "DEFAULT") => Ok(vec![

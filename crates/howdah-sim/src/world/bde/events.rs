@@ -6,9 +6,9 @@ use std::time::Duration;
 use howdah_core::facts::Power;
 use howdah_core::ids::VmRef;
 
-use super::World;
-use super::bde::{BdeNode, NodeStatus};
-use super::state::State;
+use crate::world::World;
+use crate::world::bde::{BdeNode, NodeStatus};
+use crate::world::state::State;
 
 impl World {
     /// Waits for the addresses of a VM that was powered on, as the manager does: every ten
@@ -83,7 +83,8 @@ impl State {
         let mut seen = std::collections::BTreeMap::new();
         for name in networks.into_iter().flatten() {
             let Some(network) = self.bde.networks.get(&name) else { continue };
-            let on_it = |n: &&super::inventory::Nic| self.vc.network_name(&n.backing) == network.port_group;
+            let on_it =
+                |n: &&crate::world::vcenter::inventory::Nic| self.vc.network_name(&n.backing) == network.port_group;
             let address = found.nics.iter().find(on_it).and_then(|n| n.reported.iter().find(|a| a.is_ipv4()));
             match address {
                 Some(address) => seen.insert(name, *address),

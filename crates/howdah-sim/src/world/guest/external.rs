@@ -5,7 +5,7 @@ use howdah_core::ids::{Mac, VmRef};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::settings::GuestProfile;
+use crate::world::settings::GuestProfile;
 
 /// What happened to a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

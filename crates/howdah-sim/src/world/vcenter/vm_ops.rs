@@ -1,4 +1,4 @@
-//! vCenter's other operations on VMs: tasks as such, reconfigure, clone, destroy.
+//! vCenter's other operations on VMs: reconfigure, clone, destroy.
 
 use std::collections::BTreeMap;
 
@@ -6,62 +6,14 @@ use howdah_core::facts::{Power, Tools};
 use howdah_core::ids::{Mac, VmRef};
 use uuid::Uuid;
 
-use super::World;
-use super::external::GuestChange;
-use super::faults::Inner;
-use super::inventory::{Backing, GuestState, MoRef, Nic, Vm};
-use super::state::State;
-use super::vctask::{VcFault, VcTask, VcTaskState};
+use crate::world::World;
+use crate::world::state::State;
+use crate::world::vcenter::inventory::{GuestState, MoRef, Vm};
+use crate::world::vcenter::vctask::VcFault;
 
 type Done<T = ()> = Result<T, VcFault>;
 
-/// What is done to a card.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NicOperation {
-    /// A new card; its key is vCenter's choice.
-    Add,
-    /// Changes the card with the key.
-    Edit,
-    /// Takes it away.
-    Remove,
-}
-
-/// A change of a card: fields left `None` stay.
-#[derive(Debug, Clone)]
-pub struct NicChange {
-    /// What is done.
-    pub operation: NicOperation,
-    /// Device key.
-    pub key: i32,
-    /// `macAddress`, with `addressType` manual.
-    pub mac: Option<Mac>,
-    /// Backing.
-    pub backing: Option<Backing>,
-    /// `connectable.connected`.
-    pub connected: Option<bool>,
-    /// `connectable.startConnected`.
-    pub start_connected: Option<bool>,
-    /// `connectable.allowGuestControl`.
-    pub allow_guest_control: Option<bool>,
-    /// `externalId`.
-    pub external_id: Option<String>,
-}
-
-impl NicChange {
-    /// A change of the card with this key that changes nothing yet.
-    pub const fn edit(key: i32) -> Self {
-        Self {
-            operation: NicOperation::Edit,
-            key,
-            mac: None,
-            backing: None,
-            connected: None,
-            start_connected: None,
-            allow_guest_control: None,
-            external_id: None,
-        }
-    }
-}
+pub use crate::world::vcenter::nic::{NicChange, NicOperation};
 
 /// A reconfiguration.
 #[derive(Debug, Clone, Default)]
@@ -106,57 +58,6 @@ pub struct CloneSpec {
 }
 
 impl World {
-    /// Starts a task on a VM that takes a power operation's time.
-    pub(super) fn vm_task(
-        &self,
-        vm: &VmRef,
-        method: &'static str,
-        work: impl FnOnce() -> Done + Send + 'static,
-    ) -> Done<String> {
-        let span = self.read(|s| s.settings.timings.power);
-        self.task_taking(vm, method, span, move || work().map(|()| None))
-    }
-
-    fn task_taking(
-        &self,
-        vm: &VmRef,
-        method: &'static str,
-        span: super::clock::Span,
-        work: impl FnOnce() -> Done<Option<String>> + Send + 'static,
-    ) -> Done<String> {
-        let (key, name) = self.write(|s| {
-            let found = s.vm(vm).ok_or_else(|| VcFault::not_found(vm.as_str()))?;
-            let name = found.name.clone();
-            Ok((s.new_task(method, vm.as_str(), &name), name))
-        })?;
-        let (world, task) = (self.clone(), key.clone());
-        let time = self.dice().span(span, method, &key);
-        self.spawn(async move {
-            world.write(|s| s.start_task(&task));
-            world.sleep(time).await;
-            let outcome = if world.write(|s| s.fails(Inner::Task, &name)) {
-                Err(VcFault::new("GenericVmConfigFault", "A fault was injected here."))
-            } else {
-                work()
-            };
-            world.write(|s| s.end_task(&task, outcome));
-        });
-        Ok(key)
-    }
-
-    /// Ends when a task has ended, with what it made or why it failed.
-    ///
-    /// # Errors
-    /// As the task.
-    pub async fn task_end(&self, key: &str) -> Done<Option<String>> {
-        self.wait_until(|s| s.vc.tasks.get(key).is_none_or(|t| t.state.is_final())).await;
-        self.read(|s| match s.vc.tasks.get(key) {
-            Some(VcTask { error: Some(fault), .. }) => Err(fault.clone()),
-            Some(task) => Ok(task.result.clone()),
-            None => Err(VcFault::not_found(key)),
-        })
-    }
-
     /// `ReconfigVM_Task`.
     ///
     /// # Errors
@@ -235,56 +136,6 @@ impl World {
 }
 
 impl State {
-    fn new_task(&mut self, method: &'static str, entity: &str, entity_name: &str) -> String {
-        let key = self.vc.new_ref("task");
-        let task = VcTask {
-            key: key.clone(),
-            method,
-            entity: entity.to_owned(),
-            entity_name: entity_name.to_owned(),
-            state: VcTaskState::Queued,
-            progress: None,
-            error: None,
-            result: None,
-            queued: self.now,
-            started: None,
-            completed: None,
-            revision: self.revision,
-        };
-        self.vc.tasks.insert(key.clone(), task);
-        key
-    }
-
-    fn start_task(&mut self, key: &str) {
-        let (now, revision) = (self.now, self.revision);
-        if let Some(task) = self.vc.tasks.get_mut(key) {
-            task.state = VcTaskState::Running;
-            task.started = Some(now);
-            task.progress = Some(0);
-            task.revision = revision;
-        }
-    }
-
-    fn end_task(&mut self, key: &str, outcome: Done<Option<String>>) {
-        let (now, revision) = (self.now, self.revision);
-        let Some(task) = self.vc.tasks.get_mut(key) else {
-            return;
-        };
-        task.completed = Some(now);
-        task.progress = None;
-        task.revision = revision;
-        match outcome {
-            Ok(result) => {
-                task.state = VcTaskState::Success;
-                task.result = result;
-            }
-            Err(fault) => {
-                task.state = VcTaskState::Error;
-                task.error = Some(fault);
-            }
-        }
-    }
-
     fn name_free(&self, folder: &str, name: &str) -> Done {
         let children = self.vc.folders.get(folder).into_iter().flat_map(|f| &f.children);
         let mut vms = children.filter_map(|c| self.vc.vms.get(&VmRef::new(c.clone())));
@@ -341,7 +192,7 @@ impl State {
     }
 
     /// An address that vCenter has never given.
-    fn generated_mac(&self, subject: &str) -> Mac {
+    pub(super) fn generated_mac(&self, subject: &str) -> Mac {
         let draw = |n: u32| self.dice.mac([0x00, 0x50, 0x56], 0x80, 0xbf, "mac", &format!("{subject}#{n}"));
         (0..).map(draw).find(|m| !self.vc.macs.contains(m)).unwrap_or(Mac::new([0; 6]))
     }
@@ -375,67 +226,5 @@ impl State {
         self.vc.macs.extend(copy.nics.iter().map(|n| n.mac));
         self.change_vm(vm, |v| *v = Vm { revision: v.revision, ..copy });
         Ok(links)
-    }
-
-    fn change_nic(&mut self, vm: &mut Vm, change: &NicChange) -> Done<Option<(i32, bool)>> {
-        match change.operation {
-            NicOperation::Remove => {
-                let before = vm.nics.len();
-                vm.nics.retain(|n| n.key != change.key);
-                if vm.nics.len() == before {
-                    return Err(VcFault::invalid_argument("configSpec.deviceChange"));
-                }
-                return Ok(None);
-            }
-            NicOperation::Add => {
-                let index = (0..10).find(|i| vm.nic(super::inventory::FIRST_NIC + i).is_none());
-                let index = index.ok_or_else(|| VcFault::invalid_argument("configSpec.deviceChange"))?;
-                let mac = self.generated_mac(&format!("{}/{index}/{}", vm.instance_uuid, vm.change_version));
-                let backing = change.backing.clone().ok_or_else(|| VcFault::invalid_argument("device.backing"))?;
-                let mut nic = Nic::new(index, mac, backing);
-                nic.connected = vm.power == Power::On;
-                vm.nics.push(nic);
-            }
-            NicOperation::Edit => {}
-        }
-        let key = if change.operation == NicOperation::Add { vm.nics.last().map_or(0, |n| n.key) } else { change.key };
-        let on = vm.power == Power::On;
-        if let Some(backing) = &change.backing {
-            self.check_backing(backing)?;
-        }
-        let nic = vm.nic_mut(key).ok_or_else(|| VcFault::invalid_argument("configSpec.deviceChange"))?;
-        if let Some(mac) = change.mac {
-            nic.mac_manual |= mac != nic.mac;
-            nic.mac = mac;
-        }
-        if let Some(backing) = &change.backing {
-            nic.backing = backing.clone();
-        }
-        nic.start_connected = change.start_connected.unwrap_or(nic.start_connected);
-        nic.allow_guest_control = change.allow_guest_control.unwrap_or(nic.allow_guest_control);
-        if let Some(id) = &change.external_id {
-            nic.external_id = Some(id.clone()).filter(|i| !i.is_empty());
-        }
-        match change.connected {
-            Some(link) if on && link != nic.connected => {
-                nic.connected = link;
-                Ok(Some((key, link)))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    fn check_backing(&self, backing: &Backing) -> Done {
-        let known = match backing {
-            Backing::PortGroup { key, .. } => self.vc.port_groups.contains_key(key),
-            Backing::Opaque(id) => self.vc.opaque.values().any(|o| o.opaque_id == *id),
-            Backing::Standard(_) => true,
-        };
-        if known { Ok(()) } else { Err(VcFault::invalid_argument("deviceChange.device.backing")) }
-    }
-
-    /// Tells whoever runs the DHCP clients that a link changed.
-    fn announce_link(&mut self, vm: &VmRef, nic: i32, up: bool) {
-        self.announce_nic(vm, nic, if up { GuestChange::LinkUp } else { GuestChange::LinkDown }, 0.0);
     }
 }

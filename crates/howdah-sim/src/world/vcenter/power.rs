@@ -6,12 +6,12 @@
 use howdah_core::facts::{Power, Tools};
 use howdah_core::ids::VmRef;
 
-use super::World;
-use super::external::GuestChange;
-use super::inventory::{GuestState, Vm};
-use super::journal::Remedy;
-use super::state::State;
-use super::vctask::VcFault;
+use crate::world::World;
+use crate::world::guest::external::GuestChange;
+use crate::world::journal::Remedy;
+use crate::world::state::State;
+use crate::world::vcenter::inventory::{GuestState, Vm};
+use crate::world::vcenter::vctask::VcFault;
 
 type Done<T = ()> = Result<T, VcFault>;
 
