@@ -17,6 +17,8 @@ mod port;
 mod quota;
 mod reply;
 mod show;
+#[cfg(test)]
+mod tests;
 
 /// Keystone. Its catalogue is the world's.
 pub fn keystone(world: World) -> Router {
