@@ -37,7 +37,12 @@ pub(crate) fn neutron(catalog: &[Service], interface: Interface, region: Option<
 }
 
 /// The address of any service, as the catalogue has it.
-pub(crate) fn of<'a>(catalog: &'a [Service], kind: &str, interface: Interface, region: Option<&str>) -> Option<&'a str> {
+pub(crate) fn of<'a>(
+    catalog: &'a [Service],
+    kind: &str,
+    interface: Interface,
+    region: Option<&str>,
+) -> Option<&'a str> {
     let mut endpoints = catalog.iter().filter(|s| s.kind == kind).flat_map(|s| &s.endpoints);
     let fits = |e: &&crate::keystone::Endpoint| {
         e.interface == interface.word() && region.is_none_or(|r| e.region() == Some(r))

@@ -36,7 +36,7 @@ pub enum Command {
     /// Bring up a cluster in a simulated site and show what happens.
     Demo(Demo),
     /// Keep a simulated site running for other clients.
-    Sandbox(Sandbox),
+    Sandbox(Box<Sandbox>),
     /// Run the service.
     Serve(Serve),
     /// Create, list, show, watch, stop, start and delete clusters.
@@ -171,7 +171,7 @@ pub struct Connection {
 #[derive(Debug, Subcommand)]
 pub enum Cluster {
     /// Create a cluster, or finish one that was begun.
-    Create(Create),
+    Create(Box<Create>),
     /// List clusters.
     List,
     /// Show a cluster and its nodes.
