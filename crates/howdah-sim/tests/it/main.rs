@@ -1,8 +1,11 @@
 //! The simulated world, run in virtual time.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod faults;
 mod flow;
 mod guests;
+mod invariants;
+mod neutron;
 mod race;
 mod scale;
 mod site;
