@@ -13,6 +13,7 @@ mod error;
 mod lock;
 mod memory;
 mod open;
+mod rows;
 mod seal;
 mod sqlite;
 

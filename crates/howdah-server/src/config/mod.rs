@@ -1,6 +1,6 @@
 //! The configuration: one TOML file, every key overridable by the environment.
 //!
-//! * `source`: the file and the environment, key by key, with where each value came from;
+//! * `source`, `section`: the file and the environment, key by key, with where each value came from;
 //! * `problem`: what is wrong, at its line, and the [`Report`] for `howdah config check`;
 //! * `schema`: the keys, and the rules between them;
 //! * `site`: those of one site;
@@ -13,6 +13,7 @@
 mod legacy;
 mod problem;
 mod schema;
+mod section;
 mod site;
 mod source;
 

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
+use super::section::Section;
 use super::site::read_sites;
-use super::source::{Found, Section, Source};
+use super::source::{Found, Source};
 use super::{Config, Server, Templates, TlsFiles};
 use crate::api::AuthMode;
 

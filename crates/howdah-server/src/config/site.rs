@@ -11,7 +11,8 @@ use howdah_transport::{Fingerprint, Trust};
 use howdah_vsphere::DEFAULT_FOLDER_PREFIX;
 use url::Url;
 
-use super::source::{Found, Section, Source};
+use super::section::Section;
+use super::source::{Found, Source};
 use super::{Endpoint, Origin, Site};
 
 /// All sites; `None` if one of them lacks something.

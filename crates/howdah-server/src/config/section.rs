@@ -1,0 +1,309 @@
+//! One table of the file under its path, with the variables that override its keys. Whoever asks
+//! for a key makes it known; what is left over in the end is unknown, and refused with the nearest
+//! key that is known. Invariant: every value is listed with where it came from, a secret's without
+//! its text.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::Origin;
+use super::source::{Found, Source, nearest};
+
+/// How a secret is shown.
+const MASK: &str = "********";
+
+/// A table of the file, under its path; without a table only the environment and defaults count.
+#[derive(Clone)]
+pub(super) struct Section<'t> {
+    path: String,
+    variable: String,
+    table: Option<&'t DeTable<'t>>,
+    origin: Origin,
+    known: BTreeSet<String>,
+}
+
+impl<'t> Section<'t> {
+    pub(super) fn root(table: &'t DeTable<'t>, origin: Origin) -> Self {
+        Self { path: String::new(), variable: "HOWDAH".to_owned(), table: Some(table), origin, known: BTreeSet::new() }
+    }
+
+    /// A table that is not found by its key: one of `[[site]]`.
+    pub(super) fn of(path: String, variable: String, table: &'t DeTable<'t>, origin: Origin) -> Self {
+        Self { path, variable, table: Some(table), origin, known: BTreeSet::new() }
+    }
+
+    /// Where the section begins, for what is missing in it.
+    pub(super) fn origin(&self) -> Origin {
+        self.origin.clone()
+    }
+
+    /// The full name of a key.
+    pub(super) fn name(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    /// The variable of a key.
+    pub(super) fn variable(&self, key: &str) -> String {
+        format!("{}_{}", self.variable, key.to_ascii_uppercase())
+    }
+
+    fn value(&mut self, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {
+        self.known.insert(key.to_owned());
+        self.table.and_then(|t| t.get(key))
+    }
+
+    /// Makes a key known that was read in another way.
+    pub(super) fn text_known(&mut self, key: &str) {
+        self.known.insert(key.to_owned());
+    }
+
+    /// Where a key's value stands, or its section begins.
+    pub(super) fn place(&self, source: &Source<'_>, key: &str) -> Origin {
+        let variable = self.variable(key);
+        if source.variable(&variable).is_some() {
+            return Origin::Env(variable);
+        }
+        match self.table.and_then(|t| t.get(key)) {
+            Some(value) => source.at(value.span().start),
+            None => self.origin.clone(),
+        }
+    }
+
+    /// A table in this one.
+    pub(super) fn section(&mut self, source: &mut Source<'_>, key: &str) -> Section<'t> {
+        let found = self.value(key);
+        let (table, origin) = match found {
+            None => (None, self.origin.clone()),
+            Some(value) => {
+                let origin = source.at(value.span().start);
+                let table = value.get_ref().as_table();
+                if table.is_none() {
+                    self.wrong_type(source, key, "a table", value);
+                }
+                (table, origin)
+            }
+        };
+        Section { path: self.name(key), variable: self.variable(key), table, origin, known: BTreeSet::new() }
+    }
+
+    /// Tables in an array, each with its place.
+    pub(super) fn tables(&mut self, source: &mut Source<'_>, key: &str) -> Vec<(&'t DeTable<'t>, Origin)> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let Some(array) = value.get_ref().as_array() else {
+            self.wrong_type(source, key, "an array of tables ([[site]])", value);
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for element in array.iter() {
+            match element.get_ref().as_table() {
+                Some(table) => tables.push((table, source.at(element.span().start))),
+                None => self.wrong_type(source, key, "an array of tables ([[site]])", element),
+            }
+        }
+        tables
+    }
+
+    fn wrong_type(&self, source: &mut Source<'_>, key: &str, wanted: &str, value: &Spanned<DeValue<'_>>) {
+        let message = format!("{} must be {wanted}, and is {}", self.name(key), kind(value.get_ref()));
+        source.error(source.at(value.span().start), message, None);
+    }
+
+    /// A variable that overrides a key.
+    fn overriding(&mut self, source: &mut Source<'_>, key: &str) -> Option<Found<String>> {
+        let variable = self.variable(key);
+        let value = source.own_variable(&variable)?;
+        Some(Found { value, origin: Origin::Env(variable) })
+    }
+
+    fn raw_text(&mut self, source: &mut Source<'_>, key: &str) -> Option<Found<String>> {
+        let in_file = self.value(key);
+        if let Some(found) = self.overriding(source, key) {
+            return Some(found);
+        }
+        let value = in_file?;
+        match value.get_ref().as_str() {
+            Some(text) => Some(Found { value: text.to_owned(), origin: source.at(value.span().start) }),
+            None => {
+                self.wrong_type(source, key, "a string", value);
+                None
+            }
+        }
+    }
+
+    /// A text, if there is one.
+    pub(super) fn text(&mut self, source: &mut Source<'_>, key: &str) -> Option<Found<String>> {
+        let found = self.raw_text(source, key)?;
+        source.list(self.name(key), &found.value, &found.origin);
+        Some(found)
+    }
+
+    /// A text with a built-in value.
+    pub(super) fn text_or(&mut self, source: &mut Source<'_>, key: &str, default: &str) -> Found<String> {
+        self.text(source, key).unwrap_or_else(|| {
+            source.list(self.name(key), default, &Origin::Default);
+            Found { value: default.to_owned(), origin: Origin::Default }
+        })
+    }
+
+    /// A text that there must be.
+    pub(super) fn text_needed(&mut self, source: &mut Source<'_>, key: &str) -> Option<Found<String>> {
+        let there = self.table.is_some_and(|t| t.contains_key(key));
+        let found = self.text(source, key);
+        match &found {
+            None if !there => self.missing(source, key),
+            Some(f) if f.value.trim().is_empty() => {
+                source.error(f.origin.clone(), format!("{} is empty", self.name(key)), None);
+                return None;
+            }
+            _ => {}
+        }
+        found
+    }
+
+    fn missing(&self, source: &mut Source<'_>, key: &str) {
+        let hint = format!("Add it there, or set {}.", self.variable(key));
+        source.error(self.origin.clone(), format!("{} is missing", self.name(key)), Some(hint));
+    }
+
+    /// Yes or no.
+    pub(super) fn boolean(&mut self, source: &mut Source<'_>, key: &str, default: bool) -> Found<bool> {
+        let in_file = self.value(key);
+        let found = if let Some(found) = self.overriding(source, key) {
+            match found.value.as_str() {
+                "true" => Some(Found { value: true, origin: found.origin }),
+                "false" => Some(Found { value: false, origin: found.origin }),
+                _ => {
+                    source.error(found.origin, format!("{} must be true or false", self.name(key)), None);
+                    None
+                }
+            }
+        } else {
+            match in_file {
+                None => None,
+                Some(value) => match value.get_ref().as_bool() {
+                    Some(yes) => Some(Found { value: yes, origin: source.at(value.span().start) }),
+                    None => {
+                        self.wrong_type(source, key, "true or false", value);
+                        None
+                    }
+                },
+            }
+        };
+        let found = found.unwrap_or(Found { value: default, origin: Origin::Default });
+        source.list(self.name(key), found.value.to_string(), &found.origin);
+        found
+    }
+
+    /// A file or folder.
+    pub(super) fn file(&mut self, source: &mut Source<'_>, key: &str) -> Option<Found<PathBuf>> {
+        let found = self.text(source, key)?;
+        Some(Found { value: source.resolve(&found.value), origin: found.origin })
+    }
+
+    /// A secret: in place, in a file (`<key>_file`), or in a variable that the file names
+    /// (`<key>_env`).
+    pub(super) fn secret(&mut self, source: &mut Source<'_>, key: &str) -> Option<Found<SecretString>> {
+        let inline = self.raw_text(source, key);
+        let file = self.raw_text(source, &format!("{key}_file"));
+        let env = self.raw_text(source, &format!("{key}_env"));
+        // A variable is said later than the file, and counts more; else there must be one source.
+        let all: Vec<(&str, &Found<String>)> = [("", &inline), ("_file", &file), ("_env", &env)]
+            .into_iter()
+            .filter_map(|(w, f)| Some((w, f.as_ref()?)))
+            .collect();
+        let from_env: Vec<_> = all.iter().filter(|(_, f)| matches!(f.origin, Origin::Env(_))).copied().collect();
+        let chosen = if from_env.is_empty() { all } else { from_env };
+        if let [(one, _), (other, found), ..] = chosen.as_slice() {
+            let message = format!("{}{one} and {}{other} are both set", self.name(key), self.name(key));
+            source.error(found.origin.clone(), message, Some("Keep one of them.".to_owned()));
+            return None;
+        }
+        let (word, found) = chosen.first()?;
+        let origin = found.origin.clone();
+        let name = self.name(key);
+        let (shown, value) = match *word {
+            "_file" => {
+                let path = source.resolve(&found.value);
+                (format!("{MASK} (file {})", path.display()), self.secret_file(source, &path, &origin)?)
+            }
+            "_env" => {
+                let Some(value) = source.variable(&found.value) else {
+                    let message = format!("{name}_env names the variable {}, which is not set", found.value);
+                    source.error(origin, message, None);
+                    return None;
+                };
+                (format!("{MASK} (variable {})", found.value), value)
+            }
+            _ => (MASK.to_owned(), found.value.clone()),
+        };
+        source.list(name.clone(), shown, &origin);
+        if value.is_empty() {
+            source.error(origin, format!("{name} is empty"), None);
+            return None;
+        }
+        Some(Found { value: SecretString::from(value), origin })
+    }
+
+    fn secret_file(&self, source: &mut Source<'_>, path: &Path, origin: &Origin) -> Option<String> {
+        let read = std::fs::metadata(path).and_then(|m| Ok((m.permissions().mode(), std::fs::read_to_string(path)?)));
+        match read {
+            Ok((mode, text)) => {
+                if mode & 0o004 != 0 {
+                    let message = format!("{} can be read by every user of this host", path.display());
+                    source.warn(origin.clone(), message, Some(format!("Run: chmod 640 {}", path.display())));
+                }
+                Some(text.trim_end_matches(['\n', '\r']).to_owned())
+            }
+            Err(e) => {
+                source.error(origin.clone(), format!("{} cannot be read: {e}", path.display()), None);
+                None
+            }
+        }
+    }
+
+    /// A secret that there must be.
+    pub(super) fn secret_needed(&mut self, source: &mut Source<'_>, key: &str) -> Option<Found<SecretString>> {
+        let words = ["", "_file", "_env"].map(|w| format!("{key}{w}"));
+        let there = words.iter().any(|w| {
+            self.table.is_some_and(|t| t.contains_key(w.as_str())) || source.variable(&self.variable(w)).is_some()
+        });
+        let found = self.secret(source, key);
+        if found.is_none() && !there {
+            let hint = format!("Add {key}, {key}_file or {key}_env there, or set {}.", self.variable(key));
+            source.error(self.origin.clone(), format!("{} is missing", self.name(key)), Some(hint));
+        }
+        found
+    }
+
+    /// Refuses what nobody asked for.
+    pub(super) fn finish(self, source: &mut Source<'_>) {
+        let Some(table) = self.table else { return };
+        for (key, _) in table.iter().filter(|(key, _)| !self.known.contains(key.get_ref().as_ref())) {
+            let place = if self.path.is_empty() { "at the top".to_owned() } else { format!("in {}", self.path) };
+            let known = self.known.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let hint = match nearest(key.get_ref(), self.known.iter().map(String::as_str)) {
+                Some(near) => format!("Did you mean {near}? Known there: {known}."),
+                None => format!("Known there: {known}."),
+            };
+            let origin = source.at(key.span().start);
+            source.error(origin, format!("there is no key {} {place}", key.get_ref()), Some(hint));
+        }
+    }
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}
