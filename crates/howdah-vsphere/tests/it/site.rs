@@ -133,16 +133,25 @@ pub async fn until(
     }
 }
 
-/// Lets time pass without waiting for it, in steps that leave each timer the chance to do its work.
+/// Lets time pass without waiting for it, and then lets everybody do what that set off. Client and
+/// server share this one thread, so some dozen turns of its loop are enough for any call.
 pub async fn pass(time: Duration) {
-    let step = Duration::from_secs(10);
-    for _ in 0..time.as_secs() / step.as_secs() {
-        tokio::time::pause();
-        tokio::time::advance(step).await;
-        tokio::time::resume();
-        // Calls that the step set off are on a real network.
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+    for _ in 0..40 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+/// Waits until something is as wanted.
+pub async fn settled(mut reached: impl FnMut() -> bool) {
+    let wait = async {
+        while !reached() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it does not come to that");
 }
 
 /// Says loudly that a test needs what this machine lacks; fails where everything is required.

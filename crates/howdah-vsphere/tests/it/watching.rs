@@ -9,17 +9,9 @@ use howdah_sim::SiteSettings;
 use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_sim::world::vm_ops::{NicChange, Reconfigure};
 
-use crate::site::{Site, cluster, next, pass, swift, until};
+use howdah_vsphere::Client;
 
-/// Waits until the simulated vCenter is as wanted.
-async fn settled(site: &Site, mut reached: impl FnMut() -> bool) {
-    let wait = async {
-        while !reached() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), wait).await.unwrap_or_else(|_| panic!("{:?}", site.face.leftovers()));
-}
+use crate::site::{Site, cluster, next, pass, settled, swift, until};
 
 fn named(name: &'static str) -> impl Fn(&VmFacts) -> bool {
     move |f| f.name.as_ref().is_some_and(|n| n.as_str() == name) && !f.nics.is_empty()
@@ -108,7 +100,7 @@ async fn a_folder_may_go_and_come_back() {
             s.vc.remove_empty_folders(&folder, &app);
         });
         while next(&mut watch).await != WatchEvent::Gone(vm.clone()) {}
-        settled(&site, || site.face.leftovers().filters == 1).await;
+        settled(|| site.face.leftovers().filters == 1).await;
     }
 }
 
@@ -199,9 +191,9 @@ async fn a_dropped_stream_leaves_nothing_behind() {
     until(&mut b, named("b-worker-0")).await;
     assert_eq!(site.face.leftovers().filters, 3);
     drop(a);
-    settled(&site, || site.face.leftovers().filters == 2 && site.face.leftovers().views == 2).await;
+    settled(|| site.face.leftovers().filters == 2 && site.face.leftovers().views == 2).await;
     drop(b);
-    settled(&site, || site.face.leftovers().sessions == 0).await;
+    settled(|| site.face.leftovers().sessions == 0).await;
     // And it can begin again.
     let mut a = client.watch(&cluster("a")).await.unwrap();
     until(&mut a, named("a-worker-0")).await;
@@ -231,7 +223,9 @@ async fn ten_thousand_other_vms_cost_no_call() {
 async fn what_an_update_did_not_tell_is_found_in_time() {
     let site = Site::start().await;
     let vm = site.make_vm("c-worker-0", &site.folder("c", "worker")).await;
-    let client = site.client();
+    let mut settings = site.settings();
+    settings.timeouts.call = Duration::from_secs(3600);
+    let client = Client::new(settings).unwrap();
     let mut watch = client.watch(&cluster("c")).await.unwrap();
     until(&mut watch, named("c-worker-0")).await;
     assert_eq!(next(&mut watch).await, WatchEvent::Synced);
@@ -241,7 +235,10 @@ async fn what_an_update_did_not_tell_is_found_in_time() {
         vm.change_version += 1;
         vm.nics[0].mac = "00:50:56:01:02:03".parse().unwrap();
     });
-    pass(Duration::from_secs(11 * 60)).await;
+    // In steps shorter than a wait, whose own deadline is not to pass.
+    for _ in 0..26 {
+        pass(Duration::from_secs(25)).await;
+    }
     let found = until(&mut watch, |_| true).await;
     assert_eq!(found.nics[0].mac, Some("00:50:56:01:02:03".parse().unwrap()));
     assert_eq!(site.calls("Login"), 1, "waiting kept the session alive");
