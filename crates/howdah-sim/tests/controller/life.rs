@@ -26,7 +26,7 @@ async fn whole_life(settings: SiteSettings) {
 
     run.want(id, Wanted::Deleted, OperationKind::Delete).await;
     assert!(run.work(id).await.is_none(), "{what}");
-    assert_eq!(run.left(), (0, 0, 0), "{what}: ports, VMs, registrations");
+    run.nothing_left();
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,7 +50,7 @@ async fn two_clusters_share_a_network_and_the_last_one_takes_the_registration_al
     assert_eq!(run.left(), (3, 3, 1), "the other one still needs the registration");
     run.want(b, Wanted::Deleted, OperationKind::Delete).await;
     assert!(run.work(b).await.is_none());
-    assert_eq!(run.left(), (0, 0, 0));
+    run.nothing_left();
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,6 +120,6 @@ async fn a_delete_during_the_create_leaves_nothing() {
             () = deleter => {}
             () = run.world.sleep(std::time::Duration::from_secs(7200)) => panic!("seed {seed}: {:?}", run.state(id).await),
         }
-        assert_eq!(run.left(), (0, 0, 0), "seed {seed}: ports, VMs, registrations");
+        run.nothing_left();
     }
 }

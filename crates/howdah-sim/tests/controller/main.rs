@@ -7,4 +7,5 @@ mod crash;
 mod faults;
 mod life;
 mod messages;
+mod race;
 mod site;

@@ -13,6 +13,7 @@ use howdah_core::ids::{ClusterId, NetworkId, OperationId, SubnetId};
 use howdah_core::policy::{NetworkBackend, Policy};
 use howdah_core::traits::Store;
 use howdah_sim::inprocess::{SimClusterManager, SimNetworking, SimVCenter};
+use howdah_sim::invariants::Moment;
 use howdah_sim::memory_store::MemoryStore;
 use howdah_sim::world::settings;
 use howdah_sim::{SiteSettings, World};
@@ -166,8 +167,19 @@ impl Run {
         let (ports, vms, registrations) = self.left();
         assert_eq!((ports, vms), (nodes, nodes), "seed {seed}: ports, VMs");
         assert!(registrations <= 1, "seed {seed}: {registrations} registrations");
-        let violations: Vec<String> = vec![]; // INV
-        assert!(violations.is_empty(), "seed {seed}: {violations:?}");
+        // The cluster manager may still install software.
+        self.invariants_hold(Moment::Anytime);
+    }
+
+    /// Nothing of ours is left, and the site is at rest.
+    pub fn nothing_left(&self) {
+        assert_eq!(self.left(), (0, 0, 0), "seed {}: ports, VMs, registrations", self.seed);
+        self.invariants_hold(Moment::AtRest);
+    }
+
+    fn invariants_hold(&self, moment: Moment) {
+        let violations = self.world.invariants(moment, &[self.store.text()]);
+        assert!(violations.is_empty(), "seed {}: {violations:?}", self.seed);
     }
 
     /// Ports of ours, VMs of clusters, registrations of ours.
