@@ -161,6 +161,12 @@ impl Drop for Client {
         if let Some(task) = self.keep_alive.take() {
             task.abort();
         }
+        // As a courtesy to the server, which would keep the session for half an hour. The watching
+        // session is ended by its own task.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let acting = self.acting.clone();
+            runtime.spawn(async move { acting.log_out().await });
+        }
     }
 }
 

@@ -197,6 +197,10 @@ async fn a_dropped_stream_leaves_nothing_behind() {
     // And it can begin again.
     let mut a = client.watch(&cluster("a")).await.unwrap();
     until(&mut a, named("a-worker-0")).await;
+    client.segments().await.unwrap();
+    assert_eq!(site.face.leftovers().sessions, 2);
+    drop((a, client));
+    settled(|| site.face.leftovers().sessions == 0).await;
 }
 
 async fn calls_for_twenty(bystanders: usize) -> u64 {
