@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use howdah_core::failure::{ErrorKind, RemoteError, System};
+use howdah_core::traits::TOKEN_REFUSED;
 use howdah_transport::TransportError;
 
 /// An error of this crate. It can be cloned because all who waited for one login share its end.
@@ -361,7 +362,7 @@ impl Error {
             Self::SetUp { system, source } | Self::Transport { system, source, .. } => by_transport(*system, source),
             Self::Credentials { .. } => (ErrorKind::Credentials, "keystone_credentials_refused"),
             Self::OwnToken { .. } => (ErrorKind::Credentials, "neutron_token_refused"),
-            Self::RequesterToken => (ErrorKind::Credentials, "token_refused"),
+            Self::RequesterToken => (ErrorKind::Credentials, TOKEN_REFUSED),
             Self::NoProject => (ErrorKind::Forbidden, "token_without_project"),
             Self::NoEndpoint { .. } | Self::SeveralRegions { .. } => (ErrorKind::Invalid, "keystone_no_endpoint"),
             Self::Refused { system, status, refusal, .. } => refusal.meaning(*system, *status),

@@ -6,6 +6,7 @@
 mod grants;
 mod login;
 mod networking;
+mod parity;
 mod ports;
 mod site;
 mod trouble;

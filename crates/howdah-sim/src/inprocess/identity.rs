@@ -61,8 +61,13 @@ fn one<'a, T>(
         [only] => Ok(*only),
         [] => Err(missing(what, wish)),
         several => {
+            let code = match what {
+                "network" => "network_ambiguous",
+                "subnet" => "subnet_ambiguous",
+                _ => "security_group_ambiguous",
+            };
             let says = format!("{} {what}s are called {wish}", several.len());
-            Err(RemoteError::new(System::Neutron, ErrorKind::Invalid, "name_ambiguous", says))
+            Err(RemoteError::new(System::Neutron, ErrorKind::Invalid, code, says))
         }
     }
 }
@@ -72,9 +77,13 @@ fn grant(s: &State, caller: &Caller, wish: &NetworkWish) -> Remote<NetworkGrant>
     let found = one("network", &wish.network, visible, |n| (&n.id, &n.name))?;
     let on_it = s.neutron.subnets.values().filter(|n| n.network == found.id);
     let its = one("subnet", &wish.subnet, on_it, |n: &NeutronSubnet| (&n.id, &n.name))?;
-    let own = || s.neutron.groups.values().filter(|g| caller.admin || g.project == caller.project);
+    // By name only the own project's: every project has a `default`.
+    let own = |w: &str| {
+        let all = s.neutron.groups.values();
+        all.filter(|g| g.project == caller.project || (caller.admin && g.id == w)).collect::<Vec<_>>()
+    };
     let groups = wish.security_groups.iter().map(|w| {
-        one("security group", w, own(), |g: &SecurityGroup| (&g.id, &g.name))
+        one("security group", w, own(w).into_iter(), |g: &SecurityGroup| (&g.id, &g.name))
             .map(|g| SecurityGroupId::new(g.id.clone()))
     });
     Ok(NetworkGrant {
@@ -90,8 +99,11 @@ impl Identity for SimIdentity {
         let look = async {
             let found = self.0.token(token.expose_secret()).ok_or_else(refused)?;
             let user_name = self.0.read(|s| s.keystone.users.get(&found.user).map(|u| u.name.clone()));
-            let project =
-                found.project.ok_or_else(|| KeystoneError::forbidden("The token is not scoped to a project."))?;
+            let unscoped = || {
+                let error = RemoteError::from(KeystoneError::forbidden("the token is not scoped to a project"));
+                RemoteError { code: "token_without_project", ..error }
+            };
+            let project = found.project.ok_or_else(unscoped)?;
             Ok(Principal {
                 user: found.user,
                 user_name: user_name.unwrap_or_default(),

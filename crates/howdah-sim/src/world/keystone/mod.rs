@@ -182,10 +182,10 @@ impl KeystoneError {
 impl From<KeystoneError> for RemoteError {
     fn from(e: KeystoneError) -> Self {
         let (kind, code) = match e.status {
-            401 => (ErrorKind::Credentials, "keystone_credentials"),
+            401 => (ErrorKind::Credentials, "keystone_credentials_refused"),
             403 => (ErrorKind::Forbidden, "keystone_forbidden"),
             404 => (ErrorKind::NotFound, "keystone_not_found"),
-            _ => (ErrorKind::Internal, "keystone_internal"),
+            _ => (ErrorKind::Internal, "keystone_internal_error"),
         };
         Self::new(System::Keystone, kind, code, e.message)
     }

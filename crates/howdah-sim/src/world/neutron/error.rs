@@ -57,18 +57,24 @@ impl NeutronError {
 
 impl From<NeutronError> for RemoteError {
     fn from(e: NeutronError) -> Self {
+        // The codes are those of the production client: both stand behind the same trait.
         let (kind, code) = match (e.kind, e.status) {
             ("MacAddressInUse", _) => (ErrorKind::Conflict, "neutron_mac_in_use"),
             ("IpAddressAlreadyAllocated" | "IpAddressInUse", _) => (ErrorKind::Conflict, "neutron_address_in_use"),
             ("OverQuota", _) => (ErrorKind::Exhausted, "neutron_over_quota"),
-            ("IpAddressGenerationFailure", _) => (ErrorKind::Exhausted, "neutron_no_address_left"),
+            ("IpAddressGenerationFailure", _) => (ErrorKind::Exhausted, "neutron_subnet_exhausted"),
+            ("NetworkNotFound", _) => (ErrorKind::NotFound, "neutron_network_not_found"),
+            ("SubnetNotFound", _) => (ErrorKind::NotFound, "neutron_subnet_not_found"),
+            ("PortNotFound", _) => (ErrorKind::NotFound, "neutron_port_not_found"),
+            ("SecurityGroupNotFound", _) => (ErrorKind::NotFound, "neutron_security_group_not_found"),
+            ("NetworkInUse", _) => (ErrorKind::Conflict, "neutron_network_in_use"),
             (_, 404) => (ErrorKind::NotFound, "neutron_not_found"),
-            (_, 401) => (ErrorKind::Credentials, "neutron_credentials"),
+            (_, 401) => (ErrorKind::Credentials, "neutron_token_refused"),
             (_, 403) => (ErrorKind::Forbidden, "neutron_forbidden"),
             (_, 409 | 412) => (ErrorKind::Conflict, "neutron_conflict"),
-            (_, 400) => (ErrorKind::Invalid, "neutron_invalid"),
+            (_, 400) => (ErrorKind::Invalid, "neutron_request_refused"),
             (_, 503) => (ErrorKind::Unavailable, "neutron_unavailable"),
-            _ => (ErrorKind::Internal, "neutron_internal"),
+            _ => (ErrorKind::Internal, "neutron_internal_error"),
         };
         Self::new(System::Neutron, kind, code, e.message)
     }
