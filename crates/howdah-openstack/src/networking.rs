@@ -4,12 +4,12 @@
 //! all. That request is never repeated here: after a lost answer the caller looks which MAC
 //! addresses have ports now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use howdah_core::facts::{Network, NetworkingFeatures, Port, PortChange, PortQuery, PortRequest, Quota, Subnet};
-use howdah_core::ids::{NetworkId, PortId, ProjectId, SubnetId};
+use howdah_core::ids::{Mac, NetworkId, PortId, ProjectId, SubnetId};
 use howdah_core::traits::{Networking, Remote};
 use http::Method;
 use jiff::SignedDuration;
@@ -212,8 +212,9 @@ impl Networking for OpenStack {
         if requests.is_empty() {
             return Ok(vec![]);
         }
+        // Also on two networks: NSX-v takes a MAC address once only, over all of them.
         let mut macs = BTreeSet::new();
-        if let Some(twice) = requests.iter().find(|r| !macs.insert((&r.network, r.mac))) {
+        if let Some(twice) = requests.iter().find(|r| !macs.insert(r.mac)) {
             return Err(Error::SameMac { mac: twice.mac }.into());
         }
         let ports: Vec<Value> = requests.iter().map(new_port).collect();
@@ -221,11 +222,10 @@ impl Networking for OpenStack {
             Call::neutron("create ports", Method::POST, &["ports"]).body(json!({ "ports": ports })).deadline(LONG);
         let answer = self.call(As::Service, &call).await?;
         let made: Vec<PortBody> = read(&answer, "ports")?;
-        if made.len() != requests.len() {
-            let reason = format!("it has {} ports in place of {}", made.len(), requests.len());
-            return Err(answer.bad(reason).into());
-        }
-        Ok(made.into_iter().map(Port::from).collect())
+        let mut made: BTreeMap<Mac, Port> = made.into_iter().map(|p| (p.mac_address, Port::from(p))).collect();
+        let of =
+            |r: &PortRequest| made.remove(&r.mac).ok_or_else(|| answer.bad(format!("it has no port of {}", r.mac)));
+        Ok(requests.iter().map(of).collect::<Result<_, _>>()?)
     }
 
     async fn update_port(&self, id: &PortId, change: &PortChange) -> Remote<Port> {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use howdah_core::facts::NetworkingFeatures;
 use howdah_core::failure::{ErrorKind, System};
 use howdah_core::traits::Clock;
-use howdah_transport::{Backoff, Http, retry};
+use howdah_transport::{Backoff, Http, Trust, retry};
 use http::{HeaderMap, HeaderValue, Method};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -123,6 +123,10 @@ impl OpenStack {
     /// # Errors
     /// If the trust that was chosen cannot be set up, such as a CA file that is not there.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        if settings.trust == Trust::Insecure {
+            let server = settings.auth_url.as_str();
+            tracing::warn!(server, "certificates are not verified: whoever stands between can read the password");
+        }
         let http = Http::new(&settings.trust, settings.deadlines)
             .map_err(|e| Error::SetUp { system: System::Keystone, source: e.into() })?;
         Ok(Self {
@@ -325,7 +329,11 @@ impl OpenStack {
         let response = http.send(request).await.map_err(failed)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = http.body(response).await.map_err(failed)?;
-        let answer = Answer { system: call.system, step: call.step, status, body }.checked()?;
+        let answer = Answer { system: call.system, step: call.step, status, body }.checked().inspect_err(|error| {
+            // The number under which the server's own log has more.
+            let request_id = headers.get("x-openstack-request-id").and_then(|v| v.to_str().ok());
+            tracing::debug!(%error, request_id, "refused");
+        })?;
         Ok((headers, answer))
     }
 }

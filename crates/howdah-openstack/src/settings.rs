@@ -376,6 +376,30 @@ mod tests {
     }
 
     #[test]
+    fn an_explicit_trust_wins_over_what_a_file_says() {
+        let keys = |verify, cacert: Option<&str>| Keys {
+            auth_url: Some("https://h".into()),
+            token: Some("t".into()),
+            verify,
+            cacert: cacert.map(PathBuf::from),
+            ..Keys::default()
+        };
+        let trust = |k: Keys, explicit| k.settings(explicit).unwrap().trust;
+        assert_eq!(trust(keys(None, None), None), Trust::System);
+        assert_eq!(trust(keys(Some(true), Some("/ca.pem")), None), Trust::CaFile("/ca.pem".into()));
+        assert_eq!(trust(keys(Some(false), Some("/ca.pem")), None), Trust::Insecure);
+        assert_eq!(trust(keys(Some(false), None), Some(Trust::System)), Trust::System);
+    }
+
+    #[test]
+    fn what_was_said_first_counts() {
+        let first = Keys { username: Some("a".into()), ..Keys::default() };
+        let second = Keys { username: Some("b".into()), region: Some("r".into()), ..Keys::default() };
+        let both = first.or(second);
+        assert_eq!((both.username.as_deref(), both.region.as_deref()), (Some("a"), Some("r")));
+    }
+
+    #[test]
     fn an_id_needs_no_domain_and_a_name_gets_the_default_one() {
         assert_eq!(named(Some("i".into()), Some("n".into()), None, None), Some(Named::Id("i".into())));
         let default = Domain::Id("default".into());

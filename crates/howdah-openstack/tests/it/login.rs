@@ -274,10 +274,10 @@ async fn a_requesters_token_is_verified_once_a_minute() {
     assert_eq!(who.roles, ["member", "reader"]);
     clock.forward(59);
     client.authenticate(&token).await.unwrap();
-    assert_eq!(site.calls(System::Keystone, "verify"), 1);
+    assert_eq!(site.calls(System::Keystone, "authenticate"), 1);
     clock.forward(1);
     client.authenticate(&token).await.unwrap();
-    assert_eq!(site.calls(System::Keystone, "verify"), 2);
+    assert_eq!(site.calls(System::Keystone, "authenticate"), 2);
     // Remembered no longer than it lives: this one ends within the minute.
     clock.forward(3600 - 60 - 10);
     client.authenticate(&token).await.unwrap();

@@ -55,6 +55,12 @@ async fn one_address_twice_is_refused_here_and_never_sent() {
     Neutron: the MAC address 00:50:56:aa:00:01 is in one request twice
     -
     ");
+    let (network, subnet) = site.network("second", "demo", "10.40.0.0/24", false);
+    let mut elsewhere = site.request(1);
+    elsewhere.network = network.id.as_str().into();
+    elsewhere.subnet = subnet.id.as_str().into();
+    let e = site.client().create_ports(&[site.request(1), elsewhere]).await.unwrap_err();
+    assert_eq!(e.code, "neutron_same_mac_twice");
     assert_eq!(site.calls(System::Neutron, "create_ports"), 0);
 }
 

@@ -132,7 +132,7 @@ async fn answers_with_the_wrong_things_in_them_are_refused() {
     let e = client.create_ports(&[site.request(1)]).await.unwrap_err();
     insta::assert_snapshot!(shown(&e), @r#"
     neutron_bad_answer BadAnswer
-    Neutron: could not create ports: the answer cannot be understood (it has 0 ports in place of 1, HTTP 200): {"ports": []}
+    Neutron: could not create ports: the answer cannot be understood (it has no port of 00:50:56:aa:00:01, HTTP 200): {"ports": []}
     See whether the URL is the service's own and not that of a dashboard or a proxy.
     "#);
 }

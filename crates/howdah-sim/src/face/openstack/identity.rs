@@ -37,7 +37,7 @@ pub(super) async fn serve(Extract(world): Extract<World>, request: Request) -> R
 fn method_name(method: &Method, path: &[&str]) -> String {
     match (method.as_str(), path) {
         ("POST", ["v3", "auth", "tokens"]) => "login".to_owned(),
-        ("GET", ["v3", "auth", "tokens"]) => "verify".to_owned(),
+        ("GET", ["v3", "auth", "tokens"]) => "authenticate".to_owned(),
         ("DELETE", ["v3", "auth", "tokens"]) => "revoke".to_owned(),
         (_, [] | ["v3"]) => "versions".to_owned(),
         (_, path) => path.iter().skip(1).take(2).copied().collect::<Vec<_>>().join("_"),
