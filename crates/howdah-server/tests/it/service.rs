@@ -10,10 +10,11 @@ use howdah_server::config::{Server, TlsFiles};
 use howdah_server::serve::start;
 use howdah_store::MemoryStore;
 use reqwest::Method;
-use serde_json::Value;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 
-use crate::fakes::{FakeCloud, Idle};
-use crate::harness::{ANN, Service, client, parts, path, wish};
+use crate::fakes::{FakeCloud, Idle, Nobody};
+use crate::harness::{ANN, Service, but, client, parts, path, wish};
 
 fn server() -> Server {
     Server { listen: Some("127.0.0.1:0".parse().unwrap()), unix: None, auth: AuthMode::Keystone, tls: None }
@@ -124,4 +125,46 @@ async fn the_sites_and_their_health() {
         sites = service.get("/v1/sites").await.1;
     }
     insta::assert_json_snapshot!(sites);
+}
+
+#[tokio::test]
+async fn a_cluster_whose_site_is_gone_from_the_configuration_waits() {
+    let first = Service::new().await;
+    first.put(&path(1), but(wish(1), json!({"site": "lab"}))).await;
+    let store = first.store.clone();
+    let second = Service::with(move |parts| {
+        parts.store = store;
+        parts.sites.truncate(1);
+        parts.controllers = None;
+    })
+    .await;
+    let (status, shown) = second.get(&path(1)).await;
+    assert_eq!((status, shown["site"].as_str(), shown["status"].as_str()), (200, Some("lab"), Some("pending")));
+    // Its owners can still ask for the end of it; it is done when the site is back.
+    assert_eq!(second.ask(ANN, Method::DELETE, &path(1), None).await.0, 202);
+    let text = second.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+    assert!(text.contains("howdah_controllers 1"), "{text}");
+    second.running.stop();
+    second.running.wait().await;
+}
+
+#[tokio::test]
+async fn a_template_with_credentials_gets_a_client_of_its_own() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let service = Service::with(move |parts| {
+        parts.templates.credentials = true;
+        parts.controllers = None;
+        parts.sites[0].manager_as = Some(Arc::new(move |user, password| {
+            tell.send((user.to_owned(), password.expose_secret().to_owned())).unwrap();
+            Arc::new(Nobody)
+        }));
+    })
+    .await;
+    service.create(1).await;
+    service.put(&path(2), but(wish(2), json!({"username": "tenant", "password": "sesame"}))).await;
+    let made = tokio::time::timeout(std::time::Duration::from_secs(10), told.recv()).await.unwrap();
+    assert_eq!(made, Some(("tenant".to_owned(), "sesame".to_owned())), "for the second alone");
+    service.running.stop();
+    service.running.wait().await;
+    assert!(told.try_recv().is_err());
 }
