@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::call;
 use crate::World;
-use crate::world::inventory::{Backing, Nic, Vm};
+use crate::world::inventory::{Backing, MoRef, Nic, Vm};
 use crate::world::state::State;
 use crate::world::vctask::VcFault;
 use crate::world::vm_ops::{NicChange, Reconfigure};
@@ -117,6 +117,7 @@ fn segments(s: &State) -> Vec<Segment> {
 struct Watch {
     world: World,
     cluster: String,
+    folder: Option<MoRef>,
     changes: watch::Receiver<u64>,
     known: BTreeMap<VmRef, VmFacts>,
     queue: VecDeque<Remote<WatchEvent>>,
@@ -125,13 +126,20 @@ struct Watch {
 
 impl Watch {
     /// The VMs in the cluster's folder, wherever that is by now.
-    fn present(&self) -> BTreeMap<VmRef, VmFacts> {
-        self.world.read(|s| {
-            let root = s.vc.datacenters.values().find_map(|d| s.vc.child_folder(&d.vm_folder, &s.bde.root_folder));
-            let folder = root.and_then(|r| s.vc.child_folder(r, &self.cluster));
-            let vms = folder.map(|f| s.vc.vms_below(f)).unwrap_or_default();
-            vms.iter().filter_map(|v| s.vm(v)).map(|v| (v.moref.clone(), facts(v))).collect()
-        })
+    fn present(&mut self) -> BTreeMap<VmRef, VmFacts> {
+        let (cluster, known) = (&self.cluster, self.folder.take());
+        let (folder, present) = self.world.read(|s| {
+            // The folder that it was last time spares the search, if it is still there.
+            let folder = known.filter(|f| s.vc.folders.contains_key(f)).or_else(|| {
+                let root = s.vc.datacenters.values().find_map(|d| s.vc.child_folder(&d.vm_folder, &s.bde.root_folder));
+                root.and_then(|r| s.vc.child_folder(r, cluster)).cloned()
+            });
+            let vms = folder.as_ref().map(|f| s.vc.vms_below(f)).unwrap_or_default();
+            let present = vms.iter().filter_map(|v| s.vm(v)).map(|v| (v.moref.clone(), facts(v))).collect();
+            (folder, present)
+        });
+        self.folder = folder;
+        present
     }
 
     fn resync(&mut self) {
@@ -190,6 +198,7 @@ impl VCenter for SimVCenter {
             let watch = Watch {
                 world: w.clone(),
                 cluster: cluster.as_str().to_owned(),
+                folder: None,
                 changes: w.subscribe_cluster(cluster.as_str()),
                 known: BTreeMap::new(),
                 queue: VecDeque::new(),

@@ -10,13 +10,14 @@
 //!  POST   /port-groups               {"name", "network_id"}
 //!  GET    /faults, POST /faults, DELETE /faults, DELETE /faults/{n}
 //!  POST   /bystanders                {"count"}
+//!  POST   /vcenter/end-sessions, POST /keystone/end-tokens
 //!  POST   /bde/restart, POST /bde/maintenance {"on"}
 //!  GET    /guests/events?after=      long poll, or SSE by its Accept header
 //!  POST   /guests/address            {"vm", "boot", "nic", "address"}
 //!  GET    /endpoints                 URLs, logins and the certificate's fingerprint
 //! ```
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRef, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -26,12 +27,32 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Urls, guests, summary};
+use crate::face::vcenter::VCenterFace;
 use crate::invariants::Moment;
 use crate::world::World;
 use crate::world::faults::FaultRule;
 
-pub(super) fn router(world: World, urls: Urls, fingerprint: Option<String>) -> Router {
-    let endpoints = world.read(|s| summary::endpoints(s, &urls, fingerprint.as_deref()));
+/// What the control API works on.
+#[derive(Clone)]
+pub(super) struct Control {
+    pub(super) world: World,
+    pub(super) vcenter: VCenterFace,
+}
+
+impl FromRef<Control> for World {
+    fn from_ref(control: &Control) -> Self {
+        control.world.clone()
+    }
+}
+
+impl FromRef<Control> for VCenterFace {
+    fn from_ref(control: &Control) -> Self {
+        control.vcenter.clone()
+    }
+}
+
+pub(super) fn router(control: Control, urls: &Urls, fingerprint: Option<&str>) -> Router {
+    let endpoints = control.world.read(|s| summary::endpoints(s, urls, fingerprint));
     let api = Router::new()
         .route("/state", get(state))
         .route("/vms", get(vms))
@@ -47,7 +68,9 @@ pub(super) fn router(world: World, urls: Urls, fingerprint: Option<String>) -> R
         .route("/guests/events", get(guests::events))
         .route("/guests/address", post(guests::address))
         .route("/endpoints", get(move || async move { Json(endpoints) }))
-        .with_state(world);
+        .route("/vcenter/end-sessions", post(end_sessions))
+        .route("/keystone/end-tokens", post(end_tokens))
+        .with_state(control);
     Router::new().nest("/sandbox/v1", api)
 }
 
@@ -122,22 +145,26 @@ struct PortGroupBody {
 }
 
 /// A port group for a network of a Neutron that is not the world's own. Without a name it gets
-/// the one that NSX-v gives.
+/// the one that the site's backend gives.
 async fn add_port_group(State(world): State<World>, Json(body): Json<PortGroupBody>) -> Response {
+    let taken = |what: &str| refuse(StatusCode::CONFLICT, "port_group_exists", format!("there is a port group {what}"));
     let name = match (&body.name, &body.network_id) {
-        (Some(name), _) => name.clone(),
-        (None, Some(id)) => world.read(|s| {
-            let switch = s.vc.switches.keys().next().cloned().unwrap_or_default();
-            format!("vxw-{switch}-virtualwire-{0}-sid-{1}-{id}", s.vc.port_groups.len(), 5000 + s.vc.port_groups.len())
-        }),
+        (Some(name), _) if world.read(|s| s.vc.port_group_named(name).is_some()) => return taken(name),
+        (Some(name), network) => {
+            world.add_port_group(name, network.as_deref());
+            name.clone()
+        }
+        (None, Some(id)) => {
+            if world.read(|s| s.vc.port_groups.values().any(|p| p.network.as_ref() == Some(id))) {
+                return taken(&format!("of network {id}"));
+            }
+            world.back_foreign_network(id).unwrap_or_default()
+        }
         (None, None) => {
             return refuse(StatusCode::BAD_REQUEST, "missing_parameter", "name or network_id is needed");
         }
     };
-    if world.read(|s| s.vc.port_group_named(&name).is_some()) {
-        return refuse(StatusCode::CONFLICT, "port_group_exists", format!("there is a port group {name}"));
-    }
-    let key = world.add_port_group(&name, body.network_id.as_deref());
+    let key = world.read(|s| s.vc.port_group_named(&name).map(|(k, _)| k.clone()));
     (StatusCode::CREATED, Json(json!({ "key": key, "name": name }))).into_response()
 }
 
@@ -176,6 +203,17 @@ struct Bystanders {
 async fn add_bystanders(State(world): State<World>, Json(body): Json<Bystanders>) -> Json<Value> {
     world.add_bystanders(body.count);
     Json(json!({ "bystanders": world.read(|s| s.vc.bystanders) }))
+}
+
+/// As a restart of vCenter would: whoever is logged in has to log in again.
+async fn end_sessions(State(vcenter): State<VCenterFace>) -> Json<Value> {
+    Json(json!({ "ended": vcenter.end_sessions() }))
+}
+
+/// As if all tokens had come to the end of their life.
+async fn end_tokens(State(world): State<World>) -> StatusCode {
+    world.write(|s| s.keystone.tokens.clear());
+    StatusCode::NO_CONTENT
 }
 
 async fn restart(State(world): State<World>) -> StatusCode {

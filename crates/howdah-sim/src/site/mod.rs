@@ -133,12 +133,15 @@ impl Site {
         } else {
             face::serengeti::router(world.clone())
         };
+        let vcenter = face::vcenter::VCenterFace::new(world.clone());
+        let control = control::Control { world: world.clone(), vcenter: vcenter.clone() };
+        let fingerprint = certificate.as_ref().map(|c| c.fingerprint.as_str());
         let routers = [
-            face::vcenter::router(world.clone()),
+            vcenter.router(),
             serengeti,
             face::openstack::keystone(world.clone()),
             face::openstack::neutron(world.clone()),
-            control::router(world.clone(), urls.clone(), certificate.as_ref().map(|c| c.fingerprint.clone())),
+            control::router(control, &urls, fingerprint),
         ];
         let mut site = Self { world, urls, certificate, stop: watch::Sender::new(false), servers: JoinSet::new() };
         for (n, (listener, router)) in listeners.into_iter().zip(routers).enumerate() {

@@ -1,35 +1,55 @@
 //! The port groups that back Neutron's networks in vCenter, named as each backend names them.
 
+use std::collections::BTreeSet;
+
 use crate::world::World;
 use crate::world::settings::NetworkBackend;
 use crate::world::state::State;
-use crate::world::vcenter::inventory::PortGroup;
+use crate::world::vcenter::inventory::{PortGroup, Switch};
 
 impl World {
-    /// Makes the port group of a network at once, for a Neutron that is not the world's own.
+    /// A port group of this name, backing a network if one is given; its key.
     pub fn add_port_group(&self, name: &str, network: Option<&str>) -> String {
         self.write(|s| s.new_port_group(name, network, "standard", None))
+    }
+
+    /// Makes the port groups of a network of a Neutron that is not the world's own, named as the
+    /// backend names them; the name of the first.
+    pub fn back_foreign_network(&self, id: &str) -> Option<String> {
+        self.write(|s| {
+            let before: BTreeSet<_> = s.vc.port_groups.keys().cloned().collect();
+            let wire = 5000 + u32::try_from(before.len()).unwrap_or_default();
+            s.back(id, "", wire);
+            s.vc.port_groups.iter().find(|(k, _)| !before.contains(*k)).map(|(_, p)| p.name.clone())
+        })
     }
 }
 
 impl State {
     /// Makes the port groups that the backend makes for a network.
     pub(crate) fn back_network(&mut self, id: &str) {
-        let Some(network) = self.neutron.networks.get(id).cloned() else {
-            return;
-        };
-        let switches: Vec<_> = self.vc.switches.keys().cloned().collect();
+        if let Some(network) = self.neutron.networks.get(id) {
+            let (name, segmentation) = (network.name.clone(), network.segmentation);
+            self.back(id, &name, segmentation);
+        }
+    }
+
+    fn back(&mut self, id: &str, name: &str, segmentation: u32) {
         match self.settings.backend {
             NetworkBackend::NsxV => {
-                // One on every switch of the transport zone.
-                for (n, switch) in switches.iter().enumerate() {
-                    let wire = self.neutron.next;
-                    let name = format!("vxw-{switch}-virtualwire-{wire}-sid-{}-{id}", network.segmentation);
+                // One on every switch of the transport zone, which is the first datacenter.
+                let datacenter = self.vc.datacenters.keys().next();
+                let in_zone = |s: &&Switch| Some(&s.datacenter) == datacenter;
+                let switches = self.vc.switches.values().filter(in_zone).count();
+                for n in 0..switches {
+                    let Some(switch) = self.vc.switches.keys().nth(n) else { continue };
+                    let wire = segmentation % 1000;
+                    let name = format!("vxw-{switch}-virtualwire-{wire}-sid-{segmentation}-{id}");
                     self.port_group_on(n, &name, Some(id), "standard", None);
                 }
             }
             NetworkBackend::NsxT => {
-                let name = if network.name.is_empty() { id } else { &network.name };
+                let name = if name.is_empty() { id } else { name };
                 self.new_port_group(name, Some(id), "nsx", Some(format!("/infra/segments/{id}")));
             }
             NetworkBackend::Ml2 => {
