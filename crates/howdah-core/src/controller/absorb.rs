@@ -18,8 +18,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::act::Answer;
 use super::session::{Session, Trouble};
+use crate::action::Action;
 use crate::cluster::{CreateCall, Event, Level, OperationState};
-use crate::decide::{Action, since};
+use crate::decide::since;
 use crate::failure::{ErrorKind, Failure, RemoteError, chain};
 use crate::traits::Remote;
 use crate::{preflight, report, segment};

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::Controller;
+use crate::action::Action;
 use crate::cluster::{ClusterRecord, ClusterState, CreateCall, Registration};
-use crate::decide::Action;
 use crate::facts::{
     ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, NetworkingFeatures, Port, PortQuery, RegisteredNetwork,
     Segment, Unregistered,

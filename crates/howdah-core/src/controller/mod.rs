@@ -20,6 +20,7 @@
 mod absorb;
 mod act;
 mod session;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
