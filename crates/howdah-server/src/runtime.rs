@@ -38,18 +38,6 @@ impl Entropy for SystemEntropy {
     }
 }
 
-/// Ends when the process is asked to: SIGTERM from a service manager, SIGINT from a terminal.
-///
-/// # Errors
-/// When the signals cannot be listened to.
-pub async fn asked_to_end() -> std::io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-    }
-}
-
 /// 32 unguessable bytes.
 ///
 /// # Errors

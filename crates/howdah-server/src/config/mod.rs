@@ -112,12 +112,16 @@ pub struct Endpoint {
 }
 
 impl Config {
-    /// Reads the file and the environment.
+    /// Reads the file and the environment. What does not hinder the start is logged as a warning: an
+    /// endpoint that is `insecure`, above all.
     ///
     /// # Errors
     /// All that is wrong, each at its place.
     pub fn load(path: &Path, env: &Env) -> Result<Self, ConfigError> {
         let (config, report) = read(path, env);
+        for problem in report.warnings() {
+            tracing::warn!("{problem}");
+        }
         config.ok_or_else(|| ConfigError { problems: report.errors().cloned().collect() })
     }
 

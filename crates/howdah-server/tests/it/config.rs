@@ -10,6 +10,8 @@ use howdah_transport::Trust;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
+use crate::harness::log;
+
 const GOOD: &str = r#"
 [server]
 listen = "127.0.0.1:8780"
@@ -204,7 +206,11 @@ fn two_sites_must_differ() {
 fn warnings_do_not_hinder() {
     let setting = but("password_file", "insecure = true\npassword_file");
     fs::set_permissions(setting.folder.path().join("bde.secret"), fs::Permissions::from_mode(0o644)).unwrap();
+    log();
     setting.load();
+    // The folder's name is this test's alone.
+    let loud = format!("{}:16:12: warning: site.main.bde is insecure", setting.path().display());
+    assert!(log().contains(&loud), "the log has it too");
     let report = Config::check(&setting.path(), &setting.env);
     assert!(report.is_good());
     let told: Vec<_> = report.warnings().map(|p| setting.shown(&p.to_string())).collect();
