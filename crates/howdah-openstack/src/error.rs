@@ -8,6 +8,8 @@ use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::traits::TOKEN_REFUSED;
 use howdah_transport::TransportError;
 
+use crate::refusal::{Refusal, by_status};
+
 /// An error of this crate. It can be cloned because all who waited for one login share its end.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -198,132 +200,6 @@ impl std::fmt::Display for What {
     }
 }
 
-/// The `type` of a Neutron error, as far as we act on it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// The MAC address is in use on the network (with NSX-v: on any).
-    MacAddressInUse,
-    /// A fixed address is taken.
-    IpAddressAlreadyAllocated,
-    /// The subnet has no address left.
-    IpAddressGenerationFailure,
-    /// A quota is used up.
-    OverQuota,
-    /// No such network, or not for us.
-    NetworkNotFound,
-    /// No such subnet, or not for us.
-    SubnetNotFound,
-    /// No such security group, or not for us.
-    SecurityGroupNotFound,
-    /// No such port, or not for us.
-    PortNotFound,
-    /// The policy does not allow it.
-    PolicyNotAuthorized,
-    /// The network still has ports.
-    NetworkInUse,
-    /// It was changed in between.
-    RevisionNumberConstraintFailed,
-    /// Any other, by its name; the HTTP status' words if it has none.
-    Other(String),
-}
-
-impl Refusal {
-    pub(crate) fn named(name: &str) -> Self {
-        match name {
-            "MacAddressInUse" => Self::MacAddressInUse,
-            "IpAddressAlreadyAllocated" | "IpAddressInUse" => Self::IpAddressAlreadyAllocated,
-            "IpAddressGenerationFailure" => Self::IpAddressGenerationFailure,
-            "OverQuota" => Self::OverQuota,
-            "NetworkNotFound" => Self::NetworkNotFound,
-            "SubnetNotFound" => Self::SubnetNotFound,
-            "SecurityGroupNotFound" => Self::SecurityGroupNotFound,
-            "PortNotFound" => Self::PortNotFound,
-            "PolicyNotAuthorized" => Self::PolicyNotAuthorized,
-            "NetworkInUse" => Self::NetworkInUse,
-            "RevisionNumberConstraintFailed" => Self::RevisionNumberConstraintFailed,
-            other => Self::Other(other.to_owned()),
-        }
-    }
-
-    /// Neutron's name of it.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::MacAddressInUse => "MacAddressInUse",
-            Self::IpAddressAlreadyAllocated => "IpAddressAlreadyAllocated",
-            Self::IpAddressGenerationFailure => "IpAddressGenerationFailure",
-            Self::OverQuota => "OverQuota",
-            Self::NetworkNotFound => "NetworkNotFound",
-            Self::SubnetNotFound => "SubnetNotFound",
-            Self::SecurityGroupNotFound => "SecurityGroupNotFound",
-            Self::PortNotFound => "PortNotFound",
-            Self::PolicyNotAuthorized => "PolicyNotAuthorized",
-            Self::NetworkInUse => "NetworkInUse",
-            Self::RevisionNumberConstraintFailed => "RevisionNumberConstraintFailed",
-            Self::Other(name) => name,
-        }
-    }
-
-    /// Kind and code, by type first and by status for the rest.
-    fn meaning(&self, system: System, status: u16) -> (ErrorKind, &'static str) {
-        match self {
-            Self::MacAddressInUse => (ErrorKind::Conflict, "neutron_mac_in_use"),
-            Self::IpAddressAlreadyAllocated => (ErrorKind::Conflict, "neutron_address_in_use"),
-            Self::IpAddressGenerationFailure => (ErrorKind::Exhausted, "neutron_subnet_exhausted"),
-            Self::OverQuota => (ErrorKind::Exhausted, "neutron_over_quota"),
-            Self::NetworkNotFound => (ErrorKind::NotFound, "neutron_network_not_found"),
-            Self::SubnetNotFound => (ErrorKind::NotFound, "neutron_subnet_not_found"),
-            Self::SecurityGroupNotFound => (ErrorKind::NotFound, "neutron_security_group_not_found"),
-            Self::PortNotFound => (ErrorKind::NotFound, "neutron_port_not_found"),
-            Self::PolicyNotAuthorized => (ErrorKind::Forbidden, "neutron_forbidden"),
-            Self::NetworkInUse => (ErrorKind::Conflict, "neutron_network_in_use"),
-            Self::RevisionNumberConstraintFailed => (ErrorKind::Conflict, "neutron_changed_meanwhile"),
-            Self::Other(_) => by_status(system, status),
-        }
-    }
-
-    fn hint(&self, message: &str) -> Option<String> {
-        let text = match self {
-            Self::PolicyNotAuthorized if message.contains("mac_address") || message.contains("fixed_ips") => {
-                "A MAC address or a fixed address on a network of another project needs the role of the network's \
-                 owner, `admin` or `service`: give the user of [site.openstack] one of them."
-            }
-            Self::PolicyNotAuthorized => "Give the user of [site.openstack] a role that allows this.",
-            Self::OverQuota => "Raise the project's quota (`openstack quota set --ports N PROJECT`) or delete ports.",
-            Self::IpAddressGenerationFailure => "Use a larger subnet, or delete ports that are no longer needed.",
-            Self::MacAddressInUse => {
-                "See whose port it is: `openstack port list --mac-address MAC`. Delete it if nothing uses it."
-            }
-            _ => return None,
-        };
-        Some(text.to_owned())
-    }
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// What a status means when the body says no more. A gateway that lost its server (502, 504)
-/// does not know whether the request was carried out, so these are ambiguous kinds.
-fn by_status(system: System, status: u16) -> (ErrorKind, &'static str) {
-    let keystone = system == System::Keystone;
-    let pick = |k: &'static str, n: &'static str| if keystone { k } else { n };
-    match status {
-        401 => (ErrorKind::Credentials, pick("keystone_credentials_refused", "neutron_token_refused")),
-        403 => (ErrorKind::Forbidden, pick("keystone_forbidden", "neutron_forbidden")),
-        404 => (ErrorKind::NotFound, pick("keystone_not_found", "neutron_not_found")),
-        409 | 412 => (ErrorKind::Conflict, pick("keystone_conflict", "neutron_conflict")),
-        408 | 504 => (ErrorKind::NoAnswer, pick("keystone_no_answer", "neutron_no_answer")),
-        429 | 503 => (ErrorKind::Unavailable, pick("keystone_unavailable", "neutron_unavailable")),
-        502 => (ErrorKind::Unreachable, pick("keystone_unreachable", "neutron_unreachable")),
-        400..=499 => (ErrorKind::Invalid, pick("keystone_request_refused", "neutron_request_refused")),
-        500..=599 => (ErrorKind::Internal, pick("keystone_internal_error", "neutron_internal_error")),
-        _ => (ErrorKind::BadAnswer, pick("keystone_bad_answer", "neutron_bad_answer")),
-    }
-}
-
 fn by_transport(system: System, source: &TransportError) -> (ErrorKind, &'static str) {
     let keystone = system == System::Keystone;
     let pick = |k: &'static str, n: &'static str| if keystone { k } else { n };
@@ -442,40 +318,6 @@ impl From<Error> for RemoteError {
             Error::SetUp { source, .. } | Error::Transport { source, .. } => remote.caused_by(source),
             Error::ReadFile { source, .. } => remote.caused_by(source),
             _ => remote,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_type_decides_and_the_status_is_the_rest() {
-        let refused = |status, name: &str| Error::Refused {
-            system: System::Neutron,
-            step: "create ports",
-            status,
-            refusal: Refusal::named(name),
-            message: String::new(),
-        };
-        let rows = [
-            (409, "MacAddressInUse", ErrorKind::Conflict, "neutron_mac_in_use"),
-            (409, "OverQuota", ErrorKind::Exhausted, "neutron_over_quota"),
-            (409, "IpAddressAlreadyAllocated", ErrorKind::Conflict, "neutron_address_in_use"),
-            (409, "IpAddressGenerationFailure", ErrorKind::Exhausted, "neutron_subnet_exhausted"),
-            (404, "NetworkNotFound", ErrorKind::NotFound, "neutron_network_not_found"),
-            (404, "SecurityGroupNotFound", ErrorKind::NotFound, "neutron_security_group_not_found"),
-            (403, "PolicyNotAuthorized", ErrorKind::Forbidden, "neutron_forbidden"),
-            (409, "Whatever", ErrorKind::Conflict, "neutron_conflict"),
-            (400, "HTTPBadRequest", ErrorKind::Invalid, "neutron_request_refused"),
-            (500, "HTTPInternalServerError", ErrorKind::Internal, "neutron_internal_error"),
-            (503, "", ErrorKind::Unavailable, "neutron_unavailable"),
-            (504, "", ErrorKind::NoAnswer, "neutron_no_answer"),
-        ];
-        for (status, name, kind, code) in rows {
-            let e = refused(status, name);
-            assert_eq!((e.kind(), e.code()), (kind, code), "{status} {name}");
         }
     }
 }

@@ -9,6 +9,7 @@ use axum::Router;
 
 use crate::World;
 
+mod body;
 mod filter;
 mod identity;
 mod login;

@@ -5,16 +5,14 @@ use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use howdah_core::failure::System;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
+use super::body::{Answer, absent, inner, invalid, parsed, text, uuid};
 use super::filter::Query;
 use super::reply::{broken, gate, header, nothing, own_url, read, reply, unauthorized};
 use super::{port, quota, show};
 use crate::World;
 use crate::world::neutron::{Caller, NetworkBody, NeutronError, SubnetBody};
 use crate::world::state::State;
-
-pub(super) type Answer<T> = Result<T, NeutronError>;
 
 /// What clients ask for in passing and this Neutron has none of.
 const EMPTY: [&str; 8] = [
@@ -110,52 +108,6 @@ fn called(method: &Method, path: &[&str], body: &Value) -> (String, String) {
 
 fn is_only(value: &Value, key: &str) -> bool {
     value.as_object().is_some_and(|o| o.len() == 1 && o.contains_key(key))
-}
-
-pub(super) fn invalid(message: &str) -> NeutronError {
-    NeutronError::new("HTTPBadRequest", 400, message)
-}
-
-pub(super) fn absent() -> NeutronError {
-    NeutronError::new("HTTPNotFound", 404, "The resource could not be found.")
-}
-
-/// The inner part of a body, with nothing in it that is unknown.
-pub(super) fn inner<'v>(body: &'v Value, key: &str, known: &[&str]) -> Answer<&'v Value> {
-    let inner = body.get(key).filter(|v| v.is_object());
-    let inner = inner.ok_or_else(|| invalid(&format!("Unable to find '{key}' in request body")))?;
-    only(inner, known)?;
-    Ok(inner)
-}
-
-pub(super) fn only(value: &Value, known: &[&str]) -> Answer<()> {
-    let keys = value.as_object().into_iter().flatten().map(|(k, _)| k.as_str());
-    let unknown: Vec<String> = keys.filter(|k| !known.contains(k)).map(|k| format!("'{k}'")).collect();
-    if unknown.is_empty() { Ok(()) } else { Err(invalid(&format!("Unrecognized attribute(s) {}", unknown.join(", ")))) }
-}
-
-/// A text; nothing if it is absent or null.
-pub(super) fn text(value: &Value, key: &str) -> Option<String> {
-    value.get(key).and_then(Value::as_str).map(str::to_owned)
-}
-
-/// What must be a UUID.
-pub(super) fn uuid(value: &Value, key: &str) -> Answer<String> {
-    let said = text(value, key)
-        .ok_or_else(|| invalid(&format!("Failed to parse request. Required attribute '{key}' not specified")))?;
-    if Uuid::try_parse(&said).is_ok() { Ok(said) } else { Err(not_a_uuid(key, &said)) }
-}
-
-pub(super) fn not_a_uuid(key: &str, said: &str) -> NeutronError {
-    invalid(&format!("Invalid input for {key}. Reason: '{said}' is not a valid UUID."))
-}
-
-/// An optional value of another type, by its text.
-pub(super) fn parsed<T: std::str::FromStr>(value: &Value, key: &str) -> Answer<Option<T>> {
-    let Some(said) = text(value, key) else {
-        return Ok(None);
-    };
-    said.parse().map(Some).map_err(|_| invalid(&format!("Invalid input for {key}. Reason: '{said}' is not valid.")))
 }
 
 impl Call<'_> {

@@ -8,7 +8,8 @@ use howdah_core::ids::Mac;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::network::{Answer, Call, absent, inner, invalid, not_a_uuid, only, parsed, text, uuid};
+use super::body::{Answer, absent, inner, invalid, not_a_uuid, only, parsed, text, uuid};
+use super::network::Call;
 use super::reply::{header, nothing, reply};
 use super::show;
 use crate::world::neutron::{Caller, NeutronError, NeutronPort, PortBody, PortUpdate};

@@ -4,7 +4,8 @@ use axum::http::Method;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::network::{Answer, Call, absent, inner};
+use super::body::{Answer, absent, inner};
+use super::network::Call;
 use super::reply::{nothing, reply};
 use crate::world::neutron::NeutronError;
 use crate::world::settings::NetworkBackend;
