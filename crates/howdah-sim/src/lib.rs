@@ -14,6 +14,9 @@
 //!             \                    /
 //!              +---- world -------+---- invariants, report
 //! ```
+//!
+//! [`memory_store`] is what a simulated controller keeps its clusters in, and what can be made
+//! to fail as if the service were killed.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

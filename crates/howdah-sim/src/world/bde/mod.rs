@@ -7,6 +7,7 @@ mod create;
 pub mod error;
 mod events;
 pub(crate) mod jobs;
+mod placement;
 mod power;
 mod request;
 mod requests;

@@ -2,6 +2,7 @@
 //! leases come from outside the world.
 
 mod boot;
+mod client;
 pub mod external;
 mod lease;
 pub mod patience;
