@@ -157,12 +157,26 @@ class BigDataCluster(resource.Resource):
             LOG.warning("cannot tell whether cluster %s can be resumed: %s", self.resource_id, problem)
         return False
 
-    def _needs_update(self, *args: Any, **kwargs: Any) -> bool:
+    def _needs_update(
+        self,
+        after: Any,
+        before: Any,
+        after_props: Any,
+        before_props: Any,
+        prev_resource: Any,
+        check_init_complete: bool = True,
+    ) -> bool:
         """As Heat's, but a failed resource that is kept has to be finished.
 
-        Heat would write such a resource down as complete without calling anything.
+        Heat would write such a resource down as complete without calling anything. Whether it is
+        to be replaced for a changed property is found out here and not a little later, because
+        here it still says of itself that its create failed: :meth:`prepare_for_replace` asks.
         """
-        return bool(super()._needs_update(*args, **kwargs)) or self.status == self.FAILED
+        differs = super()._needs_update(after, before, after_props, before_props, prev_resource, check_init_complete)
+        if self.status != self.FAILED:
+            return bool(differs)
+        self.update_template_diff_properties(after_props, before_props)
+        return True
 
     def prepare_for_replace(self) -> None:
         """Frees the name of a cluster that never was complete, for the one that replaces it.

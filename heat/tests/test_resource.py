@@ -461,7 +461,9 @@ class BigDataClusterTest(unittest.TestCase):
         old = self.stack()["cluster"]
         self.reason(old.create)
         self.howdah.failure = None
-        old.prepare_for_replace()
+        with self.assertRaises(heat_resource.UpdateReplace):
+            self.updated(old, cluster_type="mapr")
+        self.assertEqual(1, len(self.howdah.sent("DELETE")))
         new = self.stack()["cluster"]
         new.replaces = old.id
         task = scheduler.TaskRunner(new.create)
