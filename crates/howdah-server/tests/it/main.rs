@@ -5,6 +5,7 @@
 mod auth;
 mod clusters;
 mod config;
+mod documentation;
 mod events;
 mod fakes;
 mod harness;
