@@ -143,7 +143,7 @@ impl Session<'_> {
             Action::Register if error.kind == ErrorKind::Conflict => {
                 return self.pass_over(action, error, now);
             }
-            Action::Change(_) | Action::Delete if error.kind == ErrorKind::Conflict || error.kind.is_ambiguous() => {
+            Action::Change(_) | Action::Delete if error.kind == ErrorKind::Conflict || error.kind.is_transient() => {
                 // Its state has changed under us, or the call may have got through: look again,
                 // and let the next decision ask once more if that is still needed.
                 self.forget_asked(action);

@@ -9,6 +9,7 @@ use howdah_core::cluster::{
 };
 use howdah_core::ids::{ClusterName, GroupName};
 use howdah_core::traits::{NetworkGrant, NetworkWish};
+use howdah_serengeti::names::check_password;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -55,6 +56,10 @@ impl Wish {
         // An empty word is how templates say that there is none.
         for word in [&mut body.app_manager, &mut body.username, &mut body.vio_config, &mut body.bde_config] {
             *word = word.take().filter(|w| !w.is_empty());
+        }
+        if let Some(password) = &body.cluster_password {
+            // BDE itself checks only when the VMs exist already.
+            check_password(password).map_err(|rule| invalid("cluster_password", rule.to_string()))?;
         }
         let network = NetworkWish {
             network: body.network.clone(),

@@ -169,7 +169,7 @@ pub fn wish(n: u128) -> Value {
         "network": "apps",
         "subnet": "apps-v4",
         "security_groups": ["web"],
-        "cluster_password": "hush-hush",
+        "cluster_password": "Hush_hush1",
         "node_groups": [
             {"name": "master", "roles": ["hadoop_namenode"], "count": 1},
             {"name": "worker", "roles": ["hadoop_datanode"], "count": 3, "memory_mb": 4096},

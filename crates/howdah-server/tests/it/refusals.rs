@@ -30,6 +30,7 @@ async fn bodies() {
         group(json!({"cpus": 2})),
         but(wish(1), json!({"name": 7})),
         but(wish(1), json!({"cluster_password": 12345})),
+        but(wish(1), json!({"cluster_password": "tooshort"})),
         but(wish(1), json!({"state": "deleted"})),
         but(wish(1), json!({"remedy": "hammer"})),
         but(wish(1), json!({"name": "my-cluster"})),

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::harness::{Service, but, id, log, path, wish};
 
 /// What is looked for everywhere. The token must be one that the fake Keystone knows.
-const SECRETS: [&str; 3] = ["cl-pass-7f3a", "bde-pass-9c1d", "tok-5e5e@p1:member"];
+const SECRETS: [&str; 3] = ["Cl_pass-7f3a", "bde-pass-9c1d", "tok-5e5e@p1:member"];
 
 #[tokio::test]
 async fn are_nowhere() {

@@ -1,6 +1,6 @@
 //! Lost answers, refusals and slow systems: a create gets through, or ends and says why.
 
-use howdah_core::cluster::OperationState;
+use howdah_core::cluster::{ClusterStatus, OperationKind, OperationState, Wanted};
 use howdah_core::failure::{ErrorKind, System};
 use howdah_core::ids::ClusterId;
 use howdah_sim::world::faults::{Effect, FaultRule};
@@ -65,4 +65,19 @@ async fn a_system_that_never_comes_back_ends_the_create_with_its_name() {
         let failure = run.failure(&state);
         assert!(failure.contains(word) && failure.contains("tries in 10 min"), "{failure}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_passes_is_asked_again() {
+    let refused =
+        |method| FaultRule::new(System::Bde, method, Effect::Refuse { kind: ErrorKind::Unavailable }).times(1);
+    let rules = vec![refused("create_cluster"), refused("change_cluster"), refused("delete_cluster")];
+    let (run, id) = with(6, 3, rules).await;
+    run.good(&run.work(id).await.unwrap(), 3);
+    run.want(id, Wanted::Stopped, OperationKind::Stop).await;
+    let state = run.work(id).await.unwrap();
+    assert_eq!(state.status, ClusterStatus::Stopped, "{:?}", state.operation);
+    run.want(id, Wanted::Deleted, OperationKind::Delete).await;
+    assert!(run.work(id).await.is_none());
+    run.nothing_left();
 }
