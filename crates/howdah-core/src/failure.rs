@@ -176,6 +176,13 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// The same as the end of a sentence, whose full stop the sentence brings: others' texts have one.
+pub fn clause(error: &dyn std::error::Error) -> String {
+    let mut text = chain(error);
+    text.truncate(text.trim_end_matches('.').len());
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +194,7 @@ mod tests {
             .caused_by(io)
             .hint("Check bde.url.");
         assert_eq!(chain(&e), "BDE: cannot be reached: connection refused");
+        assert_eq!(clause(&std::io::Error::other("It is closed.")), "It is closed");
         assert_eq!(Failure::from(&e).to_string(), "BDE: cannot be reached: connection refused. Hint: Check bde.url.");
     }
 }

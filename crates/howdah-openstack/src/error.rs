@@ -272,8 +272,8 @@ impl Error {
             Self::MissingSetting { hint, .. } => Some(hint.clone()),
             Self::SetUp { source, .. } | Self::Transport { source, .. } => source.hint(),
             Self::Credentials { .. } => Some(
-                "Check user, password, project and their domains in [site.openstack]: Keystone does not say which \
-                 of them is wrong. `openstack token issue` with the same values shows the same."
+                "Check user, password, project and their domains (the service's are in [site.openstack]): Keystone \
+                 does not say which of them is wrong. `openstack token issue` with the same values shows the same."
                     .to_owned(),
             ),
             Self::OwnToken { .. } => {

@@ -13,6 +13,9 @@ use rustls::crypto::CryptoProvider;
 
 use crate::trust::{Fingerprint, Trust, Verifier};
 
+/// What the name of a server that is a UNIX socket begins with.
+const SOCKET: &str = "unix:";
+
 /// How long to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
@@ -34,6 +37,8 @@ pub struct Http {
     client: Client,
     verifier: Arc<Verifier>,
     deadlines: Deadlines,
+    /// The UNIX socket that all requests go to.
+    socket: Option<PathBuf>,
 }
 
 /// What went wrong between here and a server.
@@ -64,7 +69,7 @@ pub enum TransportError {
     /// The certificate was refused.
     #[error("the certificate of {server} does not verify: {reason}. Its SHA-256 fingerprint is {fingerprint}")]
     Certificate {
-        /// `scheme://host:port`.
+        /// `scheme://host:port` or `unix:/path`.
         server: String,
         /// The certificate that was shown.
         fingerprint: Fingerprint,
@@ -74,7 +79,7 @@ pub enum TransportError {
     /// No connection.
     #[error("{server} cannot be reached")]
     Connect {
-        /// `scheme://host:port`.
+        /// `scheme://host:port` or `unix:/path`.
         server: String,
         /// The cause.
         #[source]
@@ -83,7 +88,7 @@ pub enum TransportError {
     /// Connected, but no whole answer in time.
     #[error("{server} did not answer {call} within {}", seconds(*waited))]
     NoAnswer {
-        /// `scheme://host:port`.
+        /// `scheme://host:port` or `unix:/path`.
         server: String,
         /// Method and path.
         call: String,
@@ -93,7 +98,7 @@ pub enum TransportError {
     /// The connection broke before the answer was complete.
     #[error("the connection to {server} broke during {call}")]
     Broken {
-        /// `scheme://host:port`.
+        /// `scheme://host:port` or `unix:/path`.
         server: String,
         /// Method and path.
         call: String,
@@ -141,6 +146,9 @@ impl TransportError {
                  `ca_file` or `pin_sha256` for this endpoint; if not, somebody stands in between."
                     .to_owned(),
             ),
+            Self::Connect { server, .. } if server.starts_with(SOCKET) => {
+                Some("Check that the service runs, and that you may open its socket.".to_owned())
+            }
             Self::Connect { server, .. } => {
                 Some(format!("Check that {server} is the right address and that a firewall lets this host through."))
             }
@@ -158,7 +166,7 @@ impl Http {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = Arc::new(Verifier::new(trust, provider.clone())?);
         let tls = config(provider, verifier.clone())?;
-        Self::build(Client::builder().tls_backend_preconfigured(tls), verifier, deadlines)
+        Self::build(Client::builder().tls_backend_preconfigured(tls), verifier, deadlines, None)
     }
 
     /// A client whose every request goes to the UNIX socket at `path`, whatever host its URL names.
@@ -170,10 +178,16 @@ impl Http {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = Arc::new(Verifier::new(&Trust::Insecure, provider.clone())?);
         let tls = config(provider, verifier.clone())?;
-        Self::build(Client::builder().tls_backend_preconfigured(tls).unix_socket(path), verifier, deadlines)
+        let builder = Client::builder().tls_backend_preconfigured(tls).unix_socket(path);
+        Self::build(builder, verifier, deadlines, Some(path.to_owned()))
     }
 
-    fn build(builder: ClientBuilder, verifier: Arc<Verifier>, deadlines: Deadlines) -> Result<Self, TransportError> {
+    fn build(
+        builder: ClientBuilder,
+        verifier: Arc<Verifier>,
+        deadlines: Deadlines,
+        socket: Option<PathBuf>,
+    ) -> Result<Self, TransportError> {
         let client = builder
             .connect_timeout(deadlines.connect)
             .timeout(deadlines.answer)
@@ -183,7 +197,7 @@ impl Http {
             .user_agent(concat!("howdah/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|source| TransportError::SetUp { source: source.without_url() })?;
-        Ok(Self { client, verifier, deadlines })
+        Ok(Self { client, verifier, deadlines, socket })
     }
 
     /// Begins a request. Its deadline is the client's unless `.timeout()` sets another; an error
@@ -200,7 +214,7 @@ impl Http {
         let (client, request) = request.build_split();
         let request =
             request.map_err(|source| TransportError::Request { call: "?".to_owned(), source: source.without_url() })?;
-        let server = server_of(request.url());
+        let server = self.server_of(request.url());
         let call = format!("{} {}", request.method(), request.url().path());
         let waited = request.timeout().copied().unwrap_or(self.deadlines.answer);
         client.execute(request).await.map_err(|e| self.explain(e, server, call, waited))
@@ -211,9 +225,20 @@ impl Http {
     /// # Errors
     /// If it does not come in time or breaks off.
     pub async fn body(&self, response: Response) -> Result<Bytes, TransportError> {
-        let server = server_of(response.url());
+        let server = self.server_of(response.url());
         let call = format!("the answer of {}", response.url().path());
         response.bytes().await.map_err(|e| self.explain(e, server, call, self.deadlines.answer))
+    }
+
+    fn server_of(&self, url: &reqwest::Url) -> String {
+        if let Some(path) = &self.socket {
+            return format!("{SOCKET}{}", path.display());
+        }
+        let host = url.host_str().unwrap_or("?");
+        match url.port_or_known_default() {
+            Some(port) => format!("{}://{host}:{port}", url.scheme()),
+            None => format!("{}://{host}", url.scheme()),
+        }
     }
 
     fn explain(&self, error: reqwest::Error, server: String, call: String, waited: Duration) -> TransportError {
@@ -242,12 +267,4 @@ fn config(provider: Arc<CryptoProvider>, verifier: Arc<Verifier>) -> Result<Clie
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth())
-}
-
-fn server_of(url: &reqwest::Url) -> String {
-    let host = url.host_str().unwrap_or("?");
-    match url.port_or_known_default() {
-        Some(port) => format!("{}://{host}:{port}", url.scheme()),
-        None => format!("{}://{host}", url.scheme()),
-    }
 }

@@ -194,7 +194,8 @@ impl View {
 
     /// Only what is not as expected interrupts the view; the rest is in the counts.
     fn event(&self, event: &dto::Event) {
-        if event.level != Level::Info {
+        // Why it failed is told at the end.
+        if event.level != Level::Info && event.reason != "operation_failed" {
             self.say(&format!("{}: {}", if event.level == Level::Error { "error" } else { "warning" }, event.message));
         }
     }

@@ -7,6 +7,8 @@ mod demo;
 mod exit;
 mod follow;
 mod printer;
+#[cfg(test)]
+mod reference;
 mod sandbox;
 mod serve;
 mod service;

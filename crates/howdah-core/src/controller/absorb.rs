@@ -21,7 +21,7 @@ use super::session::{Session, Trouble};
 use crate::action::Action;
 use crate::cluster::{CreateCall, Event, Level, OperationState};
 use crate::decide::since;
-use crate::failure::{ErrorKind, Failure, RemoteError, chain};
+use crate::failure::{ErrorKind, Failure, RemoteError, chain, clause};
 use crate::traits::Remote;
 use crate::{preflight, report, segment};
 
@@ -200,7 +200,7 @@ impl Session<'_> {
         let trouble = self.pause(action, now);
         let over = since(trouble.since, now);
         if trouble.tries == 1 {
-            let message = format!("Could not {} and will try again: {}.", action.purpose(), chain(error));
+            let message = format!("Could not {} and will try again: {}.", action.purpose(), clause(error));
             self.tell(now, Level::Warning, "will_retry", message);
         }
         if over >= self.controller.policy.call_patience {

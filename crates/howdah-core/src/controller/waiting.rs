@@ -12,7 +12,7 @@ use super::session::{Done, Session, Watch};
 use crate::action::Action;
 use crate::cluster::{Event, Level};
 use crate::facts::WatchEvent;
-use crate::failure::{RemoteError, chain};
+use crate::failure::{RemoteError, clause};
 use crate::traits::Remote;
 
 impl Session<'_> {
@@ -91,7 +91,7 @@ impl Session<'_> {
                 level: Level::Warning,
                 reason: "watch_lost".to_owned(),
                 node: None,
-                message: format!("The watch on the cluster's VMs is down and will be set up again: {}.", chain(error)),
+                message: format!("The watch on the cluster's VMs is down and will be set up again: {}.", clause(error)),
             });
         }
         self.watch_trouble = Some(self.next_trouble(self.watch_trouble, now));

@@ -96,7 +96,7 @@ async fn wrong_credentials_are_tried_once_for_all_who_wait_and_never_shown() {
     insta::assert_snapshot!(shown(&errors[7]), @r"
     keystone_credentials_refused Credentials
     Keystone: could not log in: the credentials were refused (HTTP 401)
-    Check user, password, project and their domains in [site.openstack]: Keystone does not say which of them is wrong. `openstack token issue` with the same values shows the same.
+    Check user, password, project and their domains (the service's are in [site.openstack]): Keystone does not say which of them is wrong. `openstack token issue` with the same values shows the same.
     ");
 }
 

@@ -101,3 +101,14 @@ async fn nobody_there_and_nobody_answering_are_told_apart() {
     assert_eq!(error.to_string(), format!("http://{address} did not answer GET /x within 0.1 s"));
     assert!(!error.was_not_sent());
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_socket_is_named_by_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("no.sock");
+    let http = Http::unix(&path, Deadlines::default()).unwrap();
+    let error = http.send(http.request(Method::GET, "http://howdah/x")).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("unix:{} cannot be reached", path.display()));
+    assert_eq!(error.hint().unwrap(), "Check that the service runs, and that you may open its socket.");
+}

@@ -54,7 +54,7 @@ pub struct SubnetPlan {
 /// # Errors
 /// If it is neither HOT nor CFN, or uses what is not understood here.
 pub fn read(text: &str, given: &[(String, String)]) -> Result<Plan, TemplateError> {
-    let document: Value = serde_saphyr::from_str(text).map_err(|e| TemplateError::Syntax { reason: e.to_string() })?;
+    let document: Value = serde_saphyr::from_str(text).map_err(|e| TemplateError::Syntax { reason: reason(&e) })?;
     let Value::Object(document) = document else {
         return Err(TemplateError::NeitherHotNorCfn { found: vec![] });
     };
@@ -84,6 +84,13 @@ pub fn read(text: &str, given: &[(String, String)]) -> Result<Plan, TemplateErro
     }
     let cluster = cluster.ok_or(TemplateError::NoCluster)?;
     Ok(Plan { network, subnet, cluster })
+}
+
+/// The parser's first line, which has the place; below it, it draws the text.
+fn reason(error: &serde_saphyr::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
 }
 
 fn section(document: &Map<String, Value>, name: &str) -> Result<Map<String, Value>, TemplateError> {

@@ -1,0 +1,63 @@
+//! Servers that are not what they should be.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// A server that says the same to everybody and hangs up. It ends with its handle.
+pub struct Fake {
+    pub url: String,
+    address: std::net::SocketAddr,
+    ended: Arc<AtomicBool>,
+}
+
+impl Fake {
+    /// `head` is the status line and headers; `announced` is the length that it claims for its body.
+    pub fn new(status: &str, kind: &str, body: &str, announced: usize) -> Self {
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {announced}\r\nConnection: close\r\n\r\n{body}"
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let ended = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&ended);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if over.load(Ordering::SeqCst) {
+                    return;
+                }
+                let answer = answer.clone();
+                thread::spawn(move || stream.map(|s| say(s, &answer)));
+            }
+        });
+        Self { url: format!("http://{address}"), address, ended }
+    }
+}
+
+fn say(mut stream: TcpStream, answer: &str) {
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+    let mut request = Vec::new();
+    let mut some = [0; 4096];
+    // To the end of the head and of a body whose length it tells; then the answer.
+    while let Ok(n @ 1..) = stream.read(&mut some) {
+        request.extend_from_slice(&some[..n]);
+        let text = String::from_utf8_lossy(&request).to_lowercase();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|l| l.strip_prefix("content-length:")?.trim().parse().ok()).unwrap_or(0);
+        if body.len() >= length {
+            break;
+        }
+    }
+    let _ = stream.write_all(answer.as_bytes());
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::SeqCst);
+        // Wakes the listener, so that it sees that it is over.
+        let _ = TcpStream::connect(self.address);
+    }
+}
