@@ -100,8 +100,15 @@ fn what_the_author_of_a_cluster_gets_wrong() {
         assert_eq!(ran.stdout, "", "{what}");
         told.push_str(&format!("{what}:\n{}\n", said(&setup, ran.ended(code))));
     }
-    assert_eq!(setup.left(), (0, 0, 0));
     insta::assert_snapshot!(told);
+    let (ports, vms, _) = setup.left();
+    assert_eq!((ports, vms), (0, 0));
+    let listed = setup.cluster(&["list", "--output", "json"]).ended(0).json();
+    for cluster in listed["clusters"].as_array().unwrap() {
+        assert_eq!(cluster["status"], "error", "{cluster}");
+        setup.cluster(&["delete", cluster["name"].as_str().unwrap()]).ended(0);
+    }
+    assert_eq!(setup.left(), (0, 0, 0), "the registration was made for the create that BDE itself refused");
     service.kill();
 }
 
