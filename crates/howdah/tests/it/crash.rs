@@ -52,7 +52,13 @@ fn killed(seed: u64) -> Result<&'static str, String> {
     first.kill();
     let phase = phase(&setup);
 
-    let second = setup.serve();
+    let mut second = setup.serve();
+    if seed % 3 == 2 {
+        // Once more, while it finds its way back.
+        setup.pause(LENGTH.mul_f64(fraction / 10.0));
+        second.kill();
+        second = setup.serve();
+    }
     let watch = setup.cluster(&["watch", "hadoop", "--output", "json"]);
     if watch.code != Some(0) {
         return Err(format!("killed after {moment:?} ({phase}): {}", watch.stderr));
