@@ -19,7 +19,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::action::{Action, Key};
-use crate::attachment::{self, Plan};
+use crate::attachment;
 use crate::cluster::{
     Asked, ClusterRecord, ClusterState, ConditionKind, ConditionStatus, CreateCall, NodeState, OperationState, WaitFor,
     Wanted,
@@ -168,19 +168,13 @@ impl Draft<'_> {
         if !view.operation_runs() && view.state.create_call == CreateCall::NotSent {
             return; // it failed before anything was asked for: only a new request goes on
         }
-        if view.seen.ports.is_none() || view.seen.ports_at.is_none_or(|at| since(at, view.now) >= view.policy.idle_poll)
-        {
-            self.act(Action::ListPorts);
-        }
+        self.look_at_ports();
         if !view.is_checked() {
             self.act(Action::Check);
         }
         match &view.state.segment {
             None => self.act(Action::FindSegment),
-            Some(segment) => {
-                let plan = attachment::plan(view.record, view.seen, &segment.key, view.backend);
-                self.keep_ports(plan);
-            }
+            Some(_) => self.keep_ports(),
         }
         if view.state.segment.is_some() && view.is_checked() && view.state.registration.is_none() {
             self.act(Action::Register);
@@ -257,7 +251,19 @@ impl Draft<'_> {
         }
     }
 
-    fn keep_ports(&mut self, plan: Plan) {
+    fn look_at_ports(&mut self) {
+        let seen = self.view.seen;
+        let fresh = seen.ports_at.is_some_and(|at| since(at, self.view.now) < self.view.policy.idle_poll);
+        if seen.ports.is_none() || !fresh {
+            self.act(Action::ListPorts);
+        }
+    }
+
+    fn keep_ports(&mut self) {
+        let Some(segment) = &self.view.state.segment else {
+            return;
+        };
+        let plan = attachment::plan(self.view.record, self.view.seen, &segment.key, self.view.backend);
         if let Some((_, failure)) = plan.conflicts.first() {
             self.fail(failure.clone());
         }
@@ -283,6 +289,9 @@ impl Draft<'_> {
         let view = self.view;
         let poll = if view.operation_runs() { view.policy.manager_poll } else { view.policy.idle_poll };
         self.look_every(poll);
+        // A card that was powered on too early for NSX-T is attached while it is off.
+        self.look_at_ports();
+        self.keep_ports();
         let Some(manager) = &view.seen.manager else {
             return;
         };

@@ -16,6 +16,7 @@ pub enum System {
     /// The cluster manager: VMware Big Data Extensions.
     Bde,
     /// vCenter Server.
+    #[serde(rename = "vcenter")]
     VCenter,
     /// OpenStack Networking.
     Neutron,

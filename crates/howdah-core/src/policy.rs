@@ -1,5 +1,4 @@
-//! The figures by which the controller works. All are the operator's to change; the defaults say
-//! where they come from.
+//! The figures by which the controller works; the defaults say where they come from.
 
 use std::time::Duration;
 

@@ -107,7 +107,9 @@ pub(crate) struct Verifier {
 
 #[derive(Debug)]
 enum Mode {
-    Authorities(Arc<WebPkiServerVerifier>),
+    /// These authorities; and these very certificates, whose file the operator gave: a
+    /// self-signed certificate that calls itself an authority is no valid server's otherwise.
+    Authorities(Arc<WebPkiServerVerifier>, Vec<Fingerprint>),
     /// No authority is known: every certificate is refused, with this reason.
     Nobody(&'static str),
     Pin(Fingerprint),
@@ -122,21 +124,24 @@ impl Verifier {
                 if roots.is_empty() {
                     Mode::Nobody("this system has no certificate authorities installed")
                 } else {
-                    Mode::Authorities(web_pki(roots, &provider).map_err(|reason| TransportError::Roots { reason })?)
+                    let verifier = web_pki(roots, &provider).map_err(|reason| TransportError::Roots { reason })?;
+                    Mode::Authorities(verifier, vec![])
                 }
             }
             Trust::CaFile(path) => {
                 let unreadable = |reason: String| TransportError::CaFile { path: path.clone(), reason };
                 let mut roots = RootCertStore::empty();
+                let mut given = Vec::new();
                 let certificates = CertificateDer::pem_file_iter(path).map_err(|e| unreadable(e.to_string()))?;
                 for certificate in certificates {
                     let certificate = certificate.map_err(|e| unreadable(e.to_string()))?;
+                    given.push(Fingerprint::of(&certificate));
                     roots.add(certificate).map_err(|e| unreadable(e.to_string()))?;
                 }
                 if roots.is_empty() {
                     return Err(unreadable("it holds no certificate in PEM form".to_owned()));
                 }
-                Mode::Authorities(web_pki(Arc::new(roots), &provider).map_err(unreadable)?)
+                Mode::Authorities(web_pki(Arc::new(roots), &provider).map_err(unreadable)?, given)
             }
             Trust::Pin(fingerprint) => Mode::Pin(*fingerprint),
             Trust::Insecure => Mode::Anybody,
@@ -182,16 +187,22 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         match &self.mode {
-            Mode::Authorities(inner) => inner.verify_server_cert(leaf, intermediates, name, ocsp, now).map_err(|e| {
-                let reason = match &e {
-                    rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-                        "it is not signed by an authority that this endpoint trusts".to_owned()
-                    }
-                    rustls::Error::InvalidCertificate(inner) => inner.to_string(),
-                    other => other.to_string(),
-                };
-                self.refuse(leaf, reason, e)
-            }),
+            Mode::Authorities(_, given) if given.contains(&Fingerprint::of(leaf)) => {
+                Ok(ServerCertVerified::assertion())
+            }
+            Mode::Authorities(inner, _) => {
+                inner.verify_server_cert(leaf, intermediates, name, ocsp, now).map_err(|e| {
+                    let reason = match &e {
+                        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+                            "it is not signed by an authority that this endpoint trusts".to_owned()
+                        }
+                        rustls::Error::InvalidCertificate(CertificateError::Other(inner)) => inner.0.to_string(),
+                        rustls::Error::InvalidCertificate(inner) => inner.to_string(),
+                        other => other.to_string(),
+                    };
+                    self.refuse(leaf, reason, e)
+                })
+            }
             Mode::Nobody(reason) => {
                 let error = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
                 Err(self.refuse(leaf, (*reason).to_owned(), error))

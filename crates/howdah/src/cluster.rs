@@ -210,6 +210,9 @@ pub fn show(printer: Printer, cluster: &dto::Cluster) -> Result<(), Failed> {
         status(cluster),
         cluster.status_reason
     ))?;
+    if let Some(hint) = cluster.operation.error.as_ref().and_then(|e| e.hint.as_ref()) {
+        printer.data(&format!("  hint: {hint}"))?;
+    }
     if cluster.nodes.is_empty() { Ok(()) } else { printer.data(&format!("\n{}", nodes(cluster))) }
 }
 

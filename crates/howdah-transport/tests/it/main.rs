@@ -24,13 +24,17 @@ struct Server {
 /// A server that answers every connection with an empty 200.
 async fn server() -> Server {
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-    let certificate = made.cert.der().clone();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    serving(made.cert, made.signing_key).await
+}
+
+async fn serving(made: rcgen::Certificate, key: rcgen::KeyPair) -> Server {
+    let certificate = made.der().clone();
+    let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], key)
+        .with_single_cert(vec![certificate.clone()], private)
         .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -51,7 +55,7 @@ async fn server() -> Server {
             });
         }
     });
-    Server { address, certificate, pem: made.cert.pem() }
+    Server { address, certificate, pem: made.pem() }
 }
 
 async fn get(trust: &Trust, address: SocketAddr) -> Result<u16, TransportError> {
@@ -111,4 +115,18 @@ async fn a_socket_is_named_by_its_path() {
     let error = http.send(http.request(Method::GET, "http://howdah/x")).await.unwrap_err();
     assert_eq!(error.to_string(), format!("unix:{} cannot be reached", path.display()));
     assert_eq!(error.hint().unwrap(), "Check that the service runs, and that you may open its socket.");
+}
+
+/// What `openssl req -x509` writes by default, and what many appliances serve.
+#[tokio::test]
+async fn a_self_signed_certificate_that_is_an_authority_is_trusted_as_its_own_ca_file() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let server = serving(params.self_signed(&key).unwrap(), key).await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &server.pem).unwrap();
+    assert_eq!(get(&Trust::CaFile(file.path().to_owned()), server.address).await.unwrap(), 200);
+    let error = get(&Trust::System, server.address).await.unwrap_err().to_string();
+    assert!(!error.contains("Other"), "a debug dump: {error}");
 }

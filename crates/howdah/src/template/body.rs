@@ -7,11 +7,10 @@ use super::error::TemplateError;
 /// Properties that have another name in the API.
 const RENAMED: [(&str, &str); 2] = [("cluster_name", "name"), ("cluster_rp", "resource_pools")];
 /// Properties that have the same name there.
-const SAME: [&str; 17] = [
+const SAME: [&str; 16] = [
     "cluster_type",
     "network",
     "subnet",
-    "security_groups",
     "bde_endpoint",
     "vcm_server",
     "username",
@@ -26,6 +25,8 @@ const SAME: [&str; 17] = [
     "wait_for",
     "specification",
 ];
+/// The pool of the templates of 2015, and the default of Heat's resource.
+const DEFAULT_POOL: &str = "openstackRP";
 /// Numbers, which CFN writes as texts.
 const NUMBERS: [&str; 4] = ["count", "cpu", "memory_mb", "disk_gb"];
 
@@ -35,12 +36,19 @@ const NUMBERS: [&str; 4] = ["count", "cpu", "memory_mb", "disk_gb"];
 /// If a property is not known.
 pub fn body(properties: Map<String, Value>) -> Result<Map<String, Value>, TemplateError> {
     let mut body = Map::new();
+    body.insert("resource_pools".to_owned(), list(DEFAULT_POOL.into()));
     for (key, value) in properties {
         if let Some((_, name)) = RENAMED.iter().find(|(old, _)| *old == key) {
             let value = if *name == "resource_pools" { list(value) } else { value };
             body.insert((*name).to_owned(), value);
-        } else if key == "security_group" {
-            body.insert("security_groups".to_owned(), list(value));
+        } else if key == "security_group" || key == "security_groups" {
+            // Both may be given: Heat's resource takes them together.
+            if let (Value::Array(all), Value::Array(more)) =
+                (body.entry("security_groups").or_insert_with(|| Value::Array(vec![])), list(value))
+            {
+                let new: Vec<_> = more.into_iter().filter(|g| !all.contains(g)).collect();
+                all.extend(new);
+            }
         } else if key == "node_groups" {
             body.insert(key, groups(value));
         } else if SAME.contains(&key.as_str()) {
