@@ -44,12 +44,14 @@ def transport(lab):
 def login(lab, user):
     return f"""auth_type = password
 auth_url = {lab.keystone}
-project_domain_id = default
 user_domain_id = default
-project_name = service
 username = {user}
 password = {PASSWORD}
 """
+
+
+def login_to_service(lab, user):
+    return login(lab, user) + "project_domain_id = default\nproject_name = service\n"
 
 
 def keystone(lab):
@@ -103,7 +105,7 @@ root_helper =
 report_interval = 15
 [keystone_authtoken]
 www_authenticate_uri = {lab.keystone}
-{login(lab, "neutron")}
+{login_to_service(lab, "neutron")}
 {RABBIT}
 """ + "".join("[%s]\nhelper_command = %s\n" % (context, helper) for context in PRIVSEP_CONTEXTS)
 
@@ -159,11 +161,12 @@ auth_uri = {lab.url("keystone")}
 bind_host = 127.0.0.1
 bind_port = {lab.ports["heat"]}
 workers = 0
+# without a project: a trust brings its own
 [trustee]
 {login(lab, "heat")}
 [keystone_authtoken]
 www_authenticate_uri = {lab.keystone}
-{login(lab, "heat")}
+{login_to_service(lab, "heat")}
 {RABBIT}
 """
 

@@ -184,6 +184,26 @@ class Cloud:
         if service.port:
             process.wait_listens(self.lab, name, service.port)
 
+    def restart_engine(self):
+        """Heat's engine is killed and started again; waits until the new one takes requests."""
+
+        def up():
+            return {s["engine_id"] for s in identity.call("GET", url, token=token)[1]["services"] if s["status"] == "up"}
+
+        def there():
+            try:
+                return up() - before
+            except identity.ApiError as problem:
+                raise OSError(str(problem))
+
+        token, project = identity.login(self.lab, "admin", "admin")
+        url = self.lab.url("heat", "/v1/%s/services" % project)
+        before = up()
+        self.kill("heat-engine")
+        self.start("heat-engine")
+        process.wait_until("the new engine reports", there, timeout=PATIENCE,
+                           alive=process.must_live(self.lab, "heat-engine"))  # fmt: skip
+
     # ------------------------------------------------------------ checks that several tests make
     def check_addresses(self, cluster, nodes):
         """Every node's address is its port's, and is what its real DHCP client was given."""

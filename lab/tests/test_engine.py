@@ -4,8 +4,7 @@
 def killed_in_the_middle(cloud, name, nodes):
     cloud.create(name, nodes, ClusterName=name)
     cluster_id = cloud.cluster_under_way(name)
-    cloud.kill("heat-engine")
-    cloud.start("heat-engine")
+    cloud.restart_engine()
     return cluster_id
 
 
