@@ -84,7 +84,7 @@ fn request(record: &ClusterRecord, mark: &Mark, mac: Mac, device_id: Uuid) -> Po
         subnet: record.spec.subnet.id.clone(),
         mac,
         name: mark.port_name(),
-        project: record.project.clone(),
+        project: record.port_project().clone(),
         device_owner: DEVICE_OWNER.to_owned(),
         device_id,
         security_groups: record.spec.security_groups.clone(),
@@ -183,6 +183,15 @@ mod tests {
         assert_eq!(port.device_id, VM_UUID);
         assert!(port.device_owner.starts_with("compute:"));
         assert_eq!(Mark::parse(&port.description).unwrap().cluster, record().id);
+    }
+
+    #[test]
+    fn a_local_users_ports_belong_to_the_networks_project() {
+        let mut local = record();
+        local.project = crate::cluster::LOCAL_PROJECT.into();
+        local.spec.network.project = "owner".into();
+        let plan = plan(&local, &seen(vec![vm()], vec![]), &segment().key, NetworkBackend::Ml2);
+        assert_eq!(plan.create[0].project, "owner".into());
     }
 
     #[test]

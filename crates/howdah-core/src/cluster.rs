@@ -159,6 +159,18 @@ pub struct ClusterRecord {
     pub created: Timestamp,
 }
 
+/// The project of clusters that a local user of the service's own host asked for without naming
+/// one. It is none of Keystone's.
+pub const LOCAL_PROJECT: &str = "local";
+
+impl ClusterRecord {
+    /// The Keystone project that its ports belong to, and whose quota they use: the cluster's own,
+    /// or the network's where the cluster's is none of Keystone's.
+    pub fn port_project(&self) -> &ProjectId {
+        if self.project.as_str() == LOCAL_PROJECT { &self.spec.network.project } else { &self.project }
+    }
+}
+
 /// What must never be shown: kept sealed, and only for as long as it is needed.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {

@@ -116,7 +116,7 @@ impl Snapshot {
             catalog: site.manager.catalog(spec.app_manager.as_deref()).await?,
             network: site.networking.network(&spec.network.id).await?,
             subnet: site.networking.subnet(&spec.subnet.id).await?,
-            quota: site.networking.port_quota(&self.record.project).await?,
+            quota: site.networking.port_quota(self.record.port_project()).await?,
             name_taken: site.manager.cluster(&self.record.name).await?.is_some(),
         };
         Ok(Answer::Checked(preflight::check(&self.record, &found)))

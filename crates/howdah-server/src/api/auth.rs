@@ -8,6 +8,7 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use howdah_core::cluster::ClusterRecord;
+use howdah_core::cluster::LOCAL_PROJECT;
 use howdah_core::facts::Principal;
 use howdah_core::ids::{ClusterId, ProjectId};
 use howdah_core::traits::TOKEN_REFUSED;
@@ -117,7 +118,7 @@ async fn caller(parts: &Parts, routes: &Routes) -> Result<Caller, ApiError> {
         AuthMode::Local => match parts.extensions.get::<ConnectInfo<Peer>>() {
             Some(ConnectInfo(Peer::Local { uid })) => Ok(Caller {
                 user: format!("uid {uid}"),
-                project: header(&parts.headers, PROJECT).unwrap_or("local").into(),
+                project: header(&parts.headers, PROJECT).unwrap_or(LOCAL_PROJECT).into(),
                 role: Role::Admin,
                 realm: None,
                 token: None,
