@@ -14,10 +14,6 @@ EXAMPLE = REPO / "examples/hadoop-2015.json"
 PATIENCE = 900.0
 
 
-class NotHere(Exception):
-    """The test is for the other flavour."""
-
-
 def seconds_of(call):
     began = time.monotonic()
     call()
