@@ -132,9 +132,8 @@ def remove_networks(lab):
                 process.send([pid], signal.SIGTERM)
         except (OSError, ValueError):
             pass
-        if pathlib.Path("/run/netns/qdhcp-" + directory.name).exists():
-            guests.ip("netns", "del", "qdhcp-" + directory.name, check=False)
     for note in (lab.state / "neutron/bridges").glob("brq*"):
+        guests.ip("netns", "del", "qdhcp-" + note.read_text(), check=False)
         guests.ip("link", "del", note.name, check=False)
         note.unlink()
 
