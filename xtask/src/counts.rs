@@ -18,15 +18,18 @@ impl Counts {
             for part in rest.split(['.', ';']) {
                 self.part(part.trim());
             }
-        } else if line.starts_with("==") && line.trim_end().ends_with("==") && line.contains(" in ") {
-            // pytest: `===== 12 passed, 1 skipped in 3.21s =====`
-            let inner = line.trim_matches('=').trim();
-            for part in inner.split(" in ").next().unwrap_or_default().split(',') {
-                self.part(part.trim());
-            }
-        } else if line.starts_with(|c: char| c.is_ascii_digit()) && line.contains(" passed, ") {
-            // The lab's closing line: `5 passed, 0 failed`.
-            for part in line.split(',') {
+        } else {
+            self.read_python(line);
+        }
+    }
+
+    /// `===== 12 passed, 1 skipped in 3.21s =====`, `38 passed in 11.21s` (pytest), `5 passed, 0 failed`
+    /// (the lab), or a test that says that it skipped itself.
+    fn read_python(&mut self, line: &str) {
+        let bare = line.trim_matches('=').trim();
+        let closes = bare.contains(" passed") || bare.contains(" failed") || bare.contains(" error");
+        if closes && bare.starts_with(|c: char| c.is_ascii_digit()) {
+            for part in bare.split(" in ").next().unwrap_or_default().split(',') {
                 self.part(part.trim());
             }
         } else if line.contains("SKIPPED") {
@@ -74,9 +77,11 @@ mod tests {
             "SKIPPED vcsim: it is not there",
             "5 passed, 1 failed, 2 skipped",
             "7 passed, 0 failed",
+            "38 passed in 11.21s",
+            "2 passed, 1 warning in 3.00s",
         ] {
             counts.read(line);
         }
-        assert_eq!(counts, Counts { passed: 60, failed: 5, skipped: 6 });
+        assert_eq!(counts, Counts { passed: 100, failed: 5, skipped: 6 });
     }
 }
