@@ -45,6 +45,16 @@ pub fn manager_failed(record: &ClusterRecord, state: &ClusterState, cluster: &Ma
         .hint("Mend what BDE complains of, then repeat the request: Howdah resumes the same cluster. Or delete it.")
 }
 
+/// Nodes have no address because they have no ports: then the reason for that comes first.
+pub fn because_of_ports(failure: Failure, port_error: Option<&str>) -> Failure {
+    match port_error {
+        Some(error) if !failure.message.contains(error) => {
+            Failure { message: format!("ports could not be made ({error}); then {}", failure.message), ..failure }
+        }
+        _ => failure,
+    }
+}
+
 /// The manager is done, but nodes lack the address that their ports promise.
 pub fn no_address(state: &ClusterState, waited: Duration) -> Failure {
     let without = without_address(state);

@@ -86,7 +86,10 @@ impl Session<'_> {
                 }
                 self.seen.forget_manager();
             }
-            Answer::Made(ports) => self.seen.learn_ports(ports),
+            Answer::Made(ports) => {
+                self.port_error = None;
+                self.seen.learn_ports(ports);
+            }
             Answer::Indexed(port, held) => self.index_held(action, &port, held, now),
             Answer::Deleted(port) => {
                 if let Some(ports) = &mut self.seen.ports {
@@ -133,6 +136,9 @@ impl Session<'_> {
 
     fn failed(&mut self, action: &Action, error: &RemoteError, now: Timestamp) {
         tracing::warn!(cluster = %self.record.id, purpose = action.purpose(), error = %chain(error), "failed");
+        if matches!(action, Action::CreatePorts(_)) {
+            self.port_error = Some(clause(error));
+        }
         match action {
             Action::Create(prior) => return self.create_failed(action, *prior, error, now),
             Action::CreatePorts(_) if error.kind == ErrorKind::Conflict || error.kind.is_ambiguous() => {

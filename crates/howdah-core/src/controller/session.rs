@@ -20,6 +20,7 @@ use crate::decide::{Outcome, View, decide, since};
 use crate::facts::WatchEvent;
 use crate::ids::ClusterId;
 use crate::observe::{observe, status};
+use crate::report;
 use crate::seen::Seen;
 use crate::traits::Remote;
 
@@ -44,6 +45,8 @@ pub(super) struct Session<'a> {
     pub(super) seen: Seen,
     pub(super) trouble: BTreeMap<Key, Trouble>,
     pub(super) events: Vec<Event>,
+    /// Why ports could not be made, while they cannot.
+    pub(super) port_error: Option<String>,
     pub(super) in_flight: BTreeSet<Key>,
     pub(super) running: FuturesUnordered<BoxFuture<'static, Done>>,
     pub(super) waves: usize,
@@ -70,6 +73,7 @@ impl<'a> Session<'a> {
             seen: Seen::default(),
             trouble: BTreeMap::new(),
             events: vec![],
+            port_error: None,
             in_flight: BTreeSet::new(),
             running: FuturesUnordered::new(),
             waves: 0,
@@ -131,7 +135,10 @@ impl<'a> Session<'a> {
                 self.finish(OperationState::Succeeded, None, now);
                 self.forget_password().await?;
             }
-            Some(Outcome::Failed(failure)) => self.finish(OperationState::Failed, Some(failure), now),
+            Some(Outcome::Failed(failure)) => {
+                let failure = report::because_of_ports(failure, self.port_error.as_deref());
+                self.finish(OperationState::Failed, Some(failure), now);
+            }
             None => {}
         }
         self.state.status = status(&self.state);

@@ -81,3 +81,17 @@ async fn a_refusal_that_passes_is_asked_again() {
     assert!(run.work(id).await.is_none());
     run.nothing_left();
 }
+
+#[tokio::test(start_paused = true)]
+async fn when_ports_cannot_be_made_the_failure_says_why() {
+    // BDE gives its nodes up a little before the same call has failed for too long.
+    let gone = FaultRule::new(System::Neutron, "create_ports", Effect::Refuse { kind: ErrorKind::Internal });
+    let (mut run, id) = with(3, 2, vec![gone]).await;
+    run.controller.policy.call_patience = std::time::Duration::from_secs(7200);
+    let state = run.work(id).await.unwrap();
+    let failure = run.failure(&state);
+    assert!(
+        failure.starts_with("bde_failed: ports could not be made (Neutron: a fault was injected here); then BDE"),
+        "{failure}"
+    );
+}
