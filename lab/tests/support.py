@@ -36,6 +36,10 @@ class Cloud:
             self._good_until = time.monotonic() + min(self.lab.token_seconds, 20) * 0.5
         return self._token
 
+    def forget_token(self):
+        """The next call logs in anew."""
+        self._good_until = 0.0
+
     def call(self, method, service, path, body=None):
         token = self.token()
         if service == "heat":

@@ -29,3 +29,5 @@ def set_lifetime(cloud, seconds):
     config.write(cloud.lab, "keystone.conf", config.keystone(cloud.lab))
     cloud.stop("keystone")
     cloud.start("keystone")
+    # the one in hand still has the life of those before
+    cloud.forget_token()
