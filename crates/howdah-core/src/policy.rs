@@ -63,7 +63,7 @@ impl Default for Policy {
             operation_patience: Duration::from_secs(5 * 3600),
             create_settles: Duration::from_secs(30),
             save_every: Duration::from_millis(500),
-            port_waves: 8,
+            port_waves: 16,
             wave_size: 32,
             single_calls: 16,
             retry_first: Duration::from_millis(500),

@@ -67,3 +67,25 @@ async fn howdah() -> usize {
 async fn on_nsx_v_the_way_of_2015_gets_no_address_and_howdah_gets_all() {
     assert_eq!((the_way_of_2015().await, howdah().await), (0, NODES as usize));
 }
+
+/// In virtual time this is not about the machine but about the controller: no card waits for the
+/// answer about another.
+#[tokio::test(start_paused = true)]
+async fn two_hundred_nodes_cloned_at_once_have_their_ports_requested_at_once() {
+    let timings = Timings { clone_parallel: None, clone_together: true, ..Timings::default() };
+    let run = Run::new(SiteSettings { seed: 5, timings, ..SiteSettings::default() });
+    let id = run.add("c1", 200).await;
+    run.good(&run.work(id).await.unwrap(), 200);
+    let report = run.world.read(|s| s.journal.report("c1"));
+    let lag = |t: &howdah_sim::world::journal::VmTimes| {
+        t.port_posted.unwrap().duration_since(t.mac_final.unwrap()).as_secs_f64()
+    };
+    let mut lags: Vec<f64> = report.times.iter().map(lag).collect();
+    lags.sort_by(f64::total_cmp);
+    assert!(
+        lags[189] < 0.25,
+        "95 % of the ports were requested within {} s, the last after {} s",
+        lags[189],
+        lags[199]
+    );
+}
