@@ -1,9 +1,13 @@
 //! Actions: what can be done, and what it is about. Pure words; carrying one out is
 //! [`crate::controller`]'s, choosing one [`crate::decide`]'s.
+//!
+//! Invariant: an action that writes carries the token that allows it (see [`crate::own`]). The only
+//! one without is [`Action::Release`], which gives up a use of our own.
 
-use crate::cluster::CreateCall;
 use crate::facts::{ManagedChange, PortChange, PortRequest};
 use crate::ids::{Mac, PortId, VmRef};
+use crate::intent::Verb;
+use crate::own::{Marked, Ours, OurVm, Pass, Vacant};
 
 /// Something to be done.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,28 +18,30 @@ pub enum Action {
     Check,
     /// Ask Neutron what it can do and which ports there are.
     ListPorts,
-    /// Find the network's registration in the cluster manager, or make it.
-    Register,
     /// See what the cluster manager says of the cluster and its task.
     Look,
-    /// Ask for the cluster. Holds what was known of the call before.
-    Create(CreateCall),
+    /// See these VMs as they are now.
+    LookAtVms(Vec<VmRef>),
+    /// Find the network's registration in the cluster manager, or make it.
+    Register(Vacant),
+    /// Ask for the cluster.
+    Create(Vacant),
     /// Ask for a start, stop or resume.
-    Change(ManagedChange),
+    Change(Ours, ManagedChange),
     /// Ask for the delete.
-    Delete,
+    Delete(Ours),
     /// Make ports, in one request.
-    CreatePorts(Vec<PortRequest>),
+    CreatePorts(Ours, Vec<PortRequest>),
     /// Put a port right.
-    Repair(PortId, PortChange),
+    Repair(Marked, PortChange),
     /// Tell NSX-v a card's index.
-    SetIndex(PortId, u32),
-    /// Tell NSX-T a card's port.
-    Attach(VmRef, i32, PortId),
+    SetIndex(Marked, u32),
+    /// Tell NSX-T a card's port: VM, device key, port.
+    Attach(OurVm, i32, PortId),
     /// Delete a port.
-    DeletePort(PortId),
-    /// Remove the network's registration, if it is ours and nobody needs it.
-    Unregister,
+    DeletePort(Marked),
+    /// Give up the use of the network's registration.
+    Release,
 }
 
 /// What an action is about: no two actions with a common key run at the same time.
@@ -51,6 +57,8 @@ pub enum Key {
     Registration,
     /// Reading from the cluster manager.
     Look,
+    /// Reading VMs one by one.
+    Vms,
     /// Changing something at the cluster manager.
     Manager,
     /// Making the port of this MAC.
@@ -61,43 +69,120 @@ pub enum Key {
     Vm(VmRef),
 }
 
+macro_rules! kinds {
+    ($($kind:ident),* $(,)?) => {
+        /// The kind of an action: for tables that must have a row for each.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[allow(missing_docs, reason = "each is the kind of the action of that name")]
+        pub enum Kind { $($kind),* }
+
+        impl Kind {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),*];
+        }
+    };
+}
+
+kinds! {
+    FindSegment, Check, ListPorts, Look, LookAtVms, Register, Create, Start, Stop, Resume, Delete, CreatePorts,
+    Repair, SetIndex, Attach, DeletePort, Release,
+}
+
 impl Action {
+    /// Its kind.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::FindSegment => Kind::FindSegment,
+            Self::Check => Kind::Check,
+            Self::ListPorts => Kind::ListPorts,
+            Self::Look => Kind::Look,
+            Self::LookAtVms(_) => Kind::LookAtVms,
+            Self::Register(_) => Kind::Register,
+            Self::Create(_) => Kind::Create,
+            Self::Change(_, ManagedChange::Start) => Kind::Start,
+            Self::Change(_, ManagedChange::Stop) => Kind::Stop,
+            Self::Change(_, ManagedChange::Resume) => Kind::Resume,
+            Self::Delete(_) => Kind::Delete,
+            Self::CreatePorts(..) => Kind::CreatePorts,
+            Self::Repair(..) => Kind::Repair,
+            Self::SetIndex(..) => Kind::SetIndex,
+            Self::Attach(..) => Kind::Attach,
+            Self::DeletePort(_) => Kind::DeletePort,
+            Self::Release => Kind::Release,
+        }
+    }
+
+    /// The round whose token allows it; none for what needs no token.
+    pub const fn pass(&self) -> Option<Pass> {
+        match self {
+            Self::FindSegment
+            | Self::Check
+            | Self::ListPorts
+            | Self::Look
+            | Self::LookAtVms(_)
+            | Self::Release => None,
+            Self::Register(token) | Self::Create(token) => Some(token.pass()),
+            Self::Change(token, _) | Self::Delete(token) | Self::CreatePorts(token, _) => Some(token.pass()),
+            Self::Repair(token, _) | Self::SetIndex(token, _) | Self::DeletePort(token) => Some(token.pass()),
+            Self::Attach(token, ..) => Some(token.pass()),
+        }
+    }
+
+    /// How the journal knows it; none for what can be repeated or does not write.
+    pub const fn verb(&self) -> Option<Verb> {
+        match self {
+            Self::Create(_) => Some(Verb::Found),
+            Self::Change(_, ManagedChange::Start) => Some(Verb::Start),
+            Self::Change(_, ManagedChange::Stop) => Some(Verb::Stop),
+            Self::Change(_, ManagedChange::Resume) => Some(Verb::Resume),
+            Self::Delete(_) => Some(Verb::Remove),
+            Self::CreatePorts(..) => Some(Verb::Ports),
+            // Written down by the registrar itself, for the site.
+            Self::Register(_) | Self::Release => None,
+            // Repeated freely: the same end whether they come once, twice or late.
+            Self::Repair(..) | Self::SetIndex(..) | Self::Attach(..) | Self::DeletePort(_) => None,
+            Self::FindSegment | Self::Check | Self::ListPorts | Self::Look | Self::LookAtVms(_) => None,
+        }
+    }
+
     /// Its keys; never empty.
     pub fn keys(&self) -> Vec<Key> {
         match self {
             Self::FindSegment => vec![Key::Segment],
             Self::Check => vec![Key::Check],
             Self::ListPorts => vec![Key::Ports],
-            Self::Register | Self::Unregister => vec![Key::Registration],
+            Self::Register(_) | Self::Release => vec![Key::Registration],
             Self::Look => vec![Key::Look],
-            Self::Create(_) | Self::Change(_) | Self::Delete => vec![Key::Manager],
-            Self::CreatePorts(requests) => requests.iter().map(|r| Key::Mac(r.mac)).collect(),
+            Self::LookAtVms(_) => vec![Key::Vms],
+            Self::Create(_) | Self::Change(..) | Self::Delete(_) => vec![Key::Manager],
+            Self::CreatePorts(_, requests) => requests.iter().map(|r| Key::Mac(r.mac)).collect(),
             Self::Repair(port, _) | Self::SetIndex(port, _) | Self::DeletePort(port) => {
-                vec![Key::Port(port.clone())]
+                vec![Key::Port(port.port().clone())]
             }
-            Self::Attach(vm, ..) => vec![Key::Vm(vm.clone())],
+            Self::Attach(vm, ..) => vec![Key::Vm(vm.vm().clone())],
         }
     }
 
     /// What it does, for messages: `could not ...`.
-    pub fn purpose(&self) -> &'static str {
+    pub const fn purpose(&self) -> &'static str {
         match self {
             Self::FindSegment => "find the network's port group",
             Self::Check => "make the checks before a create",
             Self::ListPorts => "list the network's ports",
-            Self::Register => "register the network in BDE",
             Self::Look => "see what BDE says of the cluster",
+            Self::LookAtVms(_) => "look at the cluster's VMs",
+            Self::Register(_) => "register the network in BDE",
             Self::Create(_) => "ask BDE for the cluster",
-            Self::Change(ManagedChange::Start) => "ask BDE to start the cluster",
-            Self::Change(ManagedChange::Stop) => "ask BDE to stop the cluster",
-            Self::Change(ManagedChange::Resume) => "ask BDE to resume the create",
-            Self::Delete => "ask BDE to delete the cluster",
-            Self::CreatePorts(_) => "create Neutron ports",
+            Self::Change(_, ManagedChange::Start) => "ask BDE to start the cluster",
+            Self::Change(_, ManagedChange::Stop) => "ask BDE to stop the cluster",
+            Self::Change(_, ManagedChange::Resume) => "ask BDE to resume the create",
+            Self::Delete(_) => "ask BDE to delete the cluster",
+            Self::CreatePorts(..) => "create Neutron ports",
             Self::Repair(..) => "put a Neutron port right",
             Self::SetIndex(..) => "set a port's vnic_index",
             Self::Attach(..) => "attach a card to its NSX-T port",
             Self::DeletePort(_) => "delete a Neutron port",
-            Self::Unregister => "remove the network's registration from BDE",
+            Self::Release => "remove the network's registration from BDE",
         }
     }
 }

@@ -2,22 +2,25 @@
 //!
 //! The record has one writer, the API; the state has one writer, the cluster's controller. So
 //! neither needs to lock the other out, and a signal between them carries no data. Everything
-//! here is stored as JSON: a field may be added (with a default), never renamed.
+//! here is stored as JSON, in the version that [`crate::document`] writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::facts::{ManagedChange, ManagedStatus, Network, Segment, Subnet};
+use crate::condition::{ClusterCondition, Condition};
+use crate::facts::{ManagedStatus, Network, Segment, Subnet};
 use crate::failure::Failure;
 use crate::ids::{
-    ClusterId, ClusterName, GroupName, Mac, NodeName, OperationId, PortId, ProjectId, SecurityGroupId, SiteName,
-    TaskId, VmRef,
+    ClusterId, ClusterKey, ClusterName, GroupName, Mac, NodeName, OperationId, PortId, ProjectId, SecurityGroupId,
+    SiteName, VmRef,
 };
+use crate::intent::Journal;
 use crate::stage::Stage;
 
 // ---------------------------------------------------------------- wanted
@@ -164,6 +167,11 @@ pub struct ClusterRecord {
 pub const LOCAL_PROJECT: &str = "local";
 
 impl ClusterRecord {
+    /// What it is kept under.
+    pub fn key(&self) -> ClusterKey {
+        ClusterKey { project: self.project.clone(), id: self.id }
+    }
+
     /// The Keystone project that its ports belong to, and whose quota they use: the cluster's own,
     /// or the network's where the cluster's is none of Keystone's.
     pub fn port_project(&self) -> &ProjectId {
@@ -201,6 +209,10 @@ pub enum ClusterStatus {
     Starting,
     /// Being removed.
     Deleting,
+    /// Up, but not as it should be: its conditions and those of its nodes say what is wrong.
+    Degraded,
+    /// It was there and is not any more: somebody removed it from the cluster manager.
+    Gone,
     /// The last operation failed; see its failure.
     Error,
 }
@@ -238,88 +250,91 @@ pub struct OperationProgress {
     /// The checks before the first change have passed.
     #[serde(default)]
     pub checked: bool,
-    /// Changes asked of the cluster manager in this operation, so that each is asked once.
+    /// For how long controllers have worked on it. Time in which no process ran does not count.
     #[serde(default)]
-    pub asked: Vec<Asked>,
+    pub watched: Duration,
+    /// For how long nodes lacked their address although the cluster manager had finished and all
+    /// of this was being watched.
+    #[serde(default)]
+    pub without_address: Duration,
 }
 
-/// A call to the cluster manager that starts work, once per operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Asked {
-    /// The create.
-    Create,
-    /// A start, stop or resume.
-    Change(ManagedChange),
-    /// A delete.
-    Delete,
+/// What makes the cluster in the cluster manager this one, and no other of the same name.
+/// Evidence belongs to one create call and begins anew with the next.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Identity {
+    /// What the create call asked for. What is there is compared with this, never with what is
+    /// wanted now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Likeness>,
+    /// Its VMs, with their instance UUIDs: recorded while the cluster was known to be ours.
+    #[serde(default)]
+    pub vms: BTreeMap<VmRef, Uuid>,
+    /// It was there and is gone: nothing that only looks like it is ours any more.
+    #[serde(default)]
+    pub dissolved: bool,
 }
 
-/// What is known of our create call, so that a lost answer never makes a second cluster and a
-/// cluster of somebody else is never taken for ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "is")]
-pub enum CreateCall {
-    /// Never sent: a cluster of this name is somebody else's.
-    #[default]
-    NotSent,
-    /// Stored just before it is sent, and left so while its answer is unknown: a cluster of this
-    /// name is ours.
-    Sent {
-        /// When.
-        at: Timestamp,
-    },
-    /// The manager accepted it, or shows the cluster.
-    Accepted,
+/// What a cluster looks like in the cluster manager. Empty fields are not compared.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Likeness {
+    /// Distribution; compared without case, as the cluster manager does.
+    #[serde(default)]
+    pub distro: String,
+    /// How many nodes each group is defined with.
+    #[serde(default)]
+    pub groups: BTreeMap<String, u32>,
+    /// Registered networks.
+    #[serde(default)]
+    pub networks: BTreeSet<String>,
 }
 
-/// A registration in the cluster manager that Howdah made.
+impl Likeness {
+    /// The first thing in which `there` differs.
+    pub fn difference(&self, there: &Self) -> Option<String> {
+        let words = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+        let groups = |groups: &BTreeMap<String, u32>| {
+            groups.iter().map(|(name, count)| format!("{name} x {count}")).collect::<Vec<_>>().join(", ")
+        };
+        let comparable = |one: bool, other: bool| !one && !other;
+        if comparable(self.distro.is_empty(), there.distro.is_empty())
+            && !self.distro.eq_ignore_ascii_case(&there.distro)
+        {
+            return Some(format!("its distribution is {} and not {}", there.distro, self.distro));
+        }
+        if comparable(self.groups.is_empty(), there.groups.is_empty()) && self.groups != there.groups {
+            return Some(format!("its node groups are {} and not {}", groups(&there.groups), groups(&self.groups)));
+        }
+        if comparable(self.networks.is_empty(), there.networks.is_empty()) && self.networks != there.networks {
+            return Some(format!("its network is {} and not {}", words(&there.networks), words(&self.networks)));
+        }
+        None
+    }
+}
+
+/// A Neutron port that was made for the cluster and is not known to be gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnPort {
+    /// The node whose card it is.
+    pub node: NodeName,
+    /// Its MAC address.
+    pub mac: Mac,
+    /// Its fixed address: a port that is made again asks for the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+}
+
+/// A network's registration in the cluster manager that Howdah made, or is about to make. It
+/// belongs to the site; its one writer is the site's [registrar](crate::registrar).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
     /// Registered name.
     pub name: String,
     /// Port group name.
     pub port_group: String,
-}
-
-/// Something that is true of a node now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Condition {
-    /// What it is about.
-    #[serde(rename = "type")]
-    pub kind: ConditionKind,
-    /// Yes, no, or not known.
-    pub status: ConditionStatus,
-    /// One word, `CamelCase`.
-    pub reason: String,
-    /// A sentence.
-    pub message: String,
-    /// Since when it has this status.
-    pub since: Timestamp,
-}
-
-/// What a condition is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum ConditionKind {
-    /// The VM exists.
-    VmExists,
-    /// Its card has a Neutron port, complete and ours.
-    PortReady,
-    /// NSX knows the card: index set and read back, or attachment set. Not asked of ML2.
-    Attached,
-    /// The guest has the address that its port promises.
-    Addressed,
-}
-
-/// Yes, no, or not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ConditionStatus {
-    /// Yes.
-    True,
-    /// No.
-    False,
-    /// Not known.
-    Unknown,
+    /// Clusters that use it. With the last one it is removed.
+    #[serde(default)]
+    pub users: BTreeSet<ClusterKey>,
 }
 
 /// A node as it is known.
@@ -370,15 +385,21 @@ pub struct ClusterState {
     /// The port group that backs the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segment: Option<Segment>,
-    /// The name of the network's registration in the cluster manager.
+    /// The name of the network's registration in the cluster manager, as the registrar gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration: Option<String>,
-    /// What is known of our create call.
+    /// What was asked for.
     #[serde(default)]
-    pub create_call: CreateCall,
-    /// The manager's newest task for this cluster.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub task: Option<TaskId>,
+    pub journal: Journal,
+    /// What makes the cluster in the cluster manager this one.
+    #[serde(default)]
+    pub identity: Identity,
+    /// Every port made for it that is not known to be gone.
+    #[serde(default)]
+    pub ports: BTreeMap<PortId, OwnPort>,
+    /// What is true of the cluster as a whole.
+    #[serde(default)]
+    pub conditions: Vec<ClusterCondition>,
     /// The manager's status, as seen last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manager_status: Option<ManagedStatus>,

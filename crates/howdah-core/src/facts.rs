@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::cluster::NodeGroup;
+use crate::cluster::{Likeness, NodeGroup};
 use crate::ids::{
     ClusterName, GroupName, Mac, NetworkId, NodeName, PortId, ProjectId, SecurityGroupId, SegmentKey, SubnetId, TaskId,
     VmRef,
@@ -145,6 +145,8 @@ pub struct ManagedCluster {
     pub status_text: String,
     /// How many nodes are defined, over all groups.
     pub node_count: usize,
+    /// What it was made from, as far as the manager shows it.
+    pub likeness: Likeness,
     /// Its nodes, as far as the manager has planned them; sorted by group, then index.
     pub nodes: Vec<ManagedNode>,
 }
@@ -169,8 +171,10 @@ pub struct ManagedNode {
 /// A task of the manager.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ManagedTask {
-    /// Its id.
+    /// Its id; a later task has a larger number.
     pub id: TaskId,
+    /// The name of the cluster it is about.
+    pub target: String,
     /// Where it is.
     pub state: TaskState,
     /// 0.0 to 1.0.
@@ -390,6 +394,8 @@ pub struct PortRequest {
     pub subnet: SubnetId,
     /// The card's address.
     pub mac: Mac,
+    /// The fixed address to ask for; Neutron's choice if absent.
+    pub address: Option<IpAddr>,
     /// `<vm>-port<n>`.
     pub name: String,
     /// The project it shall belong to.

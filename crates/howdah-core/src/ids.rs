@@ -113,6 +113,21 @@ text_id! {
     TaskId
 }
 
+/// What a cluster is kept under: an id is chosen by its caller, so it is unique in a project only.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClusterKey {
+    /// Whose it is.
+    pub project: ProjectId,
+    /// The cluster.
+    pub id: ClusterId,
+}
+
+impl fmt::Display for ClusterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of project {}", self.id, self.project)
+    }
+}
+
 /// Why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {

@@ -13,7 +13,11 @@
 //! ```
 //!
 //! * [`ids`]: typed names and identifiers;
-//! * [`cluster`]: what a cluster is wanted to be, and what is known of it;
+//! * [`time`], [`fresh`]: how long we have watched, and facts that know when they were asked for;
+//! * [`cluster`], [`condition`]: what a cluster is wanted to be, and what is known of it;
+//! * [`document`]: the same as it is stored, version by version;
+//! * [`intent`]: the journal of what was sent;
+//! * [`own`]: whose things are, and the tokens without which nothing is written;
 //! * [`facts`]: what the systems around us said last;
 //! * [`failure`]: errors that cross a trait, and failures that are stored;
 //! * [`traits`]: the traits;
@@ -22,29 +26,40 @@
 //! * [`attachment`]: which ports to make, repair and delete;
 //! * [`stage`]: where a node is in its boot;
 //! * [`preflight`]: what is refused before the first VM is made;
-//! * [`observe`]: facts into node states, conditions and events;
+//! * [`observe`], [`health`]: facts into node states, conditions, status and events;
+//! * [`trouble`]: what fails since when, and when it may be tried again;
 //! * [`action`], [`decide`]: what can be done, and what is to be done next;
-//! * [`controller`]: the loop that carries them out.
+//! * [`controller`]: the loop that carries them out;
+//! * [`registrar`]: a site's network registrations, and who uses them.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod action;
 pub mod attachment;
 pub mod cluster;
+pub mod condition;
 pub mod controller;
 pub mod decide;
+pub mod document;
 pub mod facts;
 pub mod failure;
+pub mod fresh;
+pub mod health;
 pub mod ids;
+pub mod intent;
 pub mod mark;
 pub mod observe;
+pub mod own;
 pub mod policy;
 pub mod preflight;
+pub mod registrar;
 pub mod report;
 pub mod seen;
 pub mod segment;
 pub mod stage;
+pub mod time;
 pub mod traits;
+pub mod trouble;
 
 #[cfg(test)]
 mod test_support;

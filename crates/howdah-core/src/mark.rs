@@ -1,23 +1,65 @@
 //! How a Neutron port says that it is ours.
 //!
 //! The mark stands in the port's `description`, because that is set in the same request that
-//! makes the port; tags are silently ignored there by most Neutrons. Format, version 1:
+//! makes the port; tags are silently ignored there by most Neutrons. Format, version 2:
 //!
 //! ```text
-//! howdah/1 cluster=<uuid> node=<name> nic=<index>
+//! howdah/2 cluster=<uuid> node=<name> nic=<index> tag=<32 hex digits>
 //! ```
 //!
-//! Invariant: a port without a mark that parses is never changed or deleted, except for the form
-//! that the 2015 plugin left (see [`is_of_2015`]), which is adopted.
+//! A port's project can write its description, so the words alone prove nothing. The *tag* is
+//! an HMAC-SHA-256 over the project and the words, with a key that only this installation has.
+//! Version 1 (`howdah/1`, without a tag) was written by the first release.
+//!
+//! Invariant: whose a port is, is decided in [`crate::own`] and nowhere else; a mark is one of
+//! the things that it looks at.
 
 use std::fmt;
 
-use crate::facts::Port;
-use crate::ids::{ClusterId, NodeName};
+use ring::hmac;
 
-const PREFIX: &str = "howdah/1";
+use crate::ids::{ClusterId, NodeName, ProjectId};
 
-/// Whose port it is.
+const KEYED: &str = "howdah/2";
+const UNKEYED: &str = "howdah/1";
+
+/// How many bytes of the HMAC a tag shows.
+const TAG_BYTES: usize = 16;
+
+/// The key of this installation's tags. It cannot be printed.
+#[derive(Clone)]
+pub struct MarkKey(hmac::Key);
+
+impl fmt::Debug for MarkKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MarkKey(hidden)")
+    }
+}
+
+impl MarkKey {
+    /// A key from a secret that only this installation has.
+    pub fn new(secret: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// The description that a port of this mark gets.
+    pub fn describe(&self, project: &ProjectId, mark: &Mark) -> String {
+        format!("{KEYED} {} tag={}", mark.words(), self.tag(project, mark))
+    }
+
+    /// Whether the mark was written by this installation for a port of this project.
+    pub fn wrote(&self, project: &ProjectId, mark: &Mark) -> bool {
+        // Not in constant time, and need not be: a tag is no secret, it can be read off any port.
+        mark.tag.as_deref() == Some(self.tag(project, mark).as_str())
+    }
+
+    fn tag(&self, project: &ProjectId, mark: &Mark) -> String {
+        let signed = hmac::sign(&self.0, format!("port mark\n{project}\n{}", mark.words()).as_bytes());
+        signed.as_ref().iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// What a port says of whose it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mark {
     /// The cluster.
@@ -26,59 +68,91 @@ pub struct Mark {
     pub node: NodeName,
     /// The card's index, from 0.
     pub nic: u32,
-}
-
-impl fmt::Display for Mark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX} cluster={} node={} nic={}", self.cluster, self.node, self.nic)
-    }
+    /// The tag, as it was read.
+    pub tag: Option<String>,
 }
 
 impl Mark {
+    /// The mark of a node's card, before it is written.
+    pub const fn new(cluster: ClusterId, node: NodeName, nic: u32) -> Self {
+        Self { cluster, node, nic, tag: None }
+    }
+
     /// Reads the mark of a description, if there is one of a version that we know.
     pub fn parse(description: &str) -> Option<Self> {
         let mut words = description.split_whitespace();
-        if words.next() != Some(PREFIX) {
-            return None;
-        }
-        let (mut cluster, mut node, mut nic) = (None, None, None);
+        let keyed = match words.next()? {
+            KEYED => true,
+            UNKEYED => false,
+            _ => return None,
+        };
+        let (mut cluster, mut node, mut nic, mut tag) = (None, None, None, None);
         for word in words {
             match word.split_once('=')? {
                 ("cluster", v) => cluster = v.parse().ok(),
                 ("node", v) => node = Some(NodeName::new(v)),
                 ("nic", v) => nic = v.parse().ok(),
+                ("tag", v) if keyed => tag = Some(v.to_owned()),
                 _ => {}
             }
         }
-        Some(Self { cluster: cluster?, node: node?, nic: nic? })
+        Some(Self { cluster: cluster?, node: node?, nic: nic?, tag })
     }
 
     /// The name that a port of this mark gets: `<vm>-port<n>`.
     pub fn port_name(&self) -> String {
         format!("{}-port{}", self.node, self.nic)
     }
-}
 
-/// Whether a port is of the form that the 2015 plugin left for this node: named
-/// `<vm>-port0`, with the VM's name for a device id.
-pub fn is_of_2015(port: &Port, node: &NodeName) -> bool {
-    port.device_id == node.as_str() && port.name == format!("{node}-port0") && Mark::parse(&port.description).is_none()
+    fn words(&self) -> String {
+        format!("cluster={} node={} nic={}", self.cluster, self.node, self.nic)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn mark() -> Mark {
+        Mark::new(ClusterId(uuid::Uuid::from_u128(7)), "c-worker-3".into(), 1)
+    }
+
     #[test]
-    fn a_mark_reads_back() {
-        let mark = Mark { cluster: ClusterId(uuid::Uuid::from_u128(7)), node: "c-worker-3".into(), nic: 1 };
-        let text = mark.to_string();
-        assert_eq!(text, "howdah/1 cluster=00000000-0000-0000-0000-000000000007 node=c-worker-3 nic=1");
-        assert_eq!(Mark::parse(&text), Some(mark.clone()));
-        assert_eq!(mark.port_name(), "c-worker-3-port1");
-        // A later writer may add words; another version or half a mark is not ours.
-        assert_eq!(Mark::parse(&format!("{text} extra=1")), Some(mark));
-        for other in ["", "howdah/2 cluster=x", "howdah/1 node=a nic=0", "made by hand", "howdah/1 garbage"] {
+    fn a_mark_reads_back_and_its_tag_verifies() {
+        let key = MarkKey::new(b"secret");
+        let text = key.describe(&"p1".into(), &mark());
+        assert!(text.starts_with("howdah/2 cluster=00000000-0000-0000-0000-000000000007 node=c-worker-3 nic=1 tag="));
+        assert!(text.len() <= 255, "Neutron's limit");
+        let read = Mark::parse(&text).unwrap();
+        assert!(key.wrote(&"p1".into(), &read));
+        assert_eq!(read.port_name(), "c-worker-3-port1");
+        // A later writer may add words.
+        assert_eq!(Mark::parse(&format!("{text} extra=1")), Some(read));
+    }
+
+    #[test]
+    fn a_tag_is_of_one_installation_project_cluster_node_and_card() {
+        let key = MarkKey::new(b"secret");
+        let read = Mark::parse(&key.describe(&"p1".into(), &mark())).unwrap();
+        assert!(!MarkKey::new(b"other").wrote(&"p1".into(), &read), "another installation's");
+        assert!(!key.wrote(&"p2".into(), &read), "another project's");
+        for other in [
+            Mark { node: "c-worker-4".into(), ..read.clone() },
+            Mark { nic: 0, ..read.clone() },
+            Mark { cluster: ClusterId(uuid::Uuid::nil()), ..read.clone() },
+            Mark { tag: None, ..read },
+        ] {
+            assert!(!key.wrote(&"p1".into(), &other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_version_is_read_and_never_verifies() {
+        let old = "howdah/1 cluster=00000000-0000-0000-0000-000000000007 node=c-worker-3 nic=1";
+        let read = Mark::parse(&format!("{old} tag=00")).unwrap();
+        assert_eq!(read, mark());
+        assert!(!MarkKey::new(b"secret").wrote(&"p1".into(), &read));
+        for other in ["", "howdah/3 cluster=x", "howdah/1 node=a nic=0", "made by hand", "howdah/2 garbage"] {
             assert_eq!(Mark::parse(other), None, "{other}");
         }
     }

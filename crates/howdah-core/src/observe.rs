@@ -1,59 +1,76 @@
-//! From what was seen to what is known: node states, conditions, progress, and the events that
-//! tell of a change.
+//! From what was seen to what is known: node states, progress, and the events that tell of a
+//! change.
 //!
 //! Invariant: calling it twice with the same facts changes nothing the second time and tells of
-//! nothing. It decides nothing.
+//! nothing. It decides nothing, and it is given the VMs that are ours, nobody else's. The cluster
+//! as a whole is [`crate::health`]'s.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::cluster::{
-    ClusterRecord, ClusterState, ClusterStatus, Condition, ConditionKind, ConditionStatus, Event, Level, NodeState,
-    OperationKind, OperationState,
-};
-use crate::facts::{NicFacts, Port, Power, VmFacts};
-use crate::ids::{NodeName, SegmentKey};
+use crate::cluster::{ClusterRecord, ClusterState, Event, Level, NodeState, OperationKind, OperationState, OwnPort};
+use crate::condition::{Condition, ConditionKind, ConditionStatus};
+use crate::facts::{ManagedCluster, ManagedNode, ManagedStatus, NicFacts, Port, Power, VmFacts, Vms};
+use crate::ids::{Mac, NodeName, SegmentKey};
+use crate::mark::{Mark, MarkKey};
+use crate::own::{self, Pass};
 use crate::policy::NetworkBackend;
-use crate::seen::{Seen, nic_on};
+use crate::seen::{Seen, nic_on, vm_of};
 use crate::stage::{Stage, stage};
+use crate::time::Stamp;
 
 /// The reason of an attachment that came too late for NSX-T.
 pub const POWERED_ON_BEFORE: &str = "PoweredOnBefore";
 
-/// Brings `state` up to what was seen and returns what changed.
-pub fn observe(
-    record: &ClusterRecord,
-    state: &mut ClusterState,
-    seen: &Seen,
-    backend: NetworkBackend,
-    now: Timestamp,
-) -> Vec<Event> {
+/// The reason of a VM that was there and is not any more.
+pub const VM_GONE: &str = "Gone";
+
+/// What a look at the nodes is made from.
+pub struct Sight<'a> {
+    /// The round: for recognising our ports.
+    pub pass: Pass,
+    /// What is wanted.
+    pub record: &'a ClusterRecord,
+    /// What was seen.
+    pub seen: &'a Seen,
+    /// The VMs in the cluster's folder that are ours; none if the cluster is not.
+    pub vms: &'a Vms,
+    /// The cluster in the cluster manager, if it is ours.
+    pub cluster: Option<&'a ManagedCluster>,
+    /// The key of this installation's marks.
+    pub marks: &'a MarkKey,
+    /// The kind of network.
+    pub backend: NetworkBackend,
+    /// Now, for people.
+    pub now: Timestamp,
+}
+
+/// Brings the nodes and the ledger of ports up to what was seen and returns what changed.
+pub fn observe(sight: &Sight<'_>, state: &mut ClusterState) -> Vec<Event> {
     let mut events = Vec::new();
+    keep_ledger(sight, state);
     let before = std::mem::take(&mut state.nodes);
     let segment = state.segment.as_ref().map(|s| s.key.clone());
-    for name in node_names(record, seen, &before) {
+    for name in node_names(sight, &before) {
         let old = before.get(&name);
-        let node = one(record, &name, old, seen, segment.as_ref(), backend, now);
-        tell(&name, old, &node, now, &mut events);
+        let node = one(sight, state, &name, old, segment.as_ref());
+        tell(&name, old, &node, sight.now, &mut events);
         state.nodes.insert(name, node);
     }
-    if let Some(Some(cluster)) = &seen.manager {
+    if let Some(cluster) = sight.cluster {
         state.manager_status = Some(cluster.status);
     }
     state.progress = progress(state);
     events
 }
 
-/// All nodes: those the manager has planned and those whose VM is there. Until either has been
-/// looked at, those known before.
-fn node_names(record: &ClusterRecord, seen: &Seen, before: &BTreeMap<NodeName, NodeState>) -> Vec<NodeName> {
-    let prefix = format!("{}-", record.name);
-    let mut names: Vec<_> =
-        seen.vms.values().filter_map(|vm| vm.name.clone()).filter(|n| n.as_str().starts_with(&prefix)).collect();
-    match &seen.manager {
-        Some(Some(cluster)) => names.extend(cluster.nodes.iter().map(|n| n.name.clone())),
-        Some(None) => {}
+/// All nodes: those that the manager has planned and those whose VM is there. While the manager
+/// shows nothing of ours, those known before.
+fn node_names(sight: &Sight<'_>, before: &BTreeMap<NodeName, NodeState>) -> Vec<NodeName> {
+    let mut names: Vec<_> = sight.vms.values().filter_map(|vm| vm.name.clone()).collect();
+    match sight.cluster {
+        Some(cluster) => names.extend(cluster.nodes.iter().map(|n| n.name.clone())),
         None => names.extend(before.keys().cloned()),
     }
     names.sort();
@@ -61,40 +78,59 @@ fn node_names(record: &ClusterRecord, seen: &Seen, before: &BTreeMap<NodeName, N
     names
 }
 
+/// Every port of ours is in the ledger from when it is seen until a complete list lacks it.
+fn keep_ledger(sight: &Sight<'_>, state: &mut ClusterState) {
+    let ports = &sight.seen.ports;
+    let ours: Vec<_> = ports
+        .present()
+        .filter(|p| own::marked(sight.pass, sight.record, state, sight.marks, p).is_some())
+        .filter_map(|p| {
+            let known = state.ports.get(&p.id).map(|o| o.node.clone());
+            let node = known.or_else(|| Mark::parse(&p.description).map(|m| m.node))?;
+            let address = p.fixed_ips.first().map(|ip| ip.address);
+            Some((p.id.clone(), OwnPort { node, mac: p.mac, address }))
+        })
+        .collect();
+    state.ports.extend(ours);
+    if ports.whole_after(Stamp::START).is_some() {
+        state.ports.retain(|id, _| ports.get(id).is_some());
+    }
+}
+
 fn one(
-    record: &ClusterRecord,
+    sight: &Sight<'_>,
+    state: &ClusterState,
     name: &NodeName,
     old: Option<&NodeState>,
-    seen: &Seen,
     segment: Option<&SegmentKey>,
-    backend: NetworkBackend,
-    now: Timestamp,
 ) -> NodeState {
-    let vm = seen.vm_of(name);
+    let Sight { record, seen, backend, .. } = sight;
+    let vm = vm_of(sight.vms, name);
     let nic = vm.zip(segment).and_then(|(vm, segment)| nic_on(vm, segment));
-    let port = nic.and_then(|n| n.mac).and_then(|mac| seen.port_of(&mac));
-    let known = old.cloned();
+    let port = nic.and_then(|n| n.mac).and_then(|mac| port_of(sight, state, &mac));
+    let mut node = old.cloned().unwrap_or_else(|| fresh(record, name));
+    let managed = sight.cluster.and_then(|c| c.nodes.iter().find(|n| n.name == *name));
+    if let Some(managed) = managed {
+        take_over(&mut node, managed);
+    }
     // What is not visible at the moment stays as it was known: a watch that is being set up
     // again must not look like VMs that vanish.
-    let keep = vm.is_none() && !seen.vms_synced;
-    let mut node = known.unwrap_or_else(|| fresh(record, name));
-    if let Some(managed) = seen.manager.as_ref().and_then(|m| m.as_ref()?.nodes.iter().find(|n| n.name == *name)) {
-        node.group = managed.group.to_string();
-        node.roles.clone_from(&managed.roles);
-        node.manager_says = match &managed.error {
-            Some(error) => format!("{}: {error}", managed.status_text),
-            None => managed.status_text.clone(),
-        };
-    }
-    if keep {
+    if vm.is_none() && !seen.vms_synced {
         return node;
     }
-    node.vm = vm.map(|vm| vm.vm.clone());
-    node.instance_uuid = vm.and_then(|vm| vm.instance_uuid);
+    let made_anew = managed.is_some_and(|n| n.vm.is_none())
+        && sight.cluster.is_some_and(|c| c.status == ManagedStatus::Provisioning);
+    if vm.is_some() || made_anew {
+        node.vm = vm.map(|vm| vm.vm.clone());
+        node.instance_uuid = vm.and_then(|vm| vm.instance_uuid);
+    }
+    let same_card = node.mac == nic.and_then(|n| n.mac);
     node.mac = nic.and_then(|n| n.mac);
-    if seen.ports.is_some() {
+    if seen.ports.whole_after(Stamp::START).is_some() || port.is_some() {
         node.port = port.map(|p| p.id.clone());
-        node.promised = port.and_then(|p| p.fixed_ips.first()).map(|ip| ip.address);
+        let promised = port.and_then(|p| p.fixed_ips.first()).map(|ip| ip.address);
+        // What a port promised to this card is remembered: it is made again with the same.
+        node.promised = promised.or_else(|| node.promised.filter(|_| same_card));
     }
     node.stage = stage(vm, nic, node.promised);
     node.address = good_address(nic, node.promised).or_else(|| nic.and_then(|n| n.addresses.first().copied()));
@@ -103,13 +139,27 @@ fn one(
         NetworkBackend::NsxT => true,
         NetworkBackend::Ml2 => false,
     };
-    let mut conditions = vec![vm_exists(vm), port_ready(nic, port)];
+    let mut conditions = vec![vm_exists(vm, &node), port_ready(nic, port, old, same_card)];
     if asks_attachment {
-        conditions.push(attached(vm, nic, port, backend));
+        conditions.push(attached(vm, nic, port, *backend));
     }
     conditions.push(addressed(&node, nic));
-    node.conditions = conditions.into_iter().map(|said| dated(said, old, now)).collect();
+    node.conditions = conditions.into_iter().map(|said| dated(said, old, sight.now)).collect();
     node
+}
+
+fn take_over(node: &mut NodeState, managed: &ManagedNode) {
+    node.group = managed.group.to_string();
+    node.roles.clone_from(&managed.roles);
+    node.manager_says = match &managed.error {
+        Some(error) => format!("{}: {error}", managed.status_text),
+        None => managed.status_text.clone(),
+    };
+}
+
+/// The port of ours with this address on the wire.
+fn port_of<'a>(sight: &Sight<'a>, state: &ClusterState, mac: &Mac) -> Option<&'a Port> {
+    sight.seen.ports.present().find(|p| p.mac == *mac && state.ports.contains_key(&p.id))
 }
 
 fn fresh(record: &ClusterRecord, name: &NodeName) -> NodeState {
@@ -136,18 +186,25 @@ fn good_address(nic: Option<&NicFacts>, promised: Option<std::net::IpAddr>) -> O
 
 type Said = (ConditionKind, ConditionStatus, &'static str, String);
 
-fn vm_exists(vm: Option<&VmFacts>) -> Said {
-    match vm {
-        Some(vm) => (ConditionKind::VmExists, ConditionStatus::True, "Cloned", format!("The VM is {}.", vm.vm)),
-        None => {
-            (ConditionKind::VmExists, ConditionStatus::False, "NotCloned", "There is no VM of this name yet.".into())
-        }
+fn vm_exists(vm: Option<&VmFacts>, node: &NodeState) -> Said {
+    let kind = ConditionKind::VmExists;
+    match (vm, &node.vm) {
+        (Some(vm), _) => (kind, ConditionStatus::True, "Cloned", format!("The VM is {}.", vm.vm)),
+        // `dated` adds since when.
+        (None, Some(was)) => (kind, ConditionStatus::False, VM_GONE, format!("The VM {was} is gone")),
+        (None, None) => (kind, ConditionStatus::False, "NotCloned", "There is no VM of this name yet.".into()),
     }
 }
 
-fn port_ready(nic: Option<&NicFacts>, port: Option<&Port>) -> Said {
+fn port_ready(nic: Option<&NicFacts>, port: Option<&Port>, old: Option<&NodeState>, same_card: bool) -> Said {
     let kind = ConditionKind::PortReady;
+    let was_there =
+        |c: &Condition| c.kind == kind && (c.status == ConditionStatus::True || c.reason == "PortGone") && same_card;
+    let lost = old.is_some_and(|o| o.conditions.iter().any(was_there));
     match (nic, port) {
+        (Some(NicFacts { mac: Some(mac), .. }), None) if lost => {
+            (kind, ConditionStatus::False, "PortGone", format!("The port with MAC {mac} was removed by somebody."))
+        }
         (_, Some(port)) => {
             (kind, ConditionStatus::True, "PortExists", format!("Port {} has MAC {}.", port.id, port.mac))
         }
@@ -202,8 +259,12 @@ fn addressed(node: &NodeState, nic: Option<&NicFacts>) -> Said {
 
 /// A condition keeps its date as long as its status does not change.
 fn dated((kind, status, reason, message): Said, old: Option<&NodeState>, now: Timestamp) -> Condition {
-    let since =
-        old.and_then(|n| n.conditions.iter().find(|c| c.kind == kind && c.status == status)).map_or(now, |c| c.since);
+    let same = |c: &&Condition| c.kind == kind && c.status == status && (c.reason == VM_GONE) == (reason == VM_GONE);
+    let since = old.and_then(|n| n.conditions.iter().find(same)).map_or(now, |c| c.since);
+    let message = match reason {
+        VM_GONE => format!("{message} since {}.", since.strftime("%Y-%m-%d %H:%M UTC")),
+        _ => message,
+    };
     Condition { kind, status, reason: reason.to_owned(), message, since }
 }
 
@@ -220,6 +281,11 @@ fn tell(name: &NodeName, old: Option<&NodeState>, new: &NodeState, now: Timestam
         let port = new.port.as_ref().map(ToString::to_string).unwrap_or_default();
         let promised = new.promised.map(|ip| format!(" with address {ip}")).unwrap_or_default();
         say(Level::Info, "port_ready", format!("{name}: port {port}{promised}."));
+    }
+    let is_gone = |n: &NodeState| n.conditions.iter().any(|c| c.reason == VM_GONE);
+    if is_gone(new) && !old.is_some_and(is_gone) {
+        let vm = new.vm.as_ref().map(ToString::to_string).unwrap_or_default();
+        say(Level::Warning, "vm_gone", format!("{name}: the VM {vm} is gone."));
     }
     let was = old.map_or(Stage::Planned, |o| o.stage);
     if was != new.stage {
@@ -257,96 +323,6 @@ fn progress(state: &ClusterState) -> f64 {
     now.max(state.progress)
 }
 
-/// The cluster in one word.
-pub fn status(state: &ClusterState) -> ClusterStatus {
-    let Some(operation) = &state.operation else {
-        return ClusterStatus::Pending;
-    };
-    match (operation.state, operation.kind) {
-        (OperationState::Failed, _) => ClusterStatus::Error,
-        (OperationState::Running, OperationKind::Create) => ClusterStatus::Creating,
-        (OperationState::Running, OperationKind::Start) => ClusterStatus::Starting,
-        (OperationState::Running, OperationKind::Stop) => ClusterStatus::Stopping,
-        (OperationState::Running, OperationKind::Delete) | (OperationState::Succeeded, OperationKind::Delete) => {
-            ClusterStatus::Deleting
-        }
-        (OperationState::Succeeded, OperationKind::Create | OperationKind::Start) => ClusterStatus::Running,
-        (OperationState::Succeeded, OperationKind::Stop) => ClusterStatus::Stopped,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::facts::{ManagedStatus, Tools};
-    use crate::test_support::{at, good_port, managed, record, seen, segment, state, vm};
-
-    fn known(seen: &Seen, state: &mut ClusterState, seconds: i64) -> Vec<String> {
-        state.segment = Some(segment());
-        let events = observe(&record(), state, seen, NetworkBackend::NsxV, at(seconds));
-        events.into_iter().map(|e| e.message).collect()
-    }
-
-    #[test]
-    fn a_node_is_told_once_from_plan_to_address() {
-        let mut state = state();
-        let mut now = seen(vec![], vec![]);
-        now.manager = Some(Some(managed(ManagedStatus::Provisioning)));
-        assert!(known(&now, &mut state, 0).is_empty());
-        assert_eq!(state.nodes[&"c-worker-0".into()].stage, Stage::Planned);
-
-        let mut now = seen(vec![vm()], vec![good_port()]);
-        now.manager = Some(Some(managed(ManagedStatus::Provisioning)));
-        let told = known(&now, &mut state, 1);
-        assert_eq!(
-            told,
-            [
-                "c-worker-0: vm-1 has the MAC 00:50:56:01:02:03.",
-                "c-worker-0: port port-1 with address 10.0.0.5.",
-                "c-worker-0: planned -> cloned.",
-            ]
-        );
-        assert!(known(&now, &mut state, 2).is_empty(), "the same facts are told once");
-
-        let mut up = vm();
-        up.power = Power::On;
-        up.tools = Tools::Running;
-        up.nics[0].addresses = vec!["10.0.0.5".parse().unwrap()];
-        let mut now = seen(vec![up], vec![good_port()]);
-        now.manager = Some(Some(managed(ManagedStatus::Running)));
-        assert_eq!(known(&now, &mut state, 9), ["c-worker-0: cloned -> addressed 10.0.0.5."]);
-        let node = &state.nodes[&"c-worker-0".into()];
-        let since: Vec<_> = node.conditions.iter().map(|c| (c.kind, c.status, c.since)).collect();
-        assert_eq!(
-            since,
-            [
-                (ConditionKind::VmExists, ConditionStatus::True, at(1)),
-                (ConditionKind::PortReady, ConditionStatus::True, at(1)),
-                (ConditionKind::Attached, ConditionStatus::False, at(0)),
-                (ConditionKind::Addressed, ConditionStatus::True, at(9)),
-            ]
-        );
-    }
-
-    #[test]
-    fn a_watch_that_starts_again_makes_nothing_vanish() {
-        let mut state = state();
-        known(&seen(vec![vm()], vec![good_port()]), &mut state, 0);
-        let blind = Seen { vms_synced: false, vms: Default::default(), ..seen(vec![], vec![]) };
-        assert!(known(&blind, &mut state, 1).is_empty());
-        assert_eq!(state.nodes[&"c-worker-0".into()].stage, Stage::Cloned);
-    }
-
-    #[test]
-    fn the_wrong_address_is_named() {
-        let mut state = state();
-        let mut up = vm();
-        up.power = Power::On;
-        up.tools = Tools::Running;
-        up.nics[0].addresses = vec!["10.9.9.9".parse().unwrap()];
-        known(&seen(vec![up], vec![good_port()]), &mut state, 0);
-        let node = &state.nodes[&"c-worker-0".into()];
-        assert_eq!(node.stage, Stage::NoAddress);
-        assert_eq!(node.conditions[3].message, "The guest has 10.9.9.9; its port promises 10.0.0.5.");
-    }
-}
+#[path = "observe_tests.rs"]
+mod tests;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::intent::Verb;
+
 /// How a site's OpenStack implements its networks: it decides who gets a lease and what a port
 /// needs besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -36,8 +38,15 @@ pub struct Policy {
     /// How long an operation may take in all. BDE creates one cluster at a time and lets others
     /// wait for up to four hours.
     pub operation_patience: Duration,
-    /// How long a create whose answer was lost may still turn up.
-    pub create_settles: Duration,
+    /// How long the cluster manager may go on with a request after we gave it up. Its checks are
+    /// synchronous, and the one that re-reads vCenter's inventory takes minutes (its REST layer).
+    pub manager_settles: Duration,
+    /// How long Neutron may go on with a port after we gave the request up: NSX-v's plugin repeats
+    /// its own calls for more than a minute.
+    pub ports_settle: Duration,
+    /// How long the cluster manager may show a status of work without a task that works: the two
+    /// change one after the other.
+    pub stuck_after: Duration,
     /// How often a state that nothing depends on is written down.
     pub save_every: Duration,
     /// How many bulk requests for ports run at a time.
@@ -52,6 +61,16 @@ pub struct Policy {
     pub retry_max: Duration,
 }
 
+impl Policy {
+    /// How long the effect of a call may still come after its answer was lost.
+    pub const fn settles(&self, verb: Verb) -> Duration {
+        match verb {
+            Verb::Found | Verb::Start | Verb::Stop | Verb::Resume | Verb::Remove => self.manager_settles,
+            Verb::Ports => self.ports_settle,
+        }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -61,7 +80,9 @@ impl Default for Policy {
             call_patience: Duration::from_secs(600),
             address_patience: Duration::from_secs(900),
             operation_patience: Duration::from_secs(5 * 3600),
-            create_settles: Duration::from_secs(30),
+            manager_settles: Duration::from_secs(180),
+            ports_settle: Duration::from_secs(120),
+            stuck_after: Duration::from_secs(60),
             save_every: Duration::from_millis(500),
             port_waves: 16,
             wave_size: 32,

@@ -19,8 +19,6 @@ pub struct Found {
     pub subnet: Option<Subnet>,
     /// The project's port quota; `None` if the service may not see it.
     pub quota: Option<Quota>,
-    /// Whether the cluster manager has a cluster of this name.
-    pub name_taken: bool,
 }
 
 /// How many nodes the request asks for; `None` if it leaves that to the distribution's template.
@@ -35,7 +33,6 @@ pub fn nodes_asked(record: &ClusterRecord) -> Option<u64> {
 /// The first thing that would make it fail.
 pub fn check(record: &ClusterRecord, found: &Found) -> Result<(), Failure> {
     let spec = &record.spec;
-    name_is_free(record, found)?;
     // Names of distributions are compared without case, as the cluster manager does.
     listed("distro", "distribution", &spec.distro, &found.catalog.distros, true)?;
     for pool in &spec.resource_pools {
@@ -46,13 +43,6 @@ pub fn check(record: &ClusterRecord, found: &Found) -> Result<(), Failure> {
     }
     network_serves(record, found)?;
     enough_room(record, found)
-}
-
-fn name_is_free(record: &ClusterRecord, found: &Found) -> Result<(), Failure> {
-    if !found.name_taken {
-        return Ok(());
-    }
-    Err(name_taken(record))
 }
 
 /// The cluster's name is somebody else's in the cluster manager.
@@ -167,7 +157,6 @@ mod tests {
             network: Some(network()),
             subnet: Some(subnet()),
             quota: Some(Quota { limit: Some(500), used: 10 }),
-            name_taken: false,
         }
     }
 
@@ -200,7 +189,6 @@ mod tests {
         let mut no_datastore = twenty();
         no_datastore.spec.datastores = vec!["fast".into()];
         let rows = [
-            (twenty(), Found { name_taken: true, ..found() }),
             (no_distro, found()),
             (no_pool.clone(), found()),
             (no_pool, Found { catalog: Catalog { resource_pools: vec![], ..found().catalog }, ..found() }),

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use crate::cluster::{ClusterRecord, ClusterState, ConditionKind};
+use crate::cluster::{ClusterRecord, ClusterState};
+use crate::condition::ConditionKind;
 use crate::decide::View;
 use crate::facts::ManagedCluster;
-use crate::failure::{Failure, RemoteError, chain};
+use crate::failure::Failure;
+use crate::preflight;
 use crate::seen::Seen;
 use crate::stage::Stage;
+use crate::trouble::{Trouble, Troubles};
 
 /// How many nodes a message names before it only counts.
 const NAMED: usize = 5;
@@ -21,10 +24,43 @@ pub fn vanished(record: &ClusterRecord) -> Failure {
     .hint("Delete this cluster; then create it anew.")
 }
 
+/// There is a cluster of our name that is not ours.
+pub fn foreign(record: &ClusterRecord, state: &ClusterState, who: &str) -> Failure {
+    if state.identity.vms.is_empty() && !state.identity.dissolved {
+        return preflight::name_taken(record);
+    }
+    Failure::new(
+        "cluster_replaced",
+        format!("BDE has another cluster named {} in place of this one: {who}; it was left alone", record.name),
+    )
+    .hint("Delete this cluster here: that removes what is left of it and does not touch the other one.")
+}
+
+/// A stop of something that was never made.
+pub fn nothing_to_stop(record: &ClusterRecord) -> Failure {
+    Failure::new("nothing_to_stop", format!("BDE has no cluster named {}: there is nothing to stop", record.name))
+        .hint("Request the state `running` to create it, or delete it.")
+}
+
+/// The manager shows a status of work, and nothing works.
+pub fn stuck(record: &ClusterRecord, seen: &Seen) -> Failure {
+    let status = seen.cluster.last().and_then(Option::as_ref).map_or("unknown", |c| c.status_text.as_str());
+    Failure::new(
+        "bde_stuck",
+        format!("BDE shows the cluster {} in status {status}, and no task works on it", record.name),
+    )
+    .hint(
+        "BDE leaves a cluster in this status when it is restarted in the middle of a task, and then refuses every \
+         request for it. Its operator has to correct the status in BDE's own database; then repeat the request.",
+    )
+}
+
 /// The cluster manager ended its work badly.
-pub fn manager_failed(record: &ClusterRecord, state: &ClusterState, cluster: &ManagedCluster, seen: &Seen) -> Failure {
+pub fn manager_failed(view: &View<'_>, cluster: &ManagedCluster) -> Failure {
+    let (record, state) = (view.record, view.state);
     let mut message = format!("BDE left the cluster {} in status {}", record.name, cluster.status_text);
-    if let Some(error) = seen.task.as_ref().and_then(|t| t.error.as_deref()) {
+    let task = view.seen.task.last().and_then(Option::as_ref);
+    if let Some(error) = task.and_then(|t| t.error.as_deref()) {
         message.push_str(&format!(": {}", error.trim_end_matches('.')));
     }
     let failed: Vec<_> =
@@ -41,8 +77,9 @@ pub fn manager_failed(record: &ClusterRecord, state: &ClusterState, cluster: &Ma
             named(&without)
         ));
     }
-    Failure::new("bde_failed", message)
-        .hint("Mend what BDE complains of, then repeat the request: Howdah resumes the same cluster. Or delete it.")
+    Failure::new("bde_failed", message).hint(
+        "Correct what BDE complains of, then repeat the request: Howdah resumes the same cluster. Or delete it.",
+    )
 }
 
 /// Nodes have no address because they have no ports: then the reason for that comes first.
@@ -61,7 +98,7 @@ pub fn no_address(state: &ClusterState, waited: Duration) -> Failure {
     Failure::new(
         "nodes_without_address",
         format!(
-            "{} of {} nodes have not the address that their port promises, after {}: {}",
+            "{} of {} nodes do not have the address that their port promises, after {}: {}",
             without.len(),
             state.nodes.len(),
             minutes(waited),
@@ -73,7 +110,7 @@ pub fn no_address(state: &ClusterState, waited: Duration) -> Failure {
 
 /// The operation took longer than it may.
 pub fn out_of_time(view: &View<'_>, elapsed: Duration) -> Failure {
-    let manager = match &view.seen.manager {
+    let manager = match view.seen.cluster.last() {
         None => "BDE has not been reached".to_owned(),
         Some(None) => "BDE has no such cluster".to_owned(),
         Some(Some(c)) => format!("BDE says {}", c.status_text),
@@ -86,7 +123,7 @@ pub fn out_of_time(view: &View<'_>, elapsed: Duration) -> Failure {
         .collect();
     let nodes =
         if counts.is_empty() { "no nodes are known".to_owned() } else { format!("nodes: {}", counts.join(", ")) };
-    let task = match &view.seen.task {
+    let task = match view.seen.task.last().and_then(Option::as_ref) {
         Some(t) => format!(", its task {} is at {:.0} %", t.id, t.progress * 100.0),
         None => String::new(),
     };
@@ -94,13 +131,18 @@ pub fn out_of_time(view: &View<'_>, elapsed: Duration) -> Failure {
         .hint("BDE may be busy with another cluster. Repeat the request to go on waiting.")
 }
 
-/// One and the same call kept failing.
-pub fn call_failed(purpose: &str, error: &RemoteError, tried: u32, over: Duration) -> Failure {
-    let again = if tried > 1 { format!(" ({tried} tries in {})", minutes(over)) } else { String::new() };
+/// One and the same call kept failing. Every other system that was failing at the time is named too.
+pub fn call_failed(trouble: &Trouble, over: Duration, all: &Troubles) -> Failure {
+    let tries = trouble.tries;
+    let again = if tries > 1 { format!(" ({tries} tries in {})", minutes(over)) } else { String::new() };
+    let mut others: Vec<_> = all.iter().map(|(_, t)| t).filter(|t| t.system != trouble.system).collect();
+    others.sort_by_key(|t| t.system);
+    others.dedup_by_key(|t| t.system);
+    let others: String = others.iter().map(|t| format!("; at the same time {}", t.says)).collect();
     Failure {
-        code: error.code.to_owned(),
-        message: format!("could not {purpose}{again}: {}", chain(error)),
-        hint: error.hint.clone(),
+        code: trouble.failure.code.clone(),
+        message: format!("could not {}{again}: {}{others}", trouble.purpose, trouble.failure.message),
+        hint: trouble.failure.hint.clone(),
     }
 }
 

@@ -1,34 +1,36 @@
 //! What the controller has seen since it started: its memory of the outside world.
 //!
 //! Invariant: nothing here is stored, and all of it can be thrown away at any moment; then it is
-//! looked up again. `None` always means "not looked yet", never "not there".
+//! looked up again. Each fact knows when it was asked for, see [`crate::fresh`].
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
 
-use crate::cluster::ClusterRecord;
 use crate::facts::{ManagedCluster, ManagedTask, NetworkingFeatures, NicFacts, Port, VmFacts, Vms, WatchEvent};
-use crate::ids::{Mac, NodeName, SegmentKey};
-use crate::mark;
+use crate::fresh::{Known, Listing};
+use crate::ids::{NodeName, PortId, SegmentKey};
+use crate::time::Stamp;
 
-/// What was seen last.
+/// What was seen.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// The cluster in the cluster manager; `Some(None)` if it was looked for and is not there.
-    pub manager: Option<Option<ManagedCluster>>,
-    /// When that was.
-    pub manager_at: Option<Timestamp>,
-    /// The manager's newest task for the cluster.
-    pub task: Option<ManagedTask>,
-    /// The cluster's VMs.
+    /// The cluster in the cluster manager; an inner `None` if it was looked for and is not there.
+    pub cluster: Known<Option<ManagedCluster>>,
+    /// Our newest task.
+    pub task: Known<Option<ManagedTask>>,
+    /// The newest task of each cluster in the manager, whoever asked for it.
+    pub tasks: Known<Vec<ManagedTask>>,
+    /// The VMs in the cluster's folder, as the watch tells them: ours or not.
     pub vms: Vms,
-    /// Whether `vms` is the whole present state.
+    /// Whether `vms` is the whole state, as of the watch.
     pub vms_synced: bool,
-    /// The ports on the network that are of interest: ours, and those with one of our MACs.
-    pub ports: Option<Vec<Port>>,
-    /// When those were looked up.
-    pub ports_at: Option<Timestamp>,
+    /// VMs as they were asked for one by one: what a verdict rests on, because a watch may be late.
+    pub checked: Known<BTreeMap<crate::ids::VmRef, VmFacts>>,
+    /// The ports on the network that are of interest: with our mark, our ids, or one of our MACs.
+    pub ports: Listing<PortId, Port>,
     /// What this Neutron can do.
     pub features: Option<NetworkingFeatures>,
+    /// When the cluster manager's present status was seen first.
+    pub status_since: Stamp,
 }
 
 impl Seen {
@@ -49,43 +51,18 @@ impl Seen {
         }
     }
 
-    /// Forgets what the cluster manager said, because it was just told to change it.
-    pub fn forget_manager(&mut self) {
-        self.manager = None;
-        self.task = None;
+    /// Whether every system was heard since the start: without that nothing ends for want of time.
+    pub fn is_complete(&self) -> bool {
+        self.cluster.last().is_some() && self.vms_synced && self.ports.whole_after(Stamp::START).is_some()
     }
+}
 
-    /// Takes in ports, replacing those known by the same id.
-    pub fn learn_ports(&mut self, new: Vec<Port>) {
-        let known = self.ports.get_or_insert_default();
-        known.retain(|old| !new.iter().any(|n| n.id == old.id));
-        known.extend(new);
-    }
-
-    /// The port with this address on the wire.
-    pub fn port_of(&self, mac: &Mac) -> Option<&Port> {
-        self.ports.as_ref()?.iter().find(|p| p.mac == *mac)
-    }
-
-    /// The VM of a node.
-    pub fn vm_of(&self, node: &NodeName) -> Option<&VmFacts> {
-        self.vms.values().find(|vm| vm.name.as_ref() == Some(node))
-    }
+/// The VM of a node.
+pub fn vm_of<'a>(vms: &'a Vms, node: &NodeName) -> Option<&'a VmFacts> {
+    vms.values().find(|vm| vm.name.as_ref() == Some(node))
 }
 
 /// The card of a VM that is plugged into this segment. Invariant of a node: one card a network.
 pub fn nic_on<'a>(vm: &'a VmFacts, segment: &SegmentKey) -> Option<&'a NicFacts> {
     vm.nics.iter().find(|nic| nic.segment.as_ref() == Some(segment))
-}
-
-/// Of all ports on a network, those that concern this cluster: marked as its own, or of the form
-/// that the 2015 plugin left for one of its nodes.
-pub fn of_interest(record: &ClusterRecord, vms: &Vms, ports: Vec<Port>) -> Vec<Port> {
-    ports
-        .into_iter()
-        .filter(|port| {
-            let ours = mark::Mark::parse(&port.description).is_some_and(|m| m.cluster == record.id);
-            ours || vms.values().flat_map(|vm| &vm.nics).any(|nic| nic.mac == Some(port.mac))
-        })
-        .collect()
 }

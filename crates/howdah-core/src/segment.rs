@@ -69,10 +69,13 @@ fn ambiguous(network: &Network, found: &[&Segment]) -> Failure {
     .hint("Name the distributed switch of this site's hosts in `vcenter.switch`, so that the others are left out.")
 }
 
+/// The code of the failure that says that no segment has turned up.
+pub const NOT_FOUND: &str = "port_group_not_found";
+
 /// What to say when no segment has turned up in time.
 pub fn not_found(network: &Network, seen: usize) -> Failure {
     Failure::new(
-        "port_group_not_found",
+        NOT_FOUND,
         format!(
             "no port group in vCenter backs the network {} ({}); {seen} port groups were looked at",
             network.name, network.id

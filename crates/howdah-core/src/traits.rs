@@ -16,14 +16,17 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::cluster::{ClusterRecord, ClusterState, Event, OperationRequest, Registration, Secrets, Wanted};
+use crate::document::Row;
 use crate::facts::{
     Catalog, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, Network, NetworkingFeatures, Port, PortChange,
     PortQuery, PortRequest, Principal, Quota, RegisteredNetwork, Segment, Subnet, Unregistered, VmFacts, WatchEvent,
 };
 use crate::failure::RemoteError;
 use crate::ids::{
-    ClusterId, ClusterName, NetworkId, PortId, ProjectId, SecurityGroupId, SiteName, SubnetId, TaskId, VmRef,
+    ClusterId, ClusterKey, ClusterName, NetworkId, OperationId, PortId, ProjectId, SecurityGroupId, SiteName, SubnetId,
+    TaskId, VmRef,
 };
+use crate::time::Mono;
 
 /// The result of a remote call.
 pub type Remote<T> = Result<T, RemoteError>;
@@ -60,6 +63,9 @@ pub trait ClusterManager: Send + Sync {
 
     /// A task; `None` if the manager does not know it.
     async fn task(&self, task: &TaskId) -> Remote<Option<ManagedTask>>;
+
+    /// The newest task of each cluster that is there, whoever asked for it.
+    async fn tasks(&self) -> Remote<Vec<ManagedTask>>;
 }
 
 /// vCenter Server.
@@ -162,62 +168,84 @@ pub trait Identity: Send + Sync {
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant>;
 }
 
-/// The database.
+/// The database. Every change is one transaction: it happens as a whole or not at all.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Adds a cluster with its first operation and its secrets. `Conflict` (code
-    /// `cluster_id_taken` or `cluster_name_taken`) if the id, or the name in its site, is taken.
-    async fn insert(&self, record: &ClusterRecord, secrets: &Secrets) -> Remote<()>;
+    /// Adds a cluster with its first operation, its secrets and its first events. `Conflict` (code
+    /// `cluster_id_taken` or `cluster_name_taken`) if the id in its project, or the name in its
+    /// site, is taken.
+    async fn insert(&self, record: &ClusterRecord, secrets: &Secrets, events: &[Event]) -> Remote<()>;
 
     /// One cluster; `None` if it never was or has been removed.
-    async fn load(&self, id: &ClusterId) -> Remote<Option<(ClusterRecord, ClusterState)>>;
+    async fn load(&self, key: &ClusterKey) -> Remote<Option<Row>>;
+
+    /// What one cluster is wanted to be; `None` if it never was or has been removed. `Invalid`
+    /// (code `cluster_unreadable`) if its record cannot be read.
+    async fn wanted(&self, key: &ClusterKey) -> Remote<Option<ClusterRecord>>;
+
+    /// The clusters of this id, in whichever projects.
+    async fn find(&self, id: &ClusterId) -> Remote<Vec<ClusterKey>>;
 
     /// All clusters, or those of a project, by creation time.
-    async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<(ClusterRecord, ClusterState)>>;
+    async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<Row>>;
 
-    /// Writes down a new wanted state and the operation that asks for it.
-    async fn want(&self, id: &ClusterId, wanted: Wanted, operation: &OperationRequest) -> Remote<()>;
+    /// Writes down a new wanted state and the operation that asks for it. `Conflict` (code
+    /// `cluster_changed`) if the newest operation is not `seen` any more: somebody else was faster.
+    async fn want(
+        &self,
+        key: &ClusterKey,
+        seen: &OperationId,
+        wanted: Wanted,
+        operation: &OperationRequest,
+    ) -> Remote<()>;
 
-    /// Writes down what the controller knows, and the events of it, in one transaction.
-    async fn save(&self, id: &ClusterId, state: &ClusterState, events: &[Event]) -> Remote<()>;
+    /// Writes down what the controller knows, and the events of it.
+    async fn save(&self, key: &ClusterKey, state: &ClusterState, events: &[Event]) -> Remote<()>;
 
     /// Adds events without touching the state, which belongs to the controller: for the API.
-    /// `NotFound` (code `cluster_not_found`) if the cluster is not there.
-    async fn add_events(&self, id: &ClusterId, events: &[Event]) -> Remote<()>;
+    async fn add_events(&self, key: &ClusterKey, events: &[Event]) -> Remote<()>;
 
-    /// Removes a cluster that is gone everywhere; its events stay for a while.
-    async fn remove(&self, id: &ClusterId, events: &[Event]) -> Remote<()>;
+    /// Removes a cluster and its secrets; fine if it is gone. Its events stay readable for a while.
+    async fn remove(&self, key: &ClusterKey, events: &[Event]) -> Remote<()>;
 
-    /// The secrets of a cluster.
-    async fn secrets(&self, id: &ClusterId) -> Remote<Secrets>;
+    /// The secrets of a cluster; `Unavailable` (code `secrets_unreadable`) if there are some that
+    /// the key file does not open: that may pass when the operator puts the right one back.
+    async fn secrets(&self, key: &ClusterKey) -> Remote<Secrets>;
 
-    /// Forgets the secrets of a cluster, once nothing needs them any more.
-    async fn forget_secrets(&self, id: &ClusterId) -> Remote<()>;
+    /// Forgets the secrets of a cluster; fine if there are none.
+    async fn forget_secrets(&self, key: &ClusterKey) -> Remote<()>;
 
-    /// Events after a sequence number, oldest first, with their numbers.
-    async fn events(&self, id: &ClusterId, after: u64, limit: usize) -> Remote<Vec<(u64, Event)>>;
+    /// Events with a larger number than `after`, oldest first, at most `limit`, with their numbers.
+    async fn events(&self, key: &ClusterKey, after: u64, limit: usize) -> Remote<Vec<(u64, Event)>>;
 
-    /// Network registrations in the cluster manager that we made.
+    /// Network registrations in a site's cluster manager that we made, or are about to make.
     async fn registrations(&self, site: &SiteName) -> Remote<Vec<Registration>>;
 
-    /// Writes down that a registration is (about to be) ours.
-    async fn own_registration(&self, site: &SiteName, registration: &Registration) -> Remote<()>;
+    /// Writes a registration down, in place of the one of its name.
+    async fn save_registration(&self, site: &SiteName, registration: &Registration) -> Remote<()>;
 
-    /// Forgets a registration of ours.
-    async fn disown_registration(&self, site: &SiteName, name: &str) -> Remote<()>;
+    /// Forgets a registration; fine if it is not there.
+    async fn remove_registration(&self, site: &SiteName, name: &str) -> Remote<()>;
 
     /// Remembers the hash of a read capability for a cluster.
-    async fn put_capability(&self, id: &ClusterId, hash: &[u8; 32]) -> Remote<()>;
+    async fn put_capability(&self, key: &ClusterKey, hash: &[u8; 32]) -> Remote<()>;
 
-    /// Whether the hash is of a capability for this cluster. Capabilities outlive the cluster
+    /// The cluster of this id that the hash is a capability of. Capabilities outlive the cluster
     /// for as long as its events do, so that a delete can be followed to its end.
-    async fn has_capability(&self, id: &ClusterId, hash: &[u8; 32]) -> Remote<bool>;
+    async fn by_capability(&self, id: &ClusterId, hash: &[u8; 32]) -> Remote<Option<ClusterKey>>;
+
+    /// Writes something that nobody reads: whether a change could be kept now.
+    async fn try_write(&self) -> Remote<()>;
 }
 
 /// Time. Production uses the system's clock, tests a virtual one, the demo a fast one.
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// Now by the wall clock, which may be stepped: for people, and for comparison with other
+    /// systems' own dates.
     fn now(&self) -> Timestamp;
+
+    /// Now by a clock that only goes forward: for ages, pauses and patience.
+    fn mono(&self) -> Mono;
 
     /// Ends after this much of the clock's time.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;

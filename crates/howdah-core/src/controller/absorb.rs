@@ -1,250 +1,248 @@
 //! Taking in what an action learnt, and what its failure means.
 //!
 //! ```text
-//!  failure        | what happens
-//!  ---------------+---------------------------------------------------------------
-//!  passing        | tried again after a pause; too long: the operation fails
-//!  lasting        | the operation fails at once; between operations: a warning,
-//!                 | and another try after the longest pause
-//!  create: taken  | ours if an earlier try may have got through, else a failure
-//!  create: unclear| looked up before it is tried again
-//!  ports: a MAC   | the ports are listed again; what is ours is adopted, and what is
-//!  is in use      | not is named
+//!  failure          | what happens
+//!  -----------------+--------------------------------------------------------------------
+//!  any              | a trouble: tried again after a growing pause; whether it ends the
+//!                   | operation is decided in `decide`, and only for its own operation
+//!  of a write, with | the journal says `unknown`; a look asked for after it settled decides
+//!  its answer lost  |
+//!  create: taken    | refused; unknown, if an earlier try may have got through
+//!  create: network  | the registration, or the port group, is looked up again
+//!  not known        |
+//!  ports: a MAC is  | the ports are listed again before the next try; what is ours is taken
+//!  in use           | over, and what is not is named
 //! ```
+//!
+//! Invariant: an answer adds knowledge as of the moment at which its question was asked. It never
+//! ends an operation, least of all one that is newer than it.
 
-use std::time::Duration;
-
-use jiff::{SignedDuration, Timestamp};
-
-use super::act::Answer;
-use super::session::{Session, Trouble};
 use crate::action::Action;
-use crate::cluster::{CreateCall, Event, Level, OperationState};
-use crate::decide::since;
-use crate::failure::{ErrorKind, Failure, RemoteError, chain, clause};
+use crate::cluster::{Event, Level};
+use crate::facts::{ManagedCluster, ManagedTask, Port, TaskState};
+use crate::failure::{ErrorKind, RemoteError, System, chain};
+use crate::ids::PortId;
+use crate::intent::Verb;
+use crate::mark::Mark;
+use crate::segment;
+use crate::time::Stamp;
 use crate::traits::Remote;
-use crate::{preflight, report, segment};
+use crate::trouble;
+
+use super::act::{Answer, Flight};
+use super::session::Session;
 
 impl Session<'_> {
-    pub(super) fn absorb(&mut self, action: Action, answer: Remote<Answer>, now: Timestamp) {
+    pub(super) fn absorb(&mut self, flight: Flight, answer: Remote<Answer>) {
+        let ended = self.controller.ticker.tick();
+        self.note(&flight, &answer, ended);
         match answer {
             Ok(answer) => {
-                if !matches!(answer, Answer::Segment(Ok(None), _) | Answer::Indexed(..)) {
-                    self.calm(&action);
-                }
-                self.learn(&action, answer, now);
+                self.troubles.calm(&flight.action.keys());
+                self.learn(&flight, answer, ended);
             }
-            Err(error) => self.failed(&action, &error, now),
+            Err(error) => self.failed(&flight, &error, ended),
         }
     }
 
-    fn calm(&mut self, action: &Action) {
-        for key in action.keys() {
-            self.trouble.remove(&key);
+    /// What the journal keeps of the answer.
+    fn note(&mut self, flight: &Flight, answer: &Remote<Answer>, ended: Stamp) {
+        let now = self.controller.clock.mono();
+        let policy = &self.controller.policy;
+        match flight.action.verb() {
+            None => {}
+            Some(Verb::Ports) => {
+                self.ports_ended = ended;
+                if answer.as_ref().is_err_and(|e| e.kind.is_ambiguous()) {
+                    self.ports_settle = self.ports_settle.max(Some(now.plus(policy.ports_settle)));
+                }
+            }
+            Some(verb) => match answer {
+                Ok(Answer::Task(task)) => self.state.journal.done(verb, task.clone(), ended),
+                Ok(_) => self.state.journal.done(verb, None, ended),
+                Err(e) if e.kind.is_ambiguous() => self.state.journal.lost(verb, ended, now, policy),
+                // It may be an earlier try's cluster that has the name.
+                Err(e) if e.kind == ErrorKind::Conflict && self.state.journal.get(verb).is_some_and(|i| i.earlier) => {
+                    self.state.journal.lost(verb, ended, now, policy);
+                }
+                Err(_) => self.state.journal.refused(verb, ended),
+            },
+        }
+        if matches!(flight.action, Action::DeletePort(_)) {
+            self.ports_ended = ended;
         }
     }
 
-    fn learn(&mut self, action: &Action, answer: Answer, now: Timestamp) {
+    fn learn(&mut self, flight: &Flight, answer: Answer, ended: Stamp) {
+        let now = self.controller.clock.mono();
+        let current = self.state.operation.as_ref().map(|o| o.id) == flight.operation;
         match answer {
             Answer::Segment(Ok(Some(found)), _) => {
-                self.tell(now, Level::Info, "port_group_found", format!("The network's port group is {}.", found.name));
+                self.tell(Level::Info, "port_group_found", format!("The network's port group is {}.", found.name));
                 self.state.segment = Some(found);
             }
-            Answer::Segment(Ok(None), looked_at) => self.no_segment_yet(action, looked_at, now),
-            Answer::Segment(Err(failure), _) | Answer::Checked(Err(failure)) => self.fail(failure, now),
+            Answer::Segment(Ok(None), looked_at) => {
+                let failure = segment::not_found(&self.record.spec.network, looked_at);
+                let error = RemoteError {
+                    hint: failure.hint,
+                    ..RemoteError::new(System::VCenter, ErrorKind::Unavailable, segment::NOT_FOUND, failure.message)
+                };
+                self.failed(flight, &error, ended);
+            }
+            Answer::Segment(Err(failure), _) | Answer::Checked(Err(failure)) => {
+                self.refused = current.then_some(failure);
+            }
             Answer::Checked(Ok(())) => {
-                if let Some(operation) = &mut self.state.operation {
+                if let Some(operation) = self.state.operation.as_mut().filter(|_| current) {
                     operation.checked = true;
                 }
             }
             Answer::Ports(features, ports) => {
                 self.seen.features = Some(features);
-                self.seen.ports = Some(ports);
-                self.seen.ports_at = Some(now);
+                let ours: Vec<_> = ports.into_iter().filter(|p| self.concerns_us(p)).collect();
+                self.seen.ports.complete(flight.asked, now, ours.into_iter().map(|p| (p.id.clone(), p)));
             }
             Answer::Registered(name) => {
                 if !name.is_empty() {
-                    self.tell(now, Level::Info, "network_registered", format!("BDE knows the network as {name}."));
+                    self.tell(Level::Info, "network_registered", format!("BDE knows the network as {name}."));
                     self.state.registration = Some(name);
                 }
             }
-            Answer::Looked(cluster, task) => {
-                if cluster.is_some() && matches!(self.state.create_call, CreateCall::Sent { .. }) {
-                    self.state.create_call = CreateCall::Accepted;
-                }
-                self.seen.manager = Some(cluster);
-                self.seen.manager_at = Some(now);
-                self.seen.task = task;
+            Answer::Looked(cluster, task, tasks) => self.looked(flight.asked, cluster, task, tasks),
+            Answer::Vms(vms) => {
+                self.seen.checked.learn(flight.asked, now, vms.into_iter().map(|vm| (vm.vm.clone(), vm)).collect());
             }
             Answer::Task(task) => {
-                if matches!(action, Action::Create(_)) {
-                    self.state.create_call = CreateCall::Accepted;
-                }
                 if let Some(task) = task {
-                    self.tell(now, Level::Info, "bde_task", format!("BDE works on it: task {task}."));
-                    self.state.task = Some(task);
+                    self.tell(Level::Info, "bde_task", format!("BDE works on it: task {task}."));
                 }
-                self.seen.forget_manager();
             }
-            Answer::Made(ports) => {
-                self.port_error = None;
-                self.seen.learn_ports(ports);
-            }
-            Answer::Indexed(port, held) => self.index_held(action, &port, held, now),
+            Answer::Made(ports) => self.seen.ports.partial(ended, ports.into_iter().map(|p| (p.id.clone(), p))),
+            Answer::Indexed(port, held) => self.index_held(flight, &port, held, ended),
             Answer::Deleted(port) => {
-                if let Some(ports) = &mut self.seen.ports {
-                    ports.retain(|p| p.id != port);
-                }
+                self.seen.ports.remove(ended, &port);
+                self.state.ports.remove(&port);
             }
-            Answer::Unregistered => self.state.registration = None,
-            Answer::Done => {}
+            Answer::Attached(port) => self.attached(&flight.action, &port),
+            Answer::Released => {
+                self.released = true;
+                self.state.registration = None;
+            }
         }
     }
 
-    fn no_segment_yet(&mut self, action: &Action, looked_at: usize, now: Timestamp) {
-        let started = self.state.operation.as_ref().map_or(now, |o| o.started);
-        if since(started, now) >= self.controller.policy.segment_patience {
-            self.fail(segment::not_found(&self.record.spec.network, looked_at), now);
+    /// Of all ports on a network, those that bear a mark of this cluster, are known, or have a MAC
+    /// of one of its VMs.
+    fn concerns_us(&self, port: &Port) -> bool {
+        let marked = || Mark::parse(&port.description).is_some_and(|m| m.cluster == self.record.id);
+        self.state.ports.contains_key(&port.id)
+            || marked()
+            || self.seen.vms.values().flat_map(|vm| &vm.nics).any(|nic| nic.mac == Some(port.mac))
+    }
+
+    fn looked(
+        &mut self,
+        asked: Stamp,
+        cluster: Option<ManagedCluster>,
+        task: Option<ManagedTask>,
+        tasks: Option<Vec<ManagedTask>>,
+    ) {
+        let now = self.controller.clock.mono();
+        let before = self.seen.cluster.last().and_then(Option::as_ref).map(|c| c.status);
+        let status = cluster.as_ref().map(|c| c.status);
+        let runs = task.as_ref().is_some_and(|t| t.state == TaskState::Running);
+        let name = self.record.name.as_str();
+        let others_run = tasks.as_ref().is_none_or(|all| {
+            all.iter().any(|t| t.target == name && t.state == TaskState::Running)
+        });
+        if !self.seen.cluster.learn(asked, now, cluster) {
+            return; // a newer question has been answered already
         }
-        self.pause(action, now);
+        self.seen.task.learn(asked, now, task);
+        if let Some(tasks) = tasks {
+            self.seen.tasks.learn(asked, now, tasks);
+        }
+        if status != before || self.seen.status_since == Stamp::START {
+            self.seen.status_since = self.controller.ticker.tick();
+        }
+        let idle = status.is_some_and(|s| !s.is_stable()) && !runs && !others_run;
+        self.stuck_since = if idle { self.stuck_since.or(Some(now)) } else { None };
+    }
+
+    /// vCenter's own update tells it too, a moment later; until then it is not asked again.
+    fn attached(&mut self, action: &Action, port: &PortId) {
+        let Action::Attach(vm, key, _) = action else {
+            return;
+        };
+        let nics = self.seen.vms.get_mut(vm.vm()).into_iter().flat_map(|vm| &mut vm.nics);
+        for nic in nics.filter(|nic| nic.key == *key) {
+            nic.external_id = Some(port.to_string());
+        }
     }
 
     /// NSX-v answers 200 and does nothing if the port does not suit it: only the value that is
     /// read back counts.
-    fn index_held(&mut self, action: &Action, port: &crate::ids::PortId, held: Option<u32>, now: Timestamp) {
-        if let Some(known) = self.seen.ports.iter_mut().flatten().find(|p| p.id == *port) {
-            known.vnic_index = held;
+    fn index_held(&mut self, flight: &Flight, port: &PortId, held: Option<u32>, ended: Stamp) {
+        if let Some(known) = self.seen.ports.get(port).cloned() {
+            self.seen.ports.partial(ended, [(port.clone(), Port { vnic_index: held, ..known })]);
         }
-        let Action::SetIndex(_, wanted) = action else {
+        let Action::SetIndex(_, wanted) = &flight.action else {
             return;
         };
-        if held == Some(*wanted) {
-            self.calm(action);
-        } else {
+        if held != Some(*wanted) {
             let error = RemoteError::new(
-                crate::failure::System::Neutron,
+                System::Neutron,
                 ErrorKind::Unavailable,
                 "vnic_index_not_taken",
                 format!("port {port} was told vnic_index {wanted} and answered as if it took it, but holds none"),
             )
             .hint("NSX may not know the VM yet, or the port's device owner or id does not suit it.");
-            self.failed(action, &error, now);
+            self.failed(flight, &error, ended);
         }
     }
 
     // ------------------------------------------------------------ failures
 
-    fn failed(&mut self, action: &Action, error: &RemoteError, now: Timestamp) {
+    fn failed(&mut self, flight: &Flight, error: &RemoteError, ended: Stamp) {
+        let action = &flight.action;
         tracing::warn!(cluster = %self.record.id, purpose = action.purpose(), error = %chain(error), "failed");
-        if matches!(action, Action::CreatePorts(_)) {
-            self.port_error = Some(clause(error));
+        let now = self.controller.clock.mono();
+        let (policy, entropy) = (self.controller.policy, self.controller.entropy.clone());
+        let wait = |tries| trouble::pause(&policy, tries, entropy.fraction());
+        if self.contradicts_what_is_remembered(action, error) {
+            // It is looked up again, and then the call is made otherwise.
+            let passing = RemoteError { kind: ErrorKind::Unavailable, ..copy(error) };
+            return self.troubles.add(action, &passing, flight.operation, ended, now, wait);
         }
-        match action {
-            Action::Create(prior) => return self.create_failed(action, *prior, error, now),
-            Action::CreatePorts(_) if error.kind == ErrorKind::Conflict || error.kind.is_ambiguous() => {
-                // Some of them may exist: look before the next try.
-                self.seen.ports = None;
-                return self.pass_over(action, error, now);
+        self.troubles.add(action, error, flight.operation, ended, now, wait);
+    }
+
+    /// Whether the answer says that a remembered fact is not true any more; it is forgotten then.
+    fn contradicts_what_is_remembered(&mut self, action: &Action, error: &RemoteError) -> bool {
+        match (action, error.code) {
+            (Action::Create(_), "bde_network_not_found" | "bde_network_unreachable") => {
+                self.state.registration.take().is_some()
             }
-            Action::Register if error.kind == ErrorKind::Conflict => {
-                return self.pass_over(action, error, now);
+            (Action::Register(_), "bde_port_group_not_found") => self.state.segment.take().is_some(),
+            // The port is not there any more.
+            (Action::Repair(port, _) | Action::SetIndex(port, _), _) if error.kind == ErrorKind::NotFound => {
+                let gone = self.controller.ticker.tick();
+                self.seen.ports.remove(gone, port.port());
+                true
             }
-            Action::Change(_) | Action::Delete if error.kind == ErrorKind::Conflict || error.kind.is_transient() => {
-                // Its state has changed under us, or the call may have got through: look again,
-                // and let the next decision ask once more if that is still needed.
-                self.forget_asked(action);
-                self.seen.forget_manager();
-                return self.pass_over(action, error, now);
-            }
-            _ => {}
-        }
-        if error.kind.is_transient() {
-            self.pass_over(action, error, now);
-        } else {
-            self.pause(action, now);
-            self.fail(report::call_failed(action.purpose(), error, 1, Duration::ZERO), now);
+            _ => false,
         }
     }
 
-    fn create_failed(&mut self, action: &Action, prior: CreateCall, error: &RemoteError, now: Timestamp) {
-        self.seen.forget_manager();
-        self.forget_asked(action);
-        if error.kind == ErrorKind::Conflict {
-            if prior == CreateCall::NotSent {
-                self.state.create_call = CreateCall::NotSent;
-                return self.fail(preflight::name_taken(&self.record), now);
-            }
-            // An earlier try got through after all.
-            self.state.create_call = CreateCall::Accepted;
-            return;
-        }
-        if !error.kind.is_ambiguous() {
-            self.state.create_call = prior;
-        }
-        if error.kind.is_transient() {
-            return self.pass_over(action, error, now);
-        }
-        self.pause(action, now);
-        self.fail(report::call_failed(action.purpose(), error, 1, Duration::ZERO), now);
+    pub(super) fn tell(&mut self, level: Level, reason: &str, message: String) {
+        let at = self.controller.clock.now();
+        self.events.push(Event { at, level, reason: reason.to_owned(), node: None, message });
     }
+}
 
-    fn forget_asked(&mut self, action: &Action) {
-        use crate::cluster::Asked;
-        let asked = match action {
-            Action::Create(_) => Asked::Create,
-            Action::Change(change) => Asked::Change(*change),
-            Action::Delete => Asked::Delete,
-            _ => return,
-        };
-        if let Some(operation) = &mut self.state.operation {
-            operation.asked.retain(|a| *a != asked);
-        }
-    }
-
-    /// Holds the action back for a while; gives up when it has failed for too long.
-    fn pass_over(&mut self, action: &Action, error: &RemoteError, now: Timestamp) {
-        let trouble = self.pause(action, now);
-        let over = since(trouble.since, now);
-        if trouble.tries == 1 {
-            let message = format!("Could not {} and will try again: {}.", action.purpose(), clause(error));
-            self.tell(now, Level::Warning, "will_retry", message);
-        }
-        if over >= self.controller.policy.call_patience {
-            self.fail(report::call_failed(action.purpose(), error, trouble.tries, over), now);
-        }
-    }
-
-    fn pause(&mut self, action: &Action, now: Timestamp) -> Trouble {
-        let mut last = Trouble { since: now, tries: 0, not_before: now };
-        for key in action.keys() {
-            let next = self.next_trouble(self.trouble.get(&key).copied(), now);
-            self.trouble.insert(key, next);
-            last = next;
-        }
-        last
-    }
-
-    /// The pause after one more failure: doubled each time, with jitter.
-    pub(super) fn next_trouble(&self, before: Option<Trouble>, now: Timestamp) -> Trouble {
-        let policy = &self.controller.policy;
-        let tries = before.map_or(0, |t| t.tries) + 1;
-        let full = policy.retry_first.saturating_mul(2u32.saturating_pow(tries - 1)).min(policy.retry_max);
-        let wait = full.mul_f64(0.5 + self.controller.entropy.fraction() / 2.0);
-        let not_before = now.saturating_add(SignedDuration::try_from(wait).unwrap_or_default()).unwrap_or(now);
-        Trouble { since: before.map_or(now, |t| t.since), tries, not_before }
-    }
-
-    /// Ends the running operation badly; between operations, tells of the failure once.
-    fn fail(&mut self, failure: Failure, now: Timestamp) {
-        let running = self.state.operation.as_ref().is_some_and(|o| o.state == OperationState::Running);
-        if running {
-            self.finish(OperationState::Failed, Some(failure), now);
-        } else {
-            self.tell(now, Level::Warning, &failure.code, failure.to_string());
-        }
-    }
-
-    fn tell(&mut self, now: Timestamp, level: Level, reason: &str, message: String) {
-        self.events.push(Event { at: now, level, reason: reason.to_owned(), node: None, message });
-    }
+/// The error without its cause, whose text the message takes over.
+fn copy(error: &RemoteError) -> RemoteError {
+    let full = chain(error);
+    let message = full.strip_prefix(&format!("{}: ", error.system)).unwrap_or(&full).to_owned();
+    RemoteError { hint: error.hint.clone(), ..RemoteError::new(error.system, error.kind, error.code, message) }
 }

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use super::Controller;
 use crate::action::Action;
-use crate::cluster::{ClusterRecord, ClusterState, CreateCall, Registration};
+use crate::cluster::ClusterRecord;
 use crate::facts::{
-    ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, NetworkingFeatures, Port, PortQuery, RegisteredNetwork,
-    Segment, Unregistered,
+    ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, NetworkingFeatures, Port, PortQuery, Segment, TaskState,
+    VmFacts,
 };
 use crate::failure::Failure;
-use crate::ids::{PortId, TaskId};
+use crate::ids::{OperationId, PortId, TaskId};
 use crate::preflight::{self, Found};
-use crate::seen::Seen;
+use crate::segment;
+use crate::time::Stamp;
 use crate::traits::Remote;
-use crate::{seen, segment};
 
 /// What an action learnt.
 pub(super) enum Answer {
@@ -23,12 +23,14 @@ pub(super) enum Answer {
     Segment(Result<Option<Segment>, Failure>, usize),
     /// Whether the checks passed.
     Checked(Result<(), Failure>),
-    /// What Neutron can do, and the ports of interest.
+    /// What Neutron can do, and all ports on the network.
     Ports(NetworkingFeatures, Vec<Port>),
     /// Under which name the network is registered.
     Registered(String),
-    /// The cluster and its task.
-    Looked(Option<ManagedCluster>, Option<ManagedTask>),
+    /// The cluster, our newest task, and everybody's tasks if they matter.
+    Looked(Option<ManagedCluster>, Option<ManagedTask>, Option<Vec<ManagedTask>>),
+    /// VMs as they are now.
+    Vms(Vec<VmFacts>),
     /// A task that was started; `None` if there was nothing to do.
     Task(Option<TaskId>),
     /// Ports that were made or changed.
@@ -37,24 +39,34 @@ pub(super) enum Answer {
     Indexed(PortId, Option<u32>),
     /// A port that is gone.
     Deleted(PortId),
-    /// The registration is gone or left to others.
-    Unregistered,
-    /// Nothing to learn: vCenter's own update will tell.
-    Done,
+    /// The card names this port now.
+    Attached(PortId),
+    /// The use of the registration has been given up.
+    Released,
+}
+
+/// An action under way: for which operation, and when it was sent.
+#[derive(Clone)]
+pub(super) struct Flight {
+    pub(super) action: Action,
+    pub(super) operation: Option<OperationId>,
+    pub(super) asked: Stamp,
 }
 
 /// What an action is given: everything as it was when the action was decided.
 pub(super) struct Snapshot {
     pub(super) controller: Controller,
     pub(super) record: ClusterRecord,
-    pub(super) state: ClusterState,
-    pub(super) seen: Seen,
+    pub(super) segment: Option<Segment>,
+    pub(super) registration: Option<String>,
+    pub(super) newest_task: Option<TaskId>,
+    pub(super) features: Option<NetworkingFeatures>,
 }
 
 /// Carries the action out.
-pub(super) async fn perform(snapshot: Arc<Snapshot>, action: Action) -> (Action, Remote<Answer>) {
-    let answer = snapshot.perform(&action).await;
-    (action, answer)
+pub(super) async fn perform(snapshot: Arc<Snapshot>, flight: Flight) -> (Flight, Remote<Answer>) {
+    let answer = snapshot.perform(&flight.action).await;
+    (flight, answer)
 }
 
 impl Snapshot {
@@ -68,44 +80,39 @@ impl Snapshot {
             }
             Action::Check => self.check().await,
             Action::ListPorts => {
-                let features = match self.seen.features {
+                let features = match self.features {
                     Some(features) => features,
                     None => site.networking.features().await?,
                 };
                 let query = PortQuery { network: Some(self.record.spec.network.id.clone()), macs: vec![] };
-                let ports = site.networking.ports(&query).await?;
-                Ok(Answer::Ports(features, seen::of_interest(&self.record, &self.seen.vms, ports)))
+                Ok(Answer::Ports(features, site.networking.ports(&query).await?))
             }
-            Action::Register => self.register().await.map(Answer::Registered),
-            Action::Look => {
-                let cluster = site.manager.cluster(&self.record.name).await?;
-                // While the manager works its status says enough; its task is asked for the reason
-                // why it stopped.
-                let working = cluster.as_ref().is_some_and(|c| !c.status.is_stable());
-                let task = match &self.state.task {
-                    Some(task) if !working => site.manager.task(task).await?,
-                    _ => None,
-                };
-                Ok(Answer::Looked(cluster, task))
+            Action::Look => self.look().await,
+            Action::LookAtVms(vms) => site.vcenter.vms(vms).await.map(Answer::Vms),
+            Action::Register(_) => self.register().await.map(Answer::Registered),
+            Action::Create(_) => self.create().await,
+            Action::Change(_, change) => self.change(*change).await,
+            Action::Delete(_) => site.manager.delete_cluster(&self.record.name).await.map(Answer::Task),
+            Action::CreatePorts(_, requests) => site.networking.create_ports(requests).await.map(Answer::Made),
+            Action::Repair(port, change) => {
+                Ok(Answer::Made(vec![site.networking.update_port(port.port(), change).await?]))
             }
-            Action::Create(prior) => self.create(*prior).await,
-            Action::Change(change) => self.change(*change).await,
-            Action::Delete => site.manager.delete_cluster(&self.record.name).await.map(Answer::Task),
-            Action::CreatePorts(requests) => site.networking.create_ports(requests).await.map(Answer::Made),
-            Action::Repair(port, change) => Ok(Answer::Made(vec![site.networking.update_port(port, change).await?])),
             Action::SetIndex(port, index) => {
-                let held = site.networking.set_vnic_index(port, *index).await?;
-                Ok(Answer::Indexed(port.clone(), held))
+                let held = site.networking.set_vnic_index(port.port(), *index).await?;
+                Ok(Answer::Indexed(port.port().clone(), held))
             }
             Action::Attach(vm, key, port) => {
-                site.vcenter.set_external_id(vm, *key, port).await?;
-                Ok(Answer::Done)
+                site.vcenter.set_external_id(vm.vm(), *key, port).await?;
+                Ok(Answer::Attached(port.clone()))
             }
             Action::DeletePort(port) => {
-                site.networking.delete_port(port).await?;
-                Ok(Answer::Deleted(port.clone()))
+                site.networking.delete_port(port.port()).await?;
+                Ok(Answer::Deleted(port.port().clone()))
             }
-            Action::Unregister => self.unregister().await,
+            Action::Release => {
+                site.registrar.release(&self.record.key(), site.manager.as_ref()).await?;
+                Ok(Answer::Released)
+            }
         }
     }
 
@@ -117,81 +124,55 @@ impl Snapshot {
             network: site.networking.network(&spec.network.id).await?,
             subnet: site.networking.subnet(&spec.subnet.id).await?,
             quota: site.networking.port_quota(self.record.port_project()).await?,
-            name_taken: site.manager.cluster(&self.record.name).await?.is_some(),
         };
         Ok(Answer::Checked(preflight::check(&self.record, &found)))
     }
 
-    /// Looks the network's registration up and makes it only if there is none. That it is ours is
-    /// stored before it is made, so that a crash in between leaves nothing behind for ever.
-    async fn register(&self) -> Remote<String> {
-        let site = &self.controller.site;
-        let Some(segment) = &self.state.segment else {
-            return Ok(String::new());
+    /// The cluster and our newest task; everybody's tasks only where the two do not say why
+    /// nothing goes on: while a create waits for its turn, and in a status of work without a task.
+    async fn look(&self) -> Remote<Answer> {
+        let manager = &self.controller.site.manager;
+        let cluster = manager.cluster(&self.record.name).await?;
+        let task = match &self.newest_task {
+            Some(task) => manager.task(task).await?,
+            None => None,
         };
-        let known = site.manager.networks().await?;
-        if let Some(found) = known.iter().find(|n| n.port_group == segment.name && n.dhcp) {
-            return Ok(found.name.clone());
-        }
-        let network = RegisteredNetwork {
-            // Letters, digits, `-`: what the cluster manager takes; and the same at every try.
-            name: format!("howdah-{}", self.record.spec.network.id),
-            port_group: segment.name.clone(),
-            dhcp: true,
-        };
-        let ours = Registration { name: network.name.clone(), port_group: network.port_group.clone() };
-        self.controller.store.own_registration(&site.name, &ours).await?;
-        site.manager.register_network(&network).await?;
-        Ok(network.name)
+        let runs = task.as_ref().is_some_and(|t| t.state == TaskState::Running);
+        let cloned = cluster.as_ref().is_some_and(|c| c.nodes.iter().any(|n| n.vm.is_some()));
+        let works = cluster.as_ref().is_some_and(|c| !c.status.is_stable());
+        let tasks = if works && !(runs && cloned) { Some(manager.tasks().await?) } else { None };
+        Ok(Answer::Looked(cluster, task, tasks))
     }
 
-    async fn create(&self, prior: CreateCall) -> Remote<Answer> {
+    async fn register(&self) -> Remote<String> {
+        let site = &self.controller.site;
+        let Some(segment) = &self.segment else {
+            return Ok(String::new());
+        };
+        let network = &self.record.spec.network.id;
+        site.registrar.need(&self.record.key(), site.manager.as_ref(), network, segment).await
+    }
+
+    async fn create(&self) -> Remote<Answer> {
         let spec = &self.record.spec;
-        let secrets = self.controller.store.secrets(&self.record.id).await?;
+        let secrets = self.controller.store.secrets(&self.record.key()).await?;
         let wish = ManagedSpec {
             name: self.record.name.clone(),
             distro: spec.distro.clone(),
             app_manager: spec.app_manager.clone(),
             resource_pools: spec.resource_pools.clone(),
             datastores: spec.datastores.clone(),
-            network: self.state.registration.clone().unwrap_or_default(),
+            network: self.registration.clone().unwrap_or_default(),
             node_groups: spec.node_groups.clone(),
             password: secrets.cluster_password,
             specification: spec.specification.clone(),
         };
-        tracing::info!(cluster = %self.record.id, name = %self.record.name, ?prior, "asking for the cluster");
+        tracing::info!(cluster = %self.record.id, name = %self.record.name, "asking for the cluster");
         self.controller.site.manager.create_cluster(&wish).await.map(|task| Answer::Task(Some(task)))
     }
 
     async fn change(&self, change: ManagedChange) -> Remote<Answer> {
         let task = self.controller.site.manager.change_cluster(&self.record.name, change).await?;
         Ok(Answer::Task(Some(task)))
-    }
-
-    /// Removes the registration if we made it and no other cluster of ours is on that network.
-    async fn unregister(&self) -> Remote<Answer> {
-        let site = &self.controller.site;
-        let Some(name) = &self.state.registration else {
-            return Ok(Answer::Unregistered);
-        };
-        let ours = self.controller.store.registrations(&site.name).await?.iter().any(|r| r.name == *name);
-        let network = &self.record.spec.network.id;
-        let shared = self
-            .controller
-            .store
-            .list(None)
-            .await?
-            .iter()
-            .any(|(r, _)| r.id != self.record.id && r.site == site.name && r.spec.network.id == *network);
-        if ours && !shared {
-            match site.manager.unregister_network(name).await? {
-                Unregistered::Removed | Unregistered::Absent => {
-                    self.controller.store.disown_registration(&site.name, name).await?;
-                }
-                // A cluster that is not ours uses it; it stays, and stays marked as ours.
-                Unregistered::InUse => {}
-            }
-        }
-        Ok(Answer::Unregistered)
     }
 }

@@ -13,6 +13,7 @@
 //! * before an action that must not happen twice starts, the intent is in the store;
 //! * an action that failed for a passing reason is tried again after a growing pause, and the
 //!   operation fails when the same call has failed for too long: every operation ends and says why;
+//! * a store that fails ends nothing: nothing is started, and the pass is made again;
 //! * dropping the future at any point is a crash, and is survived like one.
 //!
 //! What it does not do: decide ([`crate::decide`]) or speak to a remote system itself.
@@ -27,10 +28,13 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
-use crate::ids::{ClusterId, SiteName};
+use crate::ids::{ClusterKey, SiteName};
+use crate::mark::MarkKey;
 use crate::policy::{NetworkBackend, Policy};
+use crate::registrar::Registrar;
+use crate::time::Ticker;
 use crate::traits::{Clock, ClusterManager, Entropy, Networking, Remote, Store, VCenter};
-use session::Session;
+use session::{Passed, Session};
 
 /// A site's systems.
 #[derive(Clone)]
@@ -45,6 +49,8 @@ pub struct Site {
     pub vcenter: Arc<dyn VCenter>,
     /// Neutron.
     pub networking: Arc<dyn Networking>,
+    /// The one who decides about the site's registrations; shared by all its clusters.
+    pub registrar: Arc<Registrar>,
 }
 
 /// What a controller works with.
@@ -58,6 +64,10 @@ pub struct Controller {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// The order of everything that the process sends and hears; shared by all its controllers.
+    pub ticker: Ticker,
+    /// The key of this installation's marks.
+    pub marks: MarkKey,
     /// The figures.
     pub policy: Policy,
 }
@@ -67,6 +77,8 @@ pub struct Controller {
 pub enum Ended {
     /// The cluster is gone everywhere.
     Removed,
+    /// Its documents cannot be read, by this version at least: nothing is done about it.
+    Unreadable,
     /// It was told to stop.
     Stopped,
 }
@@ -76,18 +88,22 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 impl Controller {
     /// Works on one cluster until it is removed or `stop` becomes true. `wake` says that the
-    /// wanted state may have changed.
+    /// wanted state may have changed; it is read at every pass in any case.
     ///
     /// # Errors
-    /// If the store fails: then nothing can be promised, and the caller starts it again later.
-    pub async fn run(&self, id: ClusterId, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) -> Remote<Ended> {
-        let Some(mut session) = Session::begin(self, id).await? else {
-            return Ok(Ended::Removed);
+    /// If the cluster cannot be read from the store at the beginning, or not be written down at
+    /// the end.
+    pub async fn run(&self, key: ClusterKey, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) -> Remote<Ended> {
+        let mut session = match Session::begin(self, &key).await? {
+            Ok(session) => session,
+            Err(Passed::Unreadable) => return Ok(Ended::Unreadable),
+            Err(_) => return Ok(Ended::Removed),
         };
         loop {
-            let again = match session.pass().await? {
-                Some(again) => again,
-                None => return Ok(Ended::Removed),
+            let again = match session.pass().await {
+                Passed::Again(again) => again,
+                Passed::Removed => return Ok(Ended::Removed),
+                Passed::Unreadable => return Ok(Ended::Unreadable),
             };
             tokio::select! {
                 // Told to stop: in order, so that a stop is not put off by a busy cluster.
@@ -97,12 +113,9 @@ impl Controller {
                     session.drain(DRAIN).await?;
                     return Ok(Ended::Stopped);
                 }
-                () = wake.notified() => session.reload().await?,
+                () = wake.notified() => {}
                 () = session.something_happens() => {}
                 () = self.clock.sleep(again) => {}
-            }
-            if session.is_gone() {
-                return Ok(Ended::Removed);
             }
         }
     }
@@ -111,6 +124,6 @@ impl Controller {
 /// The service runs controllers on a runtime with several threads; this does not compile if one
 /// could not be moved between them.
 #[cfg(test)]
-fn _a_controller_can_be_spawned(controller: Controller, id: ClusterId, stop: watch::Receiver<bool>) -> impl Send {
-    async move { controller.run(id, Arc::default(), stop).await }
+fn _a_controller_can_be_spawned(controller: Controller, key: ClusterKey, stop: watch::Receiver<bool>) -> impl Send {
+    async move { controller.run(key, Arc::default(), stop).await }
 }

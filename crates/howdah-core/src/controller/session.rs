@@ -1,205 +1,402 @@
 //! A controller's working memory for one cluster, and one pass of its loop.
+//!
+//! ```text
+//!  reload what is wanted -> take up a new operation -> settle the journal -> whose is it?
+//!   -> observe -> decide -> guard -> journal -> save -> start
+//! ```
+//!
+//! Invariant: a pass works on a copy. Nothing is started unless the copy was saved where something
+//! depends on it; if the store fails, the copy is dropped and the pass is made again later.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
-use jiff::Timestamp;
 
 use super::Controller;
-use super::act::{Answer, Snapshot, perform};
+use super::act::{Answer, Flight, Snapshot, perform};
 use crate::action::{Action, Key};
 use crate::cluster::{
-    Asked, ClusterRecord, ClusterState, CreateCall, Event, Level, OperationKind, OperationProgress, OperationState,
+    ClusterRecord, ClusterState, Event, Identity, Level, Likeness, OperationKind, OperationProgress, OperationState,
     Wanted,
 };
-use crate::decide::{Outcome, View, decide, since};
-use crate::facts::WatchEvent;
-use crate::ids::ClusterId;
-use crate::observe::{observe, status};
+use crate::decide::{Decision, Outcome, View, decide};
+use crate::document::Row;
+use crate::facts::{ManagedCluster, Vms, WatchEvent};
+use crate::failure::{Failure, chain};
+use crate::health::{self, Signs};
+use crate::ids::ClusterKey;
+use crate::intent::{Existence, Phase, Verb};
+use crate::observe::{Sight, observe};
+use crate::own::{self, Ownership, Pass};
 use crate::report;
 use crate::seen::Seen;
+use crate::stage::Stage;
+use crate::time::{Mono, Stamp};
 use crate::traits::Remote;
-
-/// A call that failed and will be tried again.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Trouble {
-    /// When it failed first.
-    pub(super) since: Timestamp,
-    /// How often in a row.
-    pub(super) tries: u32,
-    /// Not before then.
-    pub(super) not_before: Timestamp,
-}
+use crate::trouble::{self, Troubles};
 
 pub(super) type Watch = BoxStream<'static, Remote<WatchEvent>>;
-pub(super) type Done = (Action, Remote<Answer>);
+pub(super) type Done = (Flight, Remote<Answer>);
+
+/// The watch is down.
+#[derive(Debug, Clone)]
+pub(super) struct WatchTrouble {
+    pub(super) since: Mono,
+    pub(super) tries: u32,
+    pub(super) not_before: Mono,
+    pub(super) says: String,
+}
+
+/// A trouble that was not tried again for so long is not wanted any more.
+const TROUBLE_LASTS: Duration = Duration::from_secs(300);
+/// Watched time alone is written down this often.
+const WATCHED_EVERY: Duration = Duration::from_secs(60);
+/// The watch has to be down for so long before that is news.
+const WATCH_NEWS: Duration = Duration::from_secs(5);
 
 pub(super) struct Session<'a> {
     pub(super) controller: &'a Controller,
     pub(super) record: ClusterRecord,
     pub(super) state: ClusterState,
     pub(super) seen: Seen,
-    pub(super) trouble: BTreeMap<Key, Trouble>,
+    pub(super) troubles: Troubles,
     pub(super) events: Vec<Event>,
-    /// Why ports could not be made, while they cannot.
-    pub(super) port_error: Option<String>,
+    /// Why the present operation cannot be carried out, as a check has shown.
+    pub(super) refused: Option<Failure>,
+    /// This cluster's use of the registration has been given up.
+    pub(super) released: bool,
+    pub(super) stuck_since: Option<Mono>,
+    pub(super) ports_ended: Stamp,
+    /// Until when a port whose answer was lost may still turn up.
+    pub(super) ports_settle: Option<Mono>,
     pub(super) in_flight: BTreeSet<Key>,
     pub(super) running: FuturesUnordered<BoxFuture<'static, Done>>,
     pub(super) waves: usize,
     pub(super) watch: Option<Watch>,
     pub(super) opening: Option<BoxFuture<'static, Remote<Watch>>>,
-    pub(super) watch_trouble: Option<Trouble>,
+    pub(super) watch_trouble: Option<WatchTrouble>,
+    passes: u64,
+    last_pass: Mono,
+    begun: Stamp,
+    store_tries: u32,
     saved: ClusterState,
-    saved_at: Timestamp,
-    gone: bool,
+    saved_at: Mono,
+}
+
+/// What became of a pass.
+pub(super) enum Passed {
+    /// The next one is due after this at the latest.
+    Again(Duration),
+    /// The cluster is gone.
+    Removed,
+    /// Its documents cannot be read: it is left alone.
+    Unreadable,
 }
 
 impl<'a> Session<'a> {
-    /// Takes a cluster up from the store; `None` if it is not there.
-    pub(super) async fn begin(controller: &'a Controller, id: ClusterId) -> Remote<Option<Self>> {
-        let Some((record, state)) = controller.store.load(&id).await? else {
-            return Ok(None);
+    /// Takes a cluster up from the store; `None` if it is not there, or cannot be read.
+    pub(super) async fn begin(controller: &'a Controller, key: &ClusterKey) -> Remote<Result<Self, Passed>> {
+        let (record, mut state) = match controller.store.load(key).await? {
+            Some(Row::Cluster(cluster)) => *cluster,
+            Some(Row::Unreadable(_)) => return Ok(Err(Passed::Unreadable)),
+            None => return Ok(Err(Passed::Removed)),
         };
-        Ok(Some(Self {
+        let now = controller.clock.mono();
+        let saved = state.clone();
+        state.journal.resume(now, &controller.policy);
+        Ok(Ok(Self {
             controller,
             record,
-            saved: state.clone(),
-            saved_at: controller.clock.now(),
+            saved,
+            saved_at: now,
             state,
             seen: Seen::default(),
-            trouble: BTreeMap::new(),
+            troubles: Troubles::default(),
             events: vec![],
-            port_error: None,
+            refused: None,
+            released: false,
+            stuck_since: None,
+            ports_ended: Stamp::START,
+            ports_settle: None,
             in_flight: BTreeSet::new(),
             running: FuturesUnordered::new(),
             waves: 0,
             watch: None,
             opening: None,
             watch_trouble: None,
-            gone: false,
+            passes: 0,
+            last_pass: now,
+            begun: controller.ticker.tick(),
+            store_tries: 0,
         }))
     }
 
-    /// Reads what is wanted now.
-    pub(super) async fn reload(&mut self) -> Remote<()> {
-        match self.controller.store.load(&self.record.id).await? {
-            Some((record, _)) => self.record = record,
-            None => self.gone = true,
+    /// One pass. A failure of the store is no end: nothing was started, and it is made again.
+    pub(super) async fn pass(&mut self) -> Passed {
+        match self.try_pass().await {
+            Ok(passed) => {
+                self.store_tries = 0;
+                passed
+            }
+            Err(error) => {
+                self.store_tries = self.store_tries.saturating_add(1);
+                tracing::warn!(cluster = %self.record.id, error = %chain(&error), "the store fails");
+                let fraction = self.controller.entropy.fraction();
+                Passed::Again(trouble::pause(&self.controller.policy, self.store_tries, fraction))
+            }
         }
-        Ok(())
     }
 
-    pub(super) fn is_gone(&self) -> bool {
-        self.gone
+    async fn try_pass(&mut self) -> Remote<Passed> {
+        match self.controller.store.wanted(&self.record.key()).await {
+            Ok(Some(record)) => self.record = record,
+            Ok(None) => return Ok(Passed::Removed),
+            Err(e) if e.code == UNREADABLE => return Ok(Passed::Unreadable),
+            Err(e) => return Err(e),
+        }
+        let before = (self.state.clone(), self.events.len());
+        let tried = self.work().await;
+        if tried.is_err() {
+            self.state = before.0;
+            self.events.truncate(before.1);
+        }
+        tried
     }
 
-    /// Observe, decide, save, start. Returns how long it may be until the next pass; `None` when
-    /// the cluster is gone.
-    pub(super) async fn pass(&mut self) -> Remote<Option<Duration>> {
-        let now = self.controller.clock.now();
-        self.take_up(now);
+    async fn work(&mut self) -> Remote<Passed> {
+        let now = self.controller.clock.mono();
+        self.passes += 1;
+        let watched = now.since(self.last_pass);
+        self.last_pass = now;
+        self.take_up();
+        self.settle(now);
         self.keep_watching(now);
-        let told = observe(&self.record, &mut self.state, &self.seen, self.controller.site.backend, now);
+        self.troubles.tidy(now, TROUBLE_LASTS);
+        let pass = Pass::new(self.record.id, self.passes);
+        let own = self.whose(pass);
+        let vms = self.see(pass, &own);
+        self.count_time(watched, &own);
+        let Decision { mut actions, outcome, mut again, conflict } = self.decide(pass, &own, now);
+        self.note_conditions(&own, conflict, now);
+        drop(vms);
+        // Writes of an operation that has just failed are not begun.
+        if outcome.is_some() && self.record.wanted != Wanted::Running {
+            actions.retain(|a| a.pass().is_none());
+        }
+        actions.retain(|a| a.pass().is_none_or(|p| p == pass));
+        match outcome {
+            Some(Outcome::Removed) => {
+                self.finish(OperationState::Succeeded, None);
+                self.controller.store.remove(&self.record.key(), &self.events).await?;
+                return Ok(Passed::Removed);
+            }
+            Some(Outcome::Succeeded) => {
+                self.finish(OperationState::Succeeded, None);
+                self.forget_password().await?;
+            }
+            Some(Outcome::Failed(failure)) => {
+                let ports = self.troubles.iter().find(|(key, _)| matches!(key, Key::Mac(_)));
+                let failure = report::because_of_ports(failure, ports.map(|(_, t)| t.says.as_str()));
+                self.finish(OperationState::Failed, Some(failure));
+            }
+            None => {}
+        }
+        self.state.status = health::status(self.record.wanted, &self.state, &own, &self.seen);
+        let intent = self.write_intents(&actions);
+        if let Some(wait) = self.save(intent, now).await? {
+            again = again.min(wait);
+        }
+        self.start(actions);
+        let idle = self.watch.is_none() && self.opening.is_none();
+        if let Some(trouble) = self.watch_trouble.as_ref().filter(|_| idle) {
+            again = again.min(trouble.not_before.since(now));
+        }
+        Ok(Passed::Again(again))
+    }
+
+    /// Begins the newest operation if it is not the one being worked on.
+    fn take_up(&mut self) {
+        let wanted = self.record.operation.clone();
+        if self.state.operation.as_ref().is_some_and(|o| o.id == wanted.id) {
+            return;
+        }
+        if let Some(old) = self.state.operation.as_ref().filter(|o| o.state == OperationState::Running) {
+            let message = format!("{} gives way to {}.", word(old.kind), word(wanted.kind));
+            self.tell(Level::Info, "operation_superseded", message);
+        }
+        let message = format!("{} of cluster {} started.", word(wanted.kind), self.record.name);
+        self.tell(Level::Info, "operation_started", message);
+        self.state.operation = Some(OperationProgress {
+            id: wanted.id,
+            kind: wanted.kind,
+            state: OperationState::Running,
+            started: self.controller.clock.now(),
+            ended: None,
+            failure: None,
+            checked: false,
+            watched: Duration::ZERO,
+            without_address: Duration::ZERO,
+        });
+        self.state.progress = 0.0;
+        self.refused = None;
+        self.stuck_since = None;
+        self.troubles = Troubles::default();
+        // Whatever was asked for before the request decides nothing about it.
+        self.begun = self.controller.ticker.tick();
+    }
+
+    /// What has had time to settle is open to a verdict from now on; a burst of port writes ends
+    /// when none of them can have an effect any more.
+    fn settle(&mut self, now: Mono) {
+        self.state.journal.settle(now, &self.controller.ticker);
+        let lost = self.ports_settle.is_some_and(|until| until > now);
+        let flying = self.in_flight.iter().any(|k| matches!(k, Key::Mac(_)));
+        let over = match self.state.journal.existence(Verb::Ports) {
+            Existence::Never => false,
+            // Of this process: the answers are counted here. Of the one before: the journal waits.
+            Existence::Open => self.state.journal.open_until(&[Verb::Ports]).is_none() && !flying && !lost,
+            Existence::Settled(_) | Existence::Answered(_) | Existence::Without(_) => !flying && !lost,
+        };
+        if over {
+            self.state.journal.forget(Verb::Ports);
+            self.ports_settle = None;
+            self.ports_ended = self.controller.ticker.tick();
+        }
+    }
+
+    /// Whose the place is, and what follows from that for what is remembered.
+    fn whose(&mut self, pass: Pass) -> Ownership {
+        let own = self.judge(pass);
+        match &own {
+            // Seen and ours: the create got through. From now on its absence is a loss.
+            Ownership::Ours(_) => {
+                if self.state.journal.get(Verb::Found).is_some_and(|i| i.phase == Phase::Unknown) {
+                    self.state.journal.resolve(Verb::Found, Phase::Done);
+                }
+                self.record_identity();
+            }
+            // Looked for after everything that could bring it: it never got through.
+            Ownership::Vacant(_) => {
+                if self.state.journal.get(Verb::Found).is_some_and(|i| i.phase == Phase::Unknown) {
+                    self.state.journal.resolve(Verb::Found, Phase::Absent);
+                }
+            }
+            Ownership::Gone => self.state.identity.dissolved = true,
+            Ownership::Foreign(_) | Ownership::Pending | Ownership::Unknown => {}
+        }
+        own
+    }
+
+    fn judge(&self, pass: Pass) -> Ownership {
+        let place = own::place(&self.state, &self.seen);
+        own::ownership(pass, &self.state.journal, self.state.identity.dissolved, place, self.begun)
+    }
+
+    /// Identity grows only while the place is ours, from what two systems say together.
+    fn record_identity(&mut self) {
+        let Some(Some(cluster)) = self.seen.cluster.last() else {
+            return;
+        };
+        for vm in cluster.nodes.iter().filter_map(|n| n.vm.as_ref()) {
+            if let Some(uuid) = self.seen.vms.get(vm).and_then(|facts| facts.instance_uuid) {
+                self.state.identity.vms.insert(vm.clone(), uuid);
+            }
+        }
+    }
+
+    /// Brings what is known up to what was seen. Returns the VMs that are ours.
+    fn see(&mut self, pass: Pass, own: &Ownership) -> Vms {
+        let (vms, cluster) = match own {
+            Ownership::Ours(ours) => (
+                own::our_vms(ours, &self.record, &self.state, &self.seen),
+                self.seen.cluster.last().and_then(Option::as_ref),
+            ),
+            _ => (Vms::new(), None),
+        };
+        let sight = Sight {
+            pass,
+            record: &self.record,
+            // Before the place was looked at, nothing of it is visible to us.
+            seen: &self.seen,
+            vms: &vms,
+            cluster,
+            marks: &self.controller.marks,
+            backend: self.controller.site.backend,
+            now: self.controller.clock.now(),
+        };
+        let told = if matches!(own, Ownership::Unknown) { vec![] } else { observe(&sight, &mut self.state) };
         self.events.extend(told);
-        let decision = decide(&View {
+        vms
+    }
+
+    /// Time counts while we watch. That nodes lack their address counts once the manager has
+    /// finished, as long as manager and VMs are being seen.
+    fn count_time(&mut self, watched: Duration, own: &Ownership) {
+        let up = |c: &ManagedCluster| c.status.is_up();
+        let finished = matches!(own, Ownership::Ours(_))
+            && self.seen.cluster.last().and_then(Option::as_ref).is_some_and(up)
+            && self.seen.vms_synced;
+        let lacking = self.state.nodes.values().any(|n| n.stage != Stage::Addressed);
+        let Some(operation) = self.state.operation.as_mut().filter(|o| o.state == OperationState::Running) else {
+            return;
+        };
+        operation.watched += watched;
+        if !lacking {
+            operation.without_address = Duration::ZERO;
+        } else if finished && self.record.wanted == Wanted::Running {
+            // At least a moment, so that the deadline is known from the first sight on.
+            operation.without_address += watched.max(Duration::from_millis(1));
+        }
+    }
+
+    fn decide(&self, pass: Pass, own: &Ownership, now: Mono) -> Decision {
+        decide(&View {
+            pass,
             record: &self.record,
             state: &self.state,
             seen: &self.seen,
+            own,
+            marks: &self.controller.marks,
+            troubles: &self.troubles,
+            refused: self.refused.as_ref(),
             in_flight: &self.in_flight,
             waves: self.waves,
             policy: &self.controller.policy,
             backend: self.controller.site.backend,
             now,
-        });
-        let mut again = decision.again;
-        let mut start = Vec::new();
-        if decision.outcome.is_none() || self.record.wanted == Wanted::Running {
-            for action in decision.actions {
-                match self.held_back(&action, now) {
-                    Some(wait) => again = again.min(wait),
-                    None => start.push(action),
-                }
-            }
-        }
-        match decision.outcome {
-            Some(Outcome::Removed) => {
-                self.finish(OperationState::Succeeded, None, now);
-                self.controller.store.remove(&self.record.id, &std::mem::take(&mut self.events)).await?;
-                return Ok(None);
-            }
-            Some(Outcome::Succeeded) => {
-                self.finish(OperationState::Succeeded, None, now);
-                self.forget_password().await?;
-            }
-            Some(Outcome::Failed(failure)) => {
-                let failure = report::because_of_ports(failure, self.port_error.as_deref());
-                self.finish(OperationState::Failed, Some(failure), now);
-            }
-            None => {}
-        }
-        self.state.status = status(&self.state);
-        let intent = self.write_intents(&start, now);
-        if let Some(wait) = self.save(intent, now).await? {
-            again = again.min(wait);
-        }
-        self.start(start);
-        let idle = self.watch.is_none() && self.opening.is_none();
-        if let Some(trouble) = self.watch_trouble.filter(|_| idle) {
-            again = again.min(since(now, trouble.not_before));
-        }
-        Ok(Some(again))
+            begun: self.begun,
+            ports_ended: self.ports_ended,
+            released: self.released,
+            stuck: self.stuck_since.map(|since| now.since(since)),
+        })
     }
 
-    /// Begins the newest operation if it is not the one being worked on.
-    fn take_up(&mut self, now: Timestamp) {
-        let wanted = &self.record.operation;
-        if self.state.operation.as_ref().is_some_and(|o| o.id == wanted.id) {
-            return;
-        }
-        if let Some(old) = &mut self.state.operation
-            && old.state == OperationState::Running
-        {
-            self.events.push(Event {
-                at: now,
-                level: Level::Info,
-                reason: "operation_superseded".to_owned(),
-                node: None,
-                message: format!("{} gives way to {}.", word(old.kind), word(wanted.kind)),
-            });
-        }
-        self.events.push(Event {
-            at: now,
-            level: Level::Info,
-            reason: "operation_started".to_owned(),
-            node: None,
-            message: format!("{} of cluster {} started.", word(wanted.kind), self.record.name),
-        });
-        self.state.operation = Some(OperationProgress {
-            id: wanted.id,
-            kind: wanted.kind,
-            state: OperationState::Running,
-            started: now,
-            ended: None,
-            failure: None,
-            checked: false,
-            asked: vec![],
-        });
-        self.state.progress = 0.0;
-        self.trouble.clear();
-        // Whatever was seen before the request is stale for it.
-        self.seen.forget_manager();
-        self.seen.ports = None;
+    fn note_conditions(&mut self, own: &Ownership, conflict: Option<Failure>, now: Mono) {
+        let watch = self.watch_trouble.as_ref().filter(|t| now.since(t.since) >= WATCH_NEWS);
+        let signs = Signs {
+            own,
+            seen: &self.seen,
+            troubles: &self.troubles,
+            watch: watch.map(|t| t.says.as_str()),
+            port: conflict.map(|f| (f.code.clone(), f.to_string())),
+            stuck: self.stuck_since.map(|since| now.since(since)),
+            stuck_after: self.controller.policy.stuck_after,
+            now: self.controller.clock.now(),
+        };
+        let told = health::conditions(&signs, &mut self.state);
+        self.events.extend(told);
     }
 
-    pub(super) fn finish(&mut self, end: OperationState, failure: Option<crate::failure::Failure>, now: Timestamp) {
+    fn finish(&mut self, end: OperationState, failure: Option<Failure>) {
+        let now = self.controller.clock.now();
         let Some(operation) = &mut self.state.operation else {
             return;
         };
-        let took = since(operation.started, now).as_secs();
+        let took = operation.watched.as_secs();
         let (level, reason, message) = match &failure {
             None => (Level::Info, "operation_succeeded", format!("{} done after {took} s.", word(operation.kind))),
             Some(f) => {
@@ -212,70 +409,73 @@ impl<'a> Session<'a> {
         if end == OperationState::Succeeded {
             self.state.progress = 1.0;
         }
-        self.events.push(Event { at: now, level, reason: reason.to_owned(), node: None, message });
+        self.tell(level, reason, message);
     }
 
-    /// The nodes have their password now. Credentials of the template are needed to the end.
+    /// The nodes have their password now. Credentials of the template are needed to the end, and
+    /// what cannot be read is left as it is.
     async fn forget_password(&mut self) -> Remote<()> {
-        let store = &self.controller.store;
-        if store.secrets(&self.record.id).await?.credentials.is_none() {
-            store.forget_secrets(&self.record.id).await?;
+        let (store, key) = (&self.controller.store, self.record.key());
+        match store.secrets(&key).await {
+            Ok(secrets) if secrets.credentials.is_none() => store.forget_secrets(&key).await,
+            Err(e) if e.code != health::SECRETS_UNREADABLE => Err(e),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// What must be in the store before these actions start. Returns whether anything must.
-    fn write_intents(&mut self, start: &[Action], now: Timestamp) -> bool {
+    fn write_intents(&mut self, start: &[Action]) -> bool {
+        let Some(operation) = self.state.operation.as_ref().map(|o| o.id) else {
+            return false;
+        };
         let mut intent = false;
         for action in start {
-            let asked = match action {
-                Action::Create(_) => {
-                    self.state.create_call = CreateCall::Sent { at: now };
-                    Asked::Create
-                }
-                Action::Change(change) => Asked::Change(*change),
-                Action::Delete => Asked::Delete,
-                _ => continue,
+            let Some(verb) = action.verb() else {
+                continue;
             };
-            if let Some(operation) = &mut self.state.operation
-                && !operation.asked.contains(&asked)
-            {
-                operation.asked.push(asked);
+            if verb == Verb::Found {
+                // Evidence belongs to one create call.
+                self.state.identity = Identity { sent: Some(self.likeness()), ..Identity::default() };
             }
-            intent = true;
+            let going_on = verb == Verb::Ports
+                && self.state.journal.get(verb).is_some_and(|i| i.phase == Phase::Sent);
+            if !going_on {
+                self.state.journal.sent(verb, operation, self.controller.clock.now());
+                intent = true;
+            }
         }
         intent
     }
 
+    /// What the create call asks for, as the manager would show it.
+    fn likeness(&self) -> Likeness {
+        let spec = &self.record.spec;
+        Likeness {
+            distro: spec.distro.clone(),
+            groups: spec.node_groups.iter().map(|g| (g.name.to_string(), g.count)).collect(),
+            networks: self.state.registration.iter().cloned().collect(),
+        }
+    }
+
     /// Writes down what is known, at once if something depends on it, else now and then. Returns
     /// when to come back for what was put off.
-    async fn save(&mut self, intent: bool, now: Timestamp) -> Remote<Option<Duration>> {
+    async fn save(&mut self, intent: bool, now: Mono) -> Remote<Option<Duration>> {
         let ended = |s: &ClusterState| s.operation.as_ref().map(|o| (o.id, o.state));
         let must = intent || ended(&self.state) != ended(&self.saved);
-        if !must && self.events.is_empty() && self.state == self.saved {
+        let age = now.since(self.saved_at);
+        let news = !self.events.is_empty() || !same_but_for_time(&self.state, &self.saved);
+        if !must && !news && (age < WATCHED_EVERY || self.state == self.saved) {
             return Ok(None);
         }
-        let age = since(self.saved_at, now);
         let every = self.controller.policy.save_every;
         if !must && age < every {
             return Ok(Some(every - age));
         }
-        self.controller.store.save(&self.record.id, &self.state, &self.events).await?;
+        self.controller.store.save(&self.record.key(), &self.state, &self.events).await?;
         self.events.clear();
         self.saved = self.state.clone();
         self.saved_at = now;
         Ok(None)
-    }
-
-    /// How long this action has to wait because it failed a moment ago.
-    fn held_back(&self, action: &Action, now: Timestamp) -> Option<Duration> {
-        action
-            .keys()
-            .iter()
-            .filter_map(|k| self.trouble.get(k))
-            .map(|t| since(now, t.not_before))
-            .max()
-            .filter(|wait| !wait.is_zero())
     }
 
     fn start(&mut self, actions: Vec<Action>) {
@@ -285,17 +485,38 @@ impl<'a> Session<'a> {
         let snapshot = Arc::new(Snapshot {
             controller: self.controller.clone(),
             record: self.record.clone(),
-            state: self.state.clone(),
-            seen: self.seen.clone(),
+            segment: self.state.segment.clone(),
+            registration: self.state.registration.clone(),
+            newest_task: self.state.journal.newest_task().cloned(),
+            features: self.seen.features,
         });
+        let operation = self.state.operation.as_ref().map(|o| o.id);
         for action in actions {
             self.in_flight.extend(action.keys());
-            if matches!(action, Action::CreatePorts(_)) {
+            if matches!(action, Action::CreatePorts(..)) {
                 self.waves += 1;
             }
-            self.running.push(perform(snapshot.clone(), action).boxed());
+            let flight = Flight { action, operation, asked: self.controller.ticker.tick() };
+            self.running.push(perform(snapshot.clone(), flight).boxed());
         }
     }
+}
+
+/// The code of the error that says that a record cannot be read.
+const UNREADABLE: &str = "cluster_unreadable";
+
+/// Time that goes by is no news by itself.
+fn same_but_for_time(one: &ClusterState, other: &ClusterState) -> bool {
+    let times = |s: &ClusterState| s.operation.as_ref().map(|o| (o.watched, o.without_address));
+    if times(one) == times(other) {
+        return one == other;
+    }
+    let mut one = one.clone();
+    if let (Some(mine), Some((watched, without_address))) = (one.operation.as_mut(), times(other)) {
+        mine.watched = watched;
+        mine.without_address = without_address;
+    }
+    one == *other
 }
 
 fn word(kind: OperationKind) -> &'static str {

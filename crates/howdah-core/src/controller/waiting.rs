@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
-use jiff::Timestamp;
 
-use super::session::{Done, Session, Watch};
+use super::session::{Done, Session, Watch, WatchTrouble};
 use crate::action::Action;
-use crate::cluster::{Event, Level};
 use crate::facts::WatchEvent;
-use crate::failure::{RemoteError, clause};
+use crate::failure::clause;
+use crate::time::Mono;
 use crate::traits::Remote;
+use crate::trouble;
 
 impl Session<'_> {
     /// Ends when an answer or a vCenter update has come in, and takes in all there are.
@@ -35,15 +35,14 @@ impl Session<'_> {
         }
     }
 
-    fn answered(&mut self, (action, answer): Done) {
-        for key in action.keys() {
+    fn answered(&mut self, (flight, answer): Done) {
+        for key in flight.action.keys() {
             self.in_flight.remove(&key);
         }
-        if matches!(action, Action::CreatePorts(_)) {
+        if matches!(flight.action, Action::CreatePorts(..)) {
             self.waves -= 1;
         }
-        let now = self.controller.clock.now();
-        self.absorb(action, answer, now);
+        self.absorb(flight, answer);
     }
 
     fn watched(&mut self, event: Option<Remote<WatchEvent>>) {
@@ -52,19 +51,19 @@ impl Session<'_> {
                 self.watch_trouble = None;
                 self.seen.apply(event);
             }
-            Some(Err(error)) => self.watch_is_down(&error),
+            Some(Err(error)) => self.watch_is_down(clause(&error)),
             None => {
                 // It ended without a word; not at once again, in case it does so every time.
                 self.watch = None;
-                self.watch_trouble = Some(self.next_trouble(self.watch_trouble, self.controller.clock.now()));
+                self.watch_is_down("it ended without a word".to_owned());
             }
         }
     }
 
-    /// Begins to open the watch if there is none, but not while its last try is too fresh. What it
-    /// fails with is told as an event; the operation's own calls decide whether vCenter is given up.
-    pub(super) fn keep_watching(&mut self, now: Timestamp) {
-        let fresh = self.watch_trouble.is_some_and(|t| t.not_before > now);
+    /// Begins to open the watch if there is none, but not while its last try is too fresh. That it
+    /// is down is a condition of the cluster.
+    pub(super) fn keep_watching(&mut self, now: Mono) {
+        let fresh = self.watch_trouble.as_ref().is_some_and(|t| t.not_before > now);
         if self.watch.is_some() || self.opening.is_some() || fresh {
             return;
         }
@@ -79,22 +78,16 @@ impl Session<'_> {
                 self.seen.apply(WatchEvent::Reset);
                 self.watch = Some(stream);
             }
-            Err(error) => self.watch_is_down(&error),
+            Err(error) => self.watch_is_down(clause(&error)),
         }
     }
 
-    fn watch_is_down(&mut self, error: &RemoteError) {
-        let now = self.controller.clock.now();
-        if self.watch_trouble.is_none() {
-            self.events.push(Event {
-                at: now,
-                level: Level::Warning,
-                reason: "watch_lost".to_owned(),
-                node: None,
-                message: format!("The watch on the cluster's VMs is down and will be set up again: {}.", clause(error)),
-            });
-        }
-        self.watch_trouble = Some(self.next_trouble(self.watch_trouble, now));
+    fn watch_is_down(&mut self, says: String) {
+        let now = self.controller.clock.mono();
+        let tries = self.watch_trouble.as_ref().map_or(0, |t| t.tries) + 1;
+        let since = self.watch_trouble.as_ref().map_or(now, |t| t.since);
+        let wait = trouble::pause(&self.controller.policy, tries, self.controller.entropy.fraction());
+        self.watch_trouble = Some(WatchTrouble { since, tries, not_before: now.plus(wait), says });
     }
 
     /// Lets what is under way end, for a while; then writes everything down.
@@ -106,7 +99,8 @@ impl Session<'_> {
             }
         };
         tokio::select! { () = all => {} () = deadline => {} }
-        self.controller.store.save(&self.record.id, &self.state, &std::mem::take(&mut self.events)).await
+        let key = self.record.key();
+        self.controller.store.save(&key, &self.state, &std::mem::take(&mut self.events)).await
     }
 }
 

@@ -1,0 +1,287 @@
+//! The next actions: a pure function of what is wanted, what is known and what was seen.
+//!
+//! ```text
+//!                    whose is the place? (crate::own)
+//!        unknown ---> look
+//!        pending ---> wait for the answer, or until it settles
+//!
+//!  wanted    | vacant                       | ours                           | gone, foreign
+//!  ----------+------------------------------+--------------------------------+---------------
+//!  running   | checks, port group,          | ports, indices, attachments;   | fails: says
+//!            | registration --> create      | resume, start --> addresses    | what was found
+//!  stopped   | fails: nothing to stop       | stop --> stopped               | the same
+//!  deleted   | ports --> registration       | delete --> gone, and then as   | ports -->
+//!            | --> removed                  | vacant                         | registration --> removed
+//! ```
+//!
+//! Invariants: what writes carries a token of this round; nothing is asked for that is under way;
+//! a call that starts work at the manager is made once an operation, unless it is known to have had
+//! no effect; an operation ends on looks that were asked for after everything it rests on had
+//! ended ([`View::floor`]). What failed a moment ago is skipped here, before anything is counted,
+//! so it takes no other call's turn.
+//!
+//! [`manager`] converges the cluster in the cluster manager, [`ports`] its ports and cards.
+
+mod manager;
+mod ports;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::action::{Action, Key};
+use crate::cluster::{ClusterRecord, ClusterState, OperationState, Wanted};
+use crate::failure::Failure;
+use crate::intent::Verb;
+use crate::mark::MarkKey;
+use crate::own::{Ownership, Pass};
+use crate::policy::{NetworkBackend, Policy};
+use crate::report;
+use crate::seen::Seen;
+use crate::segment;
+use crate::time::{Mono, Stamp};
+use crate::trouble::Troubles;
+
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Well.
+    Succeeded,
+    /// Well, and the cluster is gone: its record can go too.
+    Removed,
+    /// Badly.
+    Failed(Failure),
+}
+
+/// What to do now, and when to look again at the latest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// To be started now.
+    pub actions: Vec<Action>,
+    /// If the operation has ended.
+    pub outcome: Option<Outcome>,
+    /// The latest time for the next look, from now.
+    pub again: Duration,
+    /// A card whose port cannot be made or kept, because somebody else holds its MAC.
+    pub conflict: Option<Failure>,
+}
+
+/// What a decision is made from.
+pub struct View<'a> {
+    /// The round: tokens of it are good for it alone.
+    pub pass: Pass,
+    /// What is wanted.
+    pub record: &'a ClusterRecord,
+    /// What is known.
+    pub state: &'a ClusterState,
+    /// What was seen.
+    pub seen: &'a Seen,
+    /// Whose the place is.
+    pub own: &'a Ownership,
+    /// The key of this installation's marks.
+    pub marks: &'a MarkKey,
+    /// What fails.
+    pub troubles: &'a Troubles,
+    /// Why the present operation cannot be carried out, if a check of it has shown that.
+    pub refused: Option<&'a Failure>,
+    /// What is under way.
+    pub in_flight: &'a BTreeSet<Key>,
+    /// Bulk requests for ports that are under way.
+    pub waves: usize,
+    /// The figures.
+    pub policy: &'a Policy,
+    /// The kind of network.
+    pub backend: NetworkBackend,
+    /// Now.
+    pub now: Mono,
+    /// When the present operation was taken up, by this process.
+    pub begun: Stamp,
+    /// When the last write on a port ended.
+    pub ports_ended: Stamp,
+    /// Whether this cluster's use of the registration has been given up.
+    pub released: bool,
+    /// For how long the manager has shown a status of work without a task that works.
+    pub stuck: Option<Duration>,
+}
+
+impl View<'_> {
+    /// Whether the operation has not ended.
+    pub fn operation_runs(&self) -> bool {
+        self.state.operation.as_ref().is_some_and(|o| o.state == OperationState::Running)
+    }
+
+    fn has_asked(&self, verb: Verb) -> bool {
+        self.state.operation.as_ref().is_some_and(|o| self.state.journal.asked(verb, o.id))
+    }
+
+    /// A look at the manager that was asked for after this is a verdict; `None` while something
+    /// that we asked of it may still take effect.
+    pub fn floor(&self) -> Option<Stamp> {
+        self.state.journal.quiet(&Verb::MANAGER).map(|quiet| quiet.max(self.begun))
+    }
+
+    /// The same for lists of ports.
+    pub fn ports_floor(&self) -> Option<Stamp> {
+        self.state.journal.quiet(&[Verb::Ports]).map(|quiet| quiet.max(self.begun).max(self.ports_ended))
+    }
+}
+
+/// Decides.
+pub fn decide(view: &View<'_>) -> Decision {
+    let mut draft = Draft { view, actions: vec![], outcome: None, again: view.policy.idle_poll, conflict: None };
+    if view.operation_runs() || !view.state.journal.is_empty() {
+        draft.look();
+        draft.work();
+    }
+    if draft.outcome.is_none() && view.operation_runs() {
+        draft.mind_the_troubles();
+        draft.mind_the_time();
+    }
+    let Draft { actions, outcome, again, conflict, .. } = draft;
+    Decision { actions, outcome, again, conflict }
+}
+
+struct Draft<'a> {
+    view: &'a View<'a>,
+    actions: Vec<Action>,
+    outcome: Option<Outcome>,
+    again: Duration,
+    conflict: Option<Failure>,
+}
+
+impl Draft<'_> {
+    fn work(&mut self) {
+        let view = self.view;
+        match (view.record.wanted, view.own) {
+            (_, Ownership::Unknown) => self.look_now(),
+            (Wanted::Deleted, _) if !view.operation_runs() => {} // it failed: only a new request goes on
+            (_, Ownership::Pending) => self.wait_for_the_create(),
+            (Wanted::Running, Ownership::Vacant(vacant)) => self.found(*vacant),
+            (Wanted::Running, Ownership::Ours(ours)) => self.run(ours),
+            (Wanted::Stopped, Ownership::Ours(ours)) => self.stop(ours),
+            (Wanted::Stopped, Ownership::Vacant(_)) => self.fail(report::nothing_to_stop(view.record)),
+            (Wanted::Running | Wanted::Stopped, Ownership::Gone) => self.fail(report::vanished(view.record)),
+            (Wanted::Running | Wanted::Stopped, Ownership::Foreign(who)) => {
+                self.fail(report::foreign(view.record, view.state, who));
+            }
+            (Wanted::Deleted, Ownership::Ours(ours)) => self.remove(ours),
+            (Wanted::Deleted, Ownership::Vacant(_) | Ownership::Gone | Ownership::Foreign(_)) => self.leave_nothing(),
+        }
+    }
+
+    /// Asks for an action unless something about the same thing is under way, or failed a moment
+    /// ago.
+    fn act(&mut self, action: Action) {
+        let keys = action.keys();
+        if keys.iter().any(|k| self.view.in_flight.contains(k)) {
+            return;
+        }
+        match self.view.troubles.wait(&keys, self.view.now) {
+            Some(wait) => self.again = self.again.min(wait),
+            None if self.actions.contains(&action) => {}
+            None => self.actions.push(action),
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        if self.view.operation_runs() {
+            self.outcome = Some(outcome);
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.end(Outcome::Failed(failure));
+    }
+
+    // ------------------------------------------------------------ looks
+
+    /// Looks at everything as often as the moment wants it.
+    fn look(&mut self) {
+        let view = self.view;
+        let poll = if view.operation_runs() { view.policy.manager_poll } else { view.policy.idle_poll };
+        match view.seen.cluster.age(view.now) {
+            Some(age) if age < poll => self.again = self.again.min(poll - age),
+            _ => self.act(Action::Look),
+        }
+        match view.seen.ports.age(view.now) {
+            Some(age) if age < view.policy.idle_poll => self.again = self.again.min(view.policy.idle_poll - age),
+            _ => self.act(Action::ListPorts),
+        }
+    }
+
+    fn look_now(&mut self) {
+        self.act(Action::Look);
+    }
+
+    // ------------------------------------------------------------ deadlines
+
+    /// A call that was refused for a reason that does not pass ends the operation that needs it;
+    /// so does one that has failed for too long.
+    fn mind_the_troubles(&mut self) {
+        let view = self.view;
+        let Some(operation) = &view.state.operation else {
+            return;
+        };
+        if let Some(refused) = view.refused {
+            return self.fail(refused.clone());
+        }
+        let of_this = view.troubles.iter().filter(|(key, t)| {
+            t.operation == Some(operation.id) && is_essential(view.record.wanted, key)
+        });
+        let mut of_this: Vec<_> = of_this.map(|(_, trouble)| trouble).collect();
+        of_this.sort_by_key(|t| t.since);
+        for trouble in of_this {
+            let over = view.now.since(trouble.since);
+            if trouble.failure.code == segment::NOT_FOUND && over >= view.policy.segment_patience {
+                return self.fail(trouble.failure.clone());
+            }
+            let patience = view.policy.call_patience;
+            if trouble.is_final() || over >= patience {
+                return self.fail(report::call_failed(trouble, over, view.troubles));
+            }
+            self.again = self.again.min(patience - over);
+        }
+    }
+
+    fn mind_the_time(&mut self) {
+        let view = self.view;
+        let Some(operation) = &view.state.operation else {
+            return;
+        };
+        if let Some(stuck) = view.stuck {
+            if stuck >= view.policy.stuck_after {
+                return self.fail(report::stuck(view.record, view.seen));
+            }
+            self.again = self.again.min(view.policy.stuck_after - stuck);
+        }
+        // No verdict on what was not looked at since the start: until then, a call that fails for
+        // too long is what ends the operation.
+        if !view.seen.is_complete() {
+            return;
+        }
+        if operation.watched >= view.policy.operation_patience {
+            return self.fail(report::out_of_time(view, operation.watched));
+        }
+        self.again = self.again.min(view.policy.operation_patience - operation.watched);
+        if view.record.wanted == Wanted::Running {
+            if operation.without_address >= view.policy.address_patience {
+                self.fail(report::no_address(view.state, operation.without_address));
+            } else if !operation.without_address.is_zero() {
+                self.again = self.again.min(view.policy.address_patience - operation.without_address);
+            }
+        }
+    }
+}
+
+/// Whether an operation cannot end well without the calls of a key. What is merely kept up beside
+/// it is a condition.
+fn is_essential(wanted: Wanted, key: &Key) -> bool {
+    match key {
+        Key::Look | Key::Manager => true,
+        Key::Segment | Key::Check | Key::Mac(_) | Key::Vm(_) | Key::Vms => wanted == Wanted::Running,
+        Key::Ports | Key::Port(_) | Key::Registration => wanted != Wanted::Stopped,
+    }
+}
+
+#[cfg(test)]
+#[path = "../decide_tests.rs"]
+mod tests;

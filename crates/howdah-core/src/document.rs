@@ -1,0 +1,252 @@
+//! The stored documents and their versions: how a cluster is written down, and how what an older
+//! version wrote is brought up.
+//!
+//! Each document has a field `v`. Reading applies the upgrades from there on, one after the
+//! other. Invariant: a document of a newer version, or with a word that this version does not
+//! know, is never guessed at: it becomes an [`Unreadable`] row, which is shown and left alone.
+//!
+//! | from | to | what changed in the state |
+//! |---|---|---|
+//! | 1 (no `v`) | 2 | `create_call`, `asked` and `task` became the journal; VMs and ports of the nodes became identity and ledger |
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::cluster::{ClusterRecord, ClusterState};
+use crate::ids::{ClusterKey, SiteName};
+
+/// The version that is written.
+pub const VERSION: u64 = 2;
+
+/// Upgrades of a pair of record and state, from version 1 on.
+const UPGRADES: &[fn(&Value, &mut Map<String, Value>)] = &[from_1];
+
+/// A stored cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Row {
+    /// One that can be read.
+    Cluster(Box<(ClusterRecord, ClusterState)>),
+    /// One that a newer version wrote, or that is damaged: it is shown and left alone.
+    Unreadable(Unreadable),
+}
+
+impl Row {
+    /// What it is kept under.
+    pub fn key(&self) -> ClusterKey {
+        match self {
+            Self::Cluster(cluster) => cluster.0.key(),
+            Self::Unreadable(row) => row.key.clone(),
+        }
+    }
+
+    /// The cluster, if it can be read.
+    pub fn cluster(self) -> Option<(ClusterRecord, ClusterState)> {
+        match self {
+            Self::Cluster(cluster) => Some(*cluster),
+            Self::Unreadable(_) => None,
+        }
+    }
+}
+
+/// A stored cluster whose documents cannot be read: what the columns beside them say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// What it is kept under.
+    pub key: ClusterKey,
+    /// Where it lives.
+    pub site: SiteName,
+    /// Its name.
+    pub name: String,
+    /// What was found in place of a document, without quoting it.
+    pub why: String,
+}
+
+/// The text of a document.
+///
+/// # Errors
+/// If it cannot be expressed in JSON, which no value of the documents' types can bring about.
+pub fn write<T: Serialize>(document: &T) -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct Versioned<'a, T> {
+        v: u64,
+        #[serde(flatten)]
+        document: &'a T,
+    }
+    serde_json::to_string(&Versioned { v: VERSION, document })
+}
+
+/// Reads a record and its state, whichever version wrote them.
+///
+/// # Errors
+/// Why they cannot be read; the text does not quote them.
+pub fn read(record: &str, state: &str) -> Result<(ClusterRecord, ClusterState), String> {
+    let (record, _) = versioned("record", record)?;
+    let (mut state, version) = versioned("state", state)?;
+    for upgrade in UPGRADES.iter().skip(usize::try_from(version - 1).unwrap_or(usize::MAX)) {
+        if let Some(fields) = state.as_object_mut() {
+            upgrade(&record, fields);
+        }
+    }
+    Ok((typed("record", record)?, typed("state", state)?))
+}
+
+/// Reads a record alone.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_record(record: &str) -> Result<ClusterRecord, String> {
+    typed("record", versioned("record", record)?.0)
+}
+
+fn versioned(what: &str, text: &str) -> Result<(Value, u64), String> {
+    #[derive(Deserialize)]
+    struct Head {
+        #[serde(default = "first")]
+        v: u64,
+    }
+    fn first() -> u64 {
+        1
+    }
+    let value: Value = serde_json::from_str(text).map_err(|_| format!("its {what} is not JSON"))?;
+    match Head::deserialize(&value) {
+        Ok(Head { v }) if (1..=VERSION).contains(&v) => Ok((value, v)),
+        Ok(Head { v }) => Err(format!("its {what} has version {v}; this Howdah reads versions 1 to {VERSION}")),
+        Err(_) => Err(format!("its {what} has no version that can be read")),
+    }
+}
+
+fn typed<T: DeserializeOwned>(what: &str, value: Value) -> Result<T, String> {
+    serde_path_to_error::deserialize(value)
+        .map_err(|e| format!("its {what} holds something that this version does not know, at `{}`", e.path()))
+}
+
+/// A field of an object inside an object; null if one of them is missing.
+fn at<'a>(value: &'a Value, path: &[&str]) -> &'a Value {
+    path.iter().fold(value, |v, name| &v[*name])
+}
+
+fn from_1(record: &Value, state: &mut Map<String, Value>) {
+    let call = state.remove("create_call").unwrap_or_default();
+    let task = state.remove("task").unwrap_or_default();
+    let mut operation = state.remove("operation").unwrap_or_default();
+    let asked = operation.as_object_mut().and_then(|o| o.remove("asked")).unwrap_or_default();
+    let begun = at(&operation, &["started"]).clone();
+    let mut journal = Map::new();
+    let mut note = |verb: &str, at: &Value, phase: &str| {
+        // A state without an operation has asked for nothing.
+        if let Some(id) = operation.get("id") {
+            journal.insert(verb.to_owned(), json!({"operation": id, "at": at, "phase": phase}));
+        }
+    };
+    match at(&call, &["is"]).as_str() {
+        Some("sent") => note("found", at(&call, &["at"]), "unknown"),
+        Some("accepted") => note("found", &begun, "done"),
+        _ => {}
+    }
+    // Whether these were answered was not kept: looked up, as after a crash.
+    for what in asked.as_array().into_iter().flatten() {
+        match (what.as_str(), what["change"].as_str()) {
+            (Some("delete"), _) => note("remove", &begun, "unknown"),
+            (_, Some(change @ ("start" | "stop" | "resume"))) => note(change, &begun, "unknown"),
+            _ => {}
+        }
+    }
+    let newest = ["remove", "resume", "stop", "start", "found"].into_iter().find(|v| journal.contains_key(*v));
+    if let Some(entry) = newest.and_then(|v| journal.get_mut(v)).filter(|_| task.is_string()) {
+        entry["task"] = task;
+    }
+    let founded = journal.contains_key("found");
+    let (mut vms, mut ports) = (Map::new(), Map::new());
+    for (name, node) in state.get("nodes").and_then(Value::as_object).into_iter().flatten() {
+        if let (Some(vm), Some(_)) = (node["vm"].as_str(), node["instance_uuid"].as_str()) {
+            vms.insert(vm.to_owned(), node["instance_uuid"].clone());
+        }
+        if let (Some(port), Some(_)) = (node["port"].as_str(), node["mac"].as_str()) {
+            ports.insert(
+                port.to_owned(),
+                json!({"node": name, "mac": node["mac"], "address": node.get("promised")}),
+            );
+        }
+    }
+    if founded {
+        let groups = at(record, &["spec", "node_groups"]).as_array().into_iter().flatten();
+        let groups: Map<_, _> =
+            groups.filter_map(|g| Some((g["name"].as_str()?.to_owned(), g["count"].clone()))).collect();
+        let networks: Vec<_> = state.get("registration").filter(|r| r.is_string()).into_iter().cloned().collect();
+        let distro = at(record, &["spec", "distro"]);
+        let sent = json!({"distro": distro, "groups": groups, "networks": networks});
+        state.insert("identity".to_owned(), json!({"sent": sent, "vms": vms}));
+    }
+    if !operation.is_null() {
+        state.insert("operation".to_owned(), operation);
+    }
+    state.insert("journal".to_owned(), Value::Object(journal));
+    state.insert("ports".to_owned(), Value::Object(ports));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intent::{Existence, Phase, Verb};
+    use crate::test_support::{record, state};
+
+    fn first_record() -> Value {
+        serde_json::to_value(record()).unwrap()
+    }
+
+    fn upgraded(state: &Value) -> ClusterState {
+        read(&first_record().to_string(), &state.to_string()).unwrap().1
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let (record, state) = (record(), state());
+        let (text, state_text) = (write(&record).unwrap(), write(&state).unwrap());
+        assert!(text.starts_with(&format!("{{\"v\":{VERSION},")), "{text}");
+        assert_eq!(read(&text, &state_text), Ok((record.clone(), state)));
+        assert_eq!(read_record(&text), Ok(record));
+    }
+
+    #[test]
+    fn a_newer_version_and_an_unknown_word_are_unreadable_and_not_quoted() {
+        let good = write(&state()).unwrap();
+        let says = |record: String, state: &str| read(&record, state).unwrap_err();
+        let newer = write(&record()).unwrap().replacen("\"v\":2", "\"v\":9", 1);
+        assert_eq!(says(newer, &good), "its record has version 9; this Howdah reads versions 1 to 2");
+        let word = write(&record()).unwrap().replace("\"running\"", "\"hibernated\"");
+        let said = says(word, &good);
+        assert!(said.contains("`wanted`") && !said.contains("hibernated"), "{said}");
+        assert_eq!(says("{".to_owned(), &good), "its record is not JSON");
+        assert_eq!(says("{\"v\":\"x\"}".to_owned(), &good), "its record has no version that can be read");
+    }
+
+    #[test]
+    fn the_first_version_is_brought_up() {
+        let operation = json!({"id": record().operation.id, "kind": "delete", "state": "running",
+            "started": "2026-01-01T00:00:00Z", "asked": ["create", {"change": "stop"}, "delete"]});
+        let node = json!({"group": "worker", "stage": "addressed", "vm": "vm-1", "instance_uuid": uuid::Uuid::nil(),
+            "mac": "00:50:56:01:02:03", "port": "port-1", "promised": "10.0.0.5"});
+        let old = json!({"status": "deleting", "operation": operation, "create_call": {"is": "accepted"},
+            "task": "12", "registration": "net", "nodes": {"c-worker-0": node}});
+        let new = upgraded(&old);
+        assert_eq!(new.journal.get(Verb::Found).unwrap().phase, Phase::Done);
+        assert_eq!(new.journal.get(Verb::Stop).unwrap().phase, Phase::Unknown);
+        assert_eq!(new.journal.get(Verb::Remove).unwrap().task, Some("12".into()));
+        assert_eq!(new.identity.vms.len(), 1);
+        assert_eq!(new.identity.sent.unwrap().networks, ["net".to_owned()].into());
+        assert_eq!(new.ports[&"port-1".into()].address, Some("10.0.0.5".parse().unwrap()));
+    }
+
+    #[test]
+    fn each_create_call_of_the_first_version_keeps_its_meaning() {
+        let operation = json!({"id": record().operation.id, "kind": "create", "state": "running",
+            "started": "2026-01-01T00:00:00Z"});
+        let state = |call: Value| upgraded(&json!({"operation": operation, "create_call": call}));
+        assert_eq!(state(json!({"is": "not_sent"})).journal.existence(Verb::Found), Existence::Never);
+        let sent = state(json!({"is": "sent", "at": "2026-01-01T00:00:05Z"}));
+        assert_eq!(sent.journal.get(Verb::Found).unwrap().phase, Phase::Unknown);
+        assert!(sent.identity.sent.is_some(), "what was sent is compared with what is there");
+        assert_eq!(upgraded(&json!({})).journal.existence(Verb::Found), Existence::Never);
+    }
+}

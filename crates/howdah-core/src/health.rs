@@ -1,0 +1,261 @@
+//! The cluster as a whole: its conditions, and its status in one word.
+//!
+//! Invariant: the status says what is there, not how the last operation ended: a cluster that was
+//! stopped by hand is `stopped`, one that was deleted by hand is `gone`. A trouble is a
+//! condition with a date; an event tells that it began or ended, never that a call failed again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::cluster::{ClusterState, ClusterStatus, Event, Level, OperationKind, OperationState, Wanted};
+use crate::condition::{ClusterCondition, ClusterConditionKind as Kind, ConditionKind, ConditionStatus};
+use crate::facts::{ManagedCluster, ManagedStatus, ManagedTask, TaskState};
+use crate::failure::{ErrorKind, System};
+use crate::own::Ownership;
+use crate::seen::Seen;
+use crate::stage::Stage;
+use crate::time::Stamp;
+use crate::trouble::{Trouble, Troubles};
+
+/// A call has to fail this often in a row before its system counts as unreachable: a single lost
+/// packet is no news.
+const FAILURES_THAT_COUNT: u32 = 2;
+
+/// The code of the error that says that a cluster's secrets cannot be read.
+pub const SECRETS_UNREADABLE: &str = "secrets_unreadable";
+
+/// What conditions are read off.
+pub struct Signs<'a> {
+    /// Whose the place is.
+    pub own: &'a Ownership,
+    /// What was seen.
+    pub seen: &'a Seen,
+    /// What fails.
+    pub troubles: &'a Troubles,
+    /// Why vCenter's watch is down, if it is for more than a moment.
+    pub watch: Option<&'a str>,
+    /// A card whose port cannot be made or kept, if there is one: code and sentence.
+    pub port: Option<(String, String)>,
+    /// For how long the cluster manager has shown a status of work without a task that works.
+    pub stuck: Option<Duration>,
+    /// How long that may last.
+    pub stuck_after: Duration,
+    /// Now, for people.
+    pub now: Timestamp,
+}
+
+type Said = (Kind, ConditionStatus, String, String);
+
+/// Brings the cluster's conditions up to date and returns what changed.
+pub fn conditions(signs: &Signs<'_>, state: &mut ClusterState) -> Vec<Event> {
+    let mut said = vec![];
+    said.extend(owned(signs));
+    for system in [System::Bde, System::VCenter, System::Neutron] {
+        said.extend(reachable(signs, system));
+    }
+    said.extend(bde_ready(signs));
+    said.extend(ports_ready(signs));
+    said.extend(secrets_readable(signs, state));
+    let mut events = vec![];
+    for (kind, status, reason, message) in said {
+        let old = state.conditions.iter().find(|c| c.kind == kind);
+        let changed = old.is_none_or(|c| c.status != status);
+        if changed && (status == ConditionStatus::False || old.is_some_and(|c| c.status == ConditionStatus::False)) {
+            let level = if status == ConditionStatus::False { Level::Warning } else { Level::Info };
+            events.push(Event { at: signs.now, level, reason: reason.clone(), node: None, message: message.clone() });
+        }
+        let since = old.filter(|_| !changed).map_or(signs.now, |c| c.since);
+        state.conditions.retain(|c| c.kind != kind);
+        state.conditions.push(ClusterCondition { kind, status, reason, message, since });
+    }
+    state.conditions.sort_by_key(|c| c.kind);
+    events
+}
+
+fn owned(signs: &Signs<'_>) -> Option<Said> {
+    let (status, reason, message) = match signs.own {
+        Ownership::Ours(_) => (ConditionStatus::True, "Ours", "The cluster in BDE is this one.".to_owned()),
+        Ownership::Vacant(_) => (ConditionStatus::Unknown, "NotCreated", "BDE has no cluster of this name.".to_owned()),
+        Ownership::Pending => (
+            ConditionStatus::Unknown,
+            "Pending",
+            "BDE may still be making the cluster: the answer to the request is not known yet.".to_owned(),
+        ),
+        Ownership::Gone => {
+            (ConditionStatus::False, "Gone", "The cluster is gone: somebody deleted it in BDE.".to_owned())
+        }
+        Ownership::Foreign(why) => (
+            ConditionStatus::False,
+            "Foreign",
+            format!("BDE has a cluster of this name that is not this one: {why}. It is left alone."),
+        ),
+        Ownership::Unknown => return None,
+    };
+    Some((Kind::Owned, status, reason.to_owned(), message))
+}
+
+/// Whether a failure says that the system as such does not serve us.
+fn is_about_the_system(trouble: &Trouble) -> bool {
+    trouble.kind.is_transient() || matches!(trouble.kind, ErrorKind::Credentials | ErrorKind::Certificate)
+}
+
+fn is_of(system: System, trouble: &Trouble) -> bool {
+    // Keystone stands before Neutron: without a token there is no call.
+    let asked = if trouble.system == System::Keystone { System::Neutron } else { trouble.system };
+    asked == system
+}
+
+fn reachable(signs: &Signs<'_>, system: System) -> Option<Said> {
+    let kind = Kind::reachable(system);
+    let failing = signs
+        .troubles
+        .iter()
+        .map(|(_, t)| t)
+        .filter(|t| is_of(system, t) && is_about_the_system(t) && t.tries >= FAILURES_THAT_COUNT)
+        .min_by_key(|t| t.since);
+    if let Some(trouble) = failing {
+        let message = format!("{} does not serve: {}.", trouble.system, trouble.says);
+        return Some((kind, ConditionStatus::False, trouble.failure.code.clone(), message));
+    }
+    if let Some(why) = signs.watch.filter(|_| system == System::VCenter) {
+        let message = format!("The watch on the cluster's VMs is down: {why}.");
+        return Some((kind, ConditionStatus::False, "watch_lost".to_owned(), message));
+    }
+    let heard = match system {
+        System::Bde => signs.seen.cluster.last().is_some(),
+        System::VCenter => signs.seen.vms_synced,
+        _ => signs.seen.ports.whole_after(Stamp::START).is_some(),
+    };
+    heard.then(|| (kind, ConditionStatus::True, "Answers".to_owned(), format!("{system} answers.")))
+}
+
+fn bde_ready(signs: &Signs<'_>) -> Option<Said> {
+    let cluster = signs.seen.cluster.last()?.as_ref()?;
+    let said = |status, reason: &str, message| Some((Kind::BdeReady, status, reason.to_owned(), message));
+    if signs.stuck.is_some_and(|stuck| stuck >= signs.stuck_after) {
+        let message = format!("BDE shows the status {} and no task works on it.", cluster.status_text);
+        return said(ConditionStatus::False, "Stuck", message);
+    }
+    match queue(signs.seen) {
+        Some((position, of)) => {
+            let message =
+                format!("BDE makes one cluster at a time: this create is number {position} of {of} in its queue.");
+            said(ConditionStatus::False, "Queued", message)
+        }
+        None => said(ConditionStatus::True, "Ready", format!("BDE shows the status {}.", cluster.status_text)),
+    }
+}
+
+/// The place of our create in the cluster manager's queue, and the queue's length. The manager
+/// does not tell it: it clones for one create at a time in the order of the tasks, and a create that
+/// waits has no VM yet.
+pub fn queue(seen: &Seen) -> Option<(usize, usize)> {
+    let cluster = seen.cluster.last()?.as_ref()?;
+    if cluster.status != ManagedStatus::Provisioning || cluster.nodes.iter().any(|n| n.vm.is_some()) {
+        return None;
+    }
+    let number = |task: &ManagedTask| task.id.as_str().parse::<u64>().ok();
+    let ours = number(seen.task.last()?.as_ref()?)?;
+    let running = seen.tasks.last()?.iter().filter(|t| t.state == TaskState::Running).filter_map(number);
+    let running: Vec<_> = running.collect();
+    let before = running.iter().filter(|n| **n < ours).count();
+    (before > 0 && running.contains(&ours)).then_some((before + 1, running.len()))
+}
+
+fn ports_ready(signs: &Signs<'_>) -> Option<Said> {
+    let said = |status, reason: String, message| Some((Kind::PortsReady, status, reason, message));
+    use crate::action::Key;
+    let refused = signs.troubles.iter().find(|(key, t)| {
+        matches!(key, Key::Mac(_) | Key::Port(_) | Key::Vm(_)) && !is_about_the_system(t)
+    });
+    if let Some((code, message)) = &signs.port {
+        return said(ConditionStatus::False, code.clone(), message.clone());
+    }
+    if let Some((_, trouble)) = refused {
+        let message = format!("Could not {}: {}.", trouble.purpose, trouble.says);
+        return said(ConditionStatus::False, trouble.failure.code.clone(), message);
+    }
+    signs.seen.ports.whole_after(Stamp::START)?;
+    said(ConditionStatus::True, "Kept".to_owned(), "Every port can be made and kept.".to_owned())
+}
+
+fn secrets_readable(signs: &Signs<'_>, state: &ClusterState) -> Option<Said> {
+    let unreadable = signs.troubles.iter().map(|(_, t)| t).find(|t| t.failure.code == SECRETS_UNREADABLE);
+    if let Some(trouble) = unreadable {
+        let message = format!("{}. Nothing is done with other credentials in their place.", trouble.says);
+        return Some((Kind::SecretsReadable, ConditionStatus::False, SECRETS_UNREADABLE.to_owned(), message));
+    }
+    // Only told once it was otherwise: most clusters have no secrets.
+    let was = state.conditions.iter().any(|c| c.kind == Kind::SecretsReadable);
+    let again = || "The cluster's secrets can be read.".to_owned();
+    was.then(|| (Kind::SecretsReadable, ConditionStatus::True, "Readable".to_owned(), again()))
+}
+
+/// The cluster in one word.
+pub fn status(wanted: Wanted, state: &ClusterState, own: &Ownership, seen: &Seen) -> ClusterStatus {
+    let Some(operation) = &state.operation else {
+        return ClusterStatus::Pending;
+    };
+    if operation.state == OperationState::Running {
+        return match operation.kind {
+            OperationKind::Create => ClusterStatus::Creating,
+            OperationKind::Start => ClusterStatus::Starting,
+            OperationKind::Stop => ClusterStatus::Stopping,
+            OperationKind::Delete => ClusterStatus::Deleting,
+        };
+    }
+    if operation.kind == OperationKind::Delete && operation.state == OperationState::Succeeded {
+        return ClusterStatus::Deleting;
+    }
+    let there = match own {
+        Ownership::Ours(_) => seen.cluster.last().and_then(Option::as_ref).map(|c| what_is_there(wanted, state, c)),
+        // After a refused create there never was one.
+        Ownership::Gone => Some(ClusterStatus::Gone),
+        Ownership::Foreign(_) if state.identity.dissolved || !state.identity.vms.is_empty() => {
+            Some(ClusterStatus::Gone)
+        }
+        Ownership::Foreign(_) | Ownership::Vacant(_) | Ownership::Pending | Ownership::Unknown => None,
+    };
+    match (operation.state, there) {
+        (_, Some(ClusterStatus::Gone)) => ClusterStatus::Gone,
+        (OperationState::Failed, _) => ClusterStatus::Error,
+        (_, Some(there)) => there,
+        // Not looked yet since the start: as it was.
+        (_, None) => match state.status {
+            ClusterStatus::Pending | ClusterStatus::Creating | ClusterStatus::Starting | ClusterStatus::Stopping => {
+                match wanted {
+                    Wanted::Running => ClusterStatus::Running,
+                    Wanted::Stopped => ClusterStatus::Stopped,
+                    Wanted::Deleted => ClusterStatus::Deleting,
+                }
+            }
+            known => known,
+        },
+    }
+}
+
+fn what_is_there(wanted: Wanted, state: &ClusterState, cluster: &ManagedCluster) -> ClusterStatus {
+    let whole = || {
+        state.nodes.values().all(|n| {
+            let bad = |kind| n.conditions.iter().any(|c| c.kind == kind && c.status == ConditionStatus::False);
+            n.stage == Stage::Addressed && !bad(ConditionKind::VmExists) && !bad(ConditionKind::PortReady)
+        })
+    };
+    match cluster.status {
+        ManagedStatus::Stopped => ClusterStatus::Stopped,
+        ManagedStatus::Stopping => ClusterStatus::Stopping,
+        ManagedStatus::Starting => ClusterStatus::Starting,
+        ManagedStatus::Deleting => ClusterStatus::Deleting,
+        ManagedStatus::ServiceWarning | ManagedStatus::ServiceStopped => ClusterStatus::Degraded,
+        ManagedStatus::Error | ManagedStatus::ProvisionError => ClusterStatus::Degraded,
+        // The software is still being installed when a create counts as done.
+        ManagedStatus::Running | ManagedStatus::Provisioning | ManagedStatus::Busy => {
+            if wanted == Wanted::Stopped || whole() { ClusterStatus::Running } else { ClusterStatus::Degraded }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "health_tests.rs"]
+mod tests;

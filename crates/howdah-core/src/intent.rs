@@ -1,0 +1,299 @@
+//! The journal: what was sent, written before the effect.
+//!
+//! It answers two questions: may the effect of a call exist, and from when on is a look a verdict
+//! about it.
+//!
+//! ```text
+//!   planned -> saved -> Sent -+-> Done      the call was answered well
+//!                             +-> Refused   it was refused: it has no effect
+//!                             +-> Unknown --(settles)--> a look asked for after that decides:
+//!                                                        seen: Done, not seen: Absent
+//! ```
+//!
+//! | phase | in flight | effect may exist | a look decides if asked for after |
+//! |---|---|---|---|
+//! | `Sent` | yes | yes | (never) |
+//! | `Unknown`, not settled | no | yes, or may still come | (never) |
+//! | `Unknown`, settled | no | yes | the settling |
+//! | `Done` | no | yes | the answer |
+//! | `Refused`, `Absent` | no | no | the answer, the settling |
+//!
+//! Invariant: whatever was `Sent` when the process ended is `Unknown` for the next process, and
+//! settles counted from that process's start.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{OperationId, TaskId};
+use crate::policy::Policy;
+use crate::time::{Mono, Stamp, Ticker};
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// The cluster's create: the call that founds it.
+    Found,
+    /// Power on and start services.
+    Start,
+    /// Stop services and power off.
+    Stop,
+    /// Take up a create that failed.
+    Resume,
+    /// The cluster's delete.
+    Remove,
+    /// A burst of creates of ports: an entry for as long as one of them may have an effect.
+    Ports,
+}
+
+impl Verb {
+    /// Calls that the cluster manager carries out in the background, one at a time.
+    pub const MANAGER: [Self; 5] = [Self::Found, Self::Start, Self::Stop, Self::Resume, Self::Remove];
+}
+
+/// What is known of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Stored; sent right after.
+    Sent,
+    /// The answer was lost: it may have its effect, or still get it.
+    Unknown,
+    /// Answered well, or its effect was seen.
+    Done,
+    /// Refused without effect.
+    Refused,
+    /// A look after it settled did not show its effect.
+    Absent,
+}
+
+/// One call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// For which operation.
+    pub operation: OperationId,
+    /// When it was sent, by the wall clock: for people.
+    pub at: Timestamp,
+    /// What is known of it.
+    pub phase: Phase,
+    /// An earlier try of the same call ended unknown: a conflict now may be that one's effect.
+    #[serde(default)]
+    pub earlier: bool,
+    /// The task that it started, if it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// Until when the effect may still come, while it is unknown.
+    #[serde(skip)]
+    settles: Option<Mono>,
+    /// A look asked for after this shows the effect or its absence.
+    #[serde(skip)]
+    ended: Stamp,
+}
+
+/// Whether the effect of a call may exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existence {
+    /// It was never sent.
+    Never,
+    /// It is in flight or has not settled: nothing can be concluded from absence.
+    Open,
+    /// Its answer is unknown and it has settled: a look asked for after this decides.
+    Settled(Stamp),
+    /// It was answered well: absence after this is a loss.
+    Answered(Stamp),
+    /// It has had no effect, as of this.
+    Without(Stamp),
+}
+
+/// All calls that matter, each verb's newest.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Journal(BTreeMap<Verb, Intent>);
+
+impl Journal {
+    /// At a process's start: nobody waits for the answers of the process before.
+    pub fn resume(&mut self, now: Mono, policy: &Policy) {
+        for (verb, intent) in &mut self.0 {
+            if matches!(intent.phase, Phase::Sent | Phase::Unknown) {
+                intent.phase = Phase::Unknown;
+                intent.settles = Some(now.plus(policy.settles(*verb)));
+            }
+        }
+    }
+
+    /// Writes a call down; to be saved before it is sent.
+    pub fn sent(&mut self, verb: Verb, operation: OperationId, at: Timestamp) {
+        let earlier = self.0.get(&verb).is_some_and(|old| old.earlier || old.phase == Phase::Unknown);
+        let phase = Phase::Sent;
+        let intent = Intent { operation, at, phase, earlier, task: None, settles: None, ended: Stamp::START };
+        self.0.insert(verb, intent);
+    }
+
+    /// It was answered well, and perhaps named a task.
+    pub fn done(&mut self, verb: Verb, task: Option<TaskId>, ended: Stamp) {
+        if let Some(intent) = self.0.get_mut(&verb) {
+            intent.phase = Phase::Done;
+            intent.task = task;
+            intent.ended = ended;
+        }
+    }
+
+    /// It was refused.
+    pub fn refused(&mut self, verb: Verb, ended: Stamp) {
+        if let Some(intent) = self.0.get_mut(&verb) {
+            intent.phase = Phase::Refused;
+            intent.ended = ended;
+        }
+    }
+
+    /// Its answer was lost.
+    pub fn lost(&mut self, verb: Verb, ended: Stamp, now: Mono, policy: &Policy) {
+        if let Some(intent) = self.0.get_mut(&verb) {
+            intent.phase = Phase::Unknown;
+            intent.ended = ended;
+            intent.settles = Some(now.plus(policy.settles(verb)));
+        }
+    }
+
+    /// What has had time to settle gets its stamp: looks asked for from now on decide about it.
+    pub fn settle(&mut self, now: Mono, ticker: &Ticker) {
+        for intent in self.0.values_mut() {
+            if intent.phase == Phase::Unknown && intent.settles.is_some_and(|at| at <= now) {
+                intent.settles = None;
+                intent.ended = ticker.tick();
+            }
+        }
+    }
+
+    /// A look has decided about a call whose answer was lost.
+    pub fn resolve(&mut self, verb: Verb, phase: Phase) {
+        if let Some(intent) = self.0.get_mut(&verb) {
+            intent.phase = phase;
+            intent.settles = None;
+        }
+    }
+
+    /// A burst has ended: nothing of it can have an effect any more.
+    pub fn forget(&mut self, verb: Verb) {
+        self.0.remove(&verb);
+    }
+
+    /// Whether nothing was ever asked for.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The newest call of a verb.
+    pub fn get(&self, verb: Verb) -> Option<&Intent> {
+        self.0.get(&verb)
+    }
+
+    /// Whether the effect of the newest call may exist.
+    pub fn existence(&self, verb: Verb) -> Existence {
+        match self.0.get(&verb) {
+            None => Existence::Never,
+            Some(intent) => match intent.phase {
+                Phase::Sent => Existence::Open,
+                Phase::Unknown if intent.settles.is_some() => Existence::Open,
+                Phase::Unknown => Existence::Settled(intent.ended),
+                Phase::Done => Existence::Answered(intent.ended),
+                Phase::Refused | Phase::Absent => Existence::Without(intent.ended),
+            },
+        }
+    }
+
+    /// Whether the call was made for this operation and may have its effect: then it is not made
+    /// again for it.
+    pub fn asked(&self, verb: Verb, operation: OperationId) -> bool {
+        self.0.get(&verb).is_some_and(|intent| {
+            intent.operation == operation
+                && matches!(self.existence(verb), Existence::Open | Existence::Answered(_))
+        })
+    }
+
+    /// When the last of these calls ended; `None` while one of them is in flight or may still have
+    /// its effect. A look asked for after the stamp is a verdict about all of them.
+    pub fn quiet(&self, verbs: &[Verb]) -> Option<Stamp> {
+        let mut floor = Stamp::START;
+        for verb in verbs {
+            match self.existence(*verb) {
+                Existence::Never => {}
+                Existence::Open => return None,
+                Existence::Settled(at) | Existence::Answered(at) | Existence::Without(at) => floor = floor.max(at),
+            }
+        }
+        Some(floor)
+    }
+
+    /// Until when the slowest of these calls may still have its effect, if its answer is lost.
+    pub fn open_until(&self, verbs: &[Verb]) -> Option<Mono> {
+        verbs.iter().filter_map(|v| self.0.get(v)).filter(|i| i.phase == Phase::Unknown).filter_map(|i| i.settles).max()
+    }
+
+    /// The manager's task of the newest call that started one.
+    pub fn newest_task(&self) -> Option<&TaskId> {
+        let calls = Verb::MANAGER.iter().filter_map(|v| self.0.get(v)).filter(|i| i.task.is_some());
+        calls.max_by_key(|i| (i.ended, i.at)).and_then(|i| i.task.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::test_support::at;
+
+    const OP: OperationId = OperationId(Uuid::from_u128(7));
+    const T0: Mono = Mono::new(Duration::ZERO);
+
+    fn sent(verb: Verb) -> Journal {
+        let mut journal = Journal::default();
+        journal.sent(verb, OP, at(0));
+        journal
+    }
+
+    #[test]
+    fn an_answer_closes_the_question() {
+        let (ticker, mut journal) = (Ticker::default(), sent(Verb::Stop));
+        assert_eq!(journal.existence(Verb::Found), Existence::Never);
+        assert_eq!(journal.existence(Verb::Stop), Existence::Open);
+        assert_eq!(journal.quiet(&Verb::MANAGER), None);
+        let end = ticker.tick();
+        journal.done(Verb::Stop, Some("7".into()), end);
+        assert_eq!(journal.existence(Verb::Stop), Existence::Answered(end));
+        assert_eq!(journal.quiet(&Verb::MANAGER), Some(end));
+        assert!(journal.asked(Verb::Stop, OP) && !journal.asked(Verb::Stop, OperationId(Uuid::nil())));
+        assert_eq!(journal.newest_task(), Some(&"7".into()));
+    }
+
+    #[test]
+    fn a_lost_answer_is_open_until_it_settles() {
+        let (ticker, policy, mut journal) = (Ticker::default(), Policy::default(), sent(Verb::Found));
+        journal.lost(Verb::Found, ticker.tick(), T0, &policy);
+        journal.settle(T0, &ticker);
+        assert_eq!(journal.existence(Verb::Found), Existence::Open);
+        let settled = T0.plus(policy.settles(Verb::Found));
+        assert_eq!(journal.open_until(&Verb::MANAGER), Some(settled));
+        journal.settle(settled, &ticker);
+        assert!(matches!(journal.existence(Verb::Found), Existence::Settled(_)));
+        assert!(!journal.asked(Verb::Found, OP), "it may be asked for again once a look has refuted it");
+    }
+
+    #[test]
+    fn what_was_in_flight_at_a_crash_is_unknown_afterwards() {
+        let policy = Policy::default();
+        let text = serde_json::to_string(&sent(Verb::Remove)).unwrap();
+        let mut journal: Journal = serde_json::from_str(&text).unwrap();
+        let start = Mono::new(Duration::from_secs(1000));
+        journal.resume(start, &policy);
+        assert_eq!(journal.open_until(&Verb::MANAGER), Some(start.plus(policy.settles(Verb::Remove))));
+        // The next try remembers that an earlier one may have got through.
+        journal.sent(Verb::Remove, OP, at(9));
+        assert!(journal.get(Verb::Remove).unwrap().earlier);
+    }
+}

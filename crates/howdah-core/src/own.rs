@@ -1,0 +1,285 @@
+//! Whose it is. Every writing action carries a token of this module, and tokens are made nowhere
+//! else: so nothing is written before ownership is established.
+//!
+//! The *place* is the cluster manager's cluster of our name. What we see there is ours by
+//! *identity* (one of the VMs that we recorded, or a task of ours is at work on it), or it has
+//! only the *likeness* of what our create call asked for, or neither.
+//!
+//! | our create call | place empty, asked for after the call's end | identity | likeness | neither |
+//! |---|---|---|---|---|
+//! | never made, or without effect | vacant | ours | foreign | foreign |
+//! | in flight, or not settled | pending | ours | ours | foreign |
+//! | answer lost, settled | vacant | ours | ours | foreign |
+//! | answered well | gone | ours | ours | foreign |
+//!
+//! Once a place was found gone, likeness is foreign and an empty place stays gone. Any look that was
+//! asked for before the present operation began decides nothing.
+//!
+//! A port is ours if it belongs to the record's project and either its id is in our state or its
+//! mark carries this installation's tag. A VM is ours if we recorded its reference and instance
+//! UUID, if the cluster manager names it as a node of the cluster that is ours, or, while that
+//! cluster is being made for us, if it lies in its folder under the name of a planned node.
+//!
+//! What remains open: the cluster manager knows clusters by name only, so one that is removed and
+//! made anew by others between our look and our call is hit; [`LOOK_LASTS`] keeps that short.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::cluster::{ClusterRecord, ClusterState};
+use crate::facts::{ManagedCluster, ManagedStatus, Port, TaskState, VmFacts, Vms};
+use crate::ids::{ClusterId, PortId, VmRef};
+use crate::intent::{Existence, Journal, Verb};
+use crate::mark::{Mark, MarkKey};
+use crate::seen::Seen;
+use crate::time::Stamp;
+
+/// How old the look may be on which a change by name rests.
+pub const LOOK_LASTS: Duration = Duration::from_secs(5);
+
+/// One round of one controller. A token holds it and is refused in any other round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pass {
+    cluster: ClusterId,
+    number: u64,
+}
+
+impl Pass {
+    /// The round of this number.
+    pub const fn new(cluster: ClusterId, number: u64) -> Self {
+        Self { cluster, number }
+    }
+}
+
+/// Nobody has the name in the cluster manager, as of a look after everything that could fill it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vacant(Pass);
+
+/// The cluster of our name in the cluster manager is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ours(Pass);
+
+/// This port is ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marked(Pass, PortId);
+
+/// This VM is ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OurVm(Pass, VmRef);
+
+impl Vacant {
+    /// The round in which it was made.
+    pub const fn pass(&self) -> Pass {
+        self.0
+    }
+}
+
+impl Ours {
+    /// The round in which it was made.
+    pub const fn pass(&self) -> Pass {
+        self.0
+    }
+}
+
+impl Marked {
+    /// The round in which it was made.
+    pub const fn pass(&self) -> Pass {
+        self.0
+    }
+
+    /// The port.
+    pub const fn port(&self) -> &PortId {
+        &self.1
+    }
+}
+
+impl OurVm {
+    /// The round in which it was made.
+    pub const fn pass(&self) -> Pass {
+        self.0
+    }
+
+    /// The VM.
+    pub const fn vm(&self) -> &VmRef {
+        &self.1
+    }
+}
+
+/// Whose the place is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ownership {
+    /// Nobody's: the create call may be made.
+    Vacant(Vacant),
+    /// Ours.
+    Ours(Ours),
+    /// Empty, and our create call may still fill it.
+    Pending,
+    /// It was ours and is not there any more.
+    Gone,
+    /// Somebody else's; says by what that is seen.
+    Foreign(String),
+    /// It has to be looked at first.
+    Unknown,
+}
+
+/// What was seen of the place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing yet.
+    NotLooked,
+    /// There is no cluster of our name.
+    Absent {
+        /// When that was asked for.
+        asked: Stamp,
+    },
+    /// There is one.
+    Present {
+        /// When that was asked for.
+        asked: Stamp,
+        /// By what it would be ours.
+        by: Match,
+    },
+}
+
+/// By what a cluster of our name is ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Match {
+    /// A recorded VM is among its nodes, or a task of ours is at work on it.
+    Identity,
+    /// Nothing speaks against it: it looks like what was asked for.
+    Likeness,
+    /// It is another one; says why.
+    Neither(String),
+}
+
+/// Decides by the table above. `floor`: a look has to be asked for after this.
+pub fn ownership(pass: Pass, journal: &Journal, dissolved: bool, place: Place, floor: Stamp) -> Ownership {
+    let founding = journal.existence(Verb::Found);
+    let empty_after = |end: Stamp, asked: Stamp, then: Ownership| {
+        if asked > end && asked > floor { then } else { Ownership::Unknown }
+    };
+    let vacant = if dissolved { Ownership::Gone } else { Ownership::Vacant(Vacant(pass)) };
+    match (place, founding) {
+        (Place::NotLooked, _) => Ownership::Unknown,
+        (Place::Absent { .. }, Existence::Open) => Ownership::Pending,
+        (Place::Absent { asked }, Existence::Never) => empty_after(Stamp::START, asked, vacant),
+        (Place::Absent { asked }, Existence::Without(end) | Existence::Settled(end)) => {
+            empty_after(end, asked, vacant)
+        }
+        (Place::Absent { asked }, Existence::Answered(end)) => empty_after(end, asked, Ownership::Gone),
+        (Place::Present { asked, .. }, _) if asked <= floor => Ownership::Unknown,
+        (Place::Present { by: Match::Identity, .. }, _) => Ownership::Ours(Ours(pass)),
+        (Place::Present { by: Match::Likeness, .. }, Existence::Never | Existence::Without(_)) => {
+            Ownership::Foreign("it was there before this one was asked for".to_owned())
+        }
+        (Place::Present { by: Match::Likeness, .. }, _) if dissolved => {
+            Ownership::Foreign("it was made after this one was removed".to_owned())
+        }
+        (Place::Present { by: Match::Likeness, .. }, _) => Ownership::Ours(Ours(pass)),
+        (Place::Present { by: Match::Neither(why), .. }, _) => Ownership::Foreign(why),
+    }
+}
+
+/// What was seen of the place, compared with what we know of ours.
+pub fn place(state: &ClusterState, seen: &Seen) -> Place {
+    let (Some(cluster), Some(asked)) = (seen.cluster.last(), seen.cluster.asked()) else {
+        return Place::NotLooked;
+    };
+    match cluster {
+        None => Place::Absent { asked },
+        Some(cluster) => Place::Present { asked, by: compare(state, seen, cluster) },
+    }
+}
+
+fn compare(state: &ClusterState, seen: &Seen, cluster: &ManagedCluster) -> Match {
+    let identity = &state.identity;
+    let its_vms = || cluster.nodes.iter().filter_map(|n| n.vm.as_ref());
+    let recorded = |vm: &VmRef| identity.vms.get(vm).is_some_and(|uuid| !is_another(seen, vm, uuid));
+    if its_vms().any(recorded) || ours_works_on_it(state, seen) {
+        return Match::Identity;
+    }
+    if !identity.vms.is_empty() && its_vms().next().is_some() {
+        return Match::Neither("none of its VMs is one of this cluster's".to_owned());
+    }
+    if !identity.vms.is_empty() && !cluster.status.is_stable() {
+        return Match::Neither("another request is making it".to_owned());
+    }
+    match identity.sent.as_ref().map(|sent| sent.difference(&cluster.likeness)) {
+        Some(None) => Match::Likeness,
+        Some(Some(difference)) => Match::Neither(difference),
+        None => Match::Neither("it was made by another call".to_owned()),
+    }
+}
+
+/// Whether vCenter shows another VM under this reference.
+fn is_another(seen: &Seen, vm: &VmRef, uuid: &Uuid) -> bool {
+    seen.vms.get(vm).and_then(|facts| facts.instance_uuid).is_some_and(|shown| shown != *uuid)
+}
+
+/// The manager keeps one cluster for each name, so while a task of ours runs it is our cluster's.
+fn ours_works_on_it(state: &ClusterState, seen: &Seen) -> bool {
+    seen.task.last().and_then(Option::as_ref).is_some_and(|task| {
+        task.state == TaskState::Running && state.journal.newest_task() == Some(&task.id)
+    })
+}
+
+/// The token of a port, if it is ours.
+pub fn marked(
+    pass: Pass,
+    record: &ClusterRecord,
+    state: &ClusterState,
+    marks: &MarkKey,
+    port: &Port,
+) -> Option<Marked> {
+    let signed = || Mark::parse(&port.description).is_some_and(|m| m.cluster == record.id && marks.wrote(&port.project, &m));
+    let ours = port.project == *record.port_project() && (state.ports.contains_key(&port.id) || signed());
+    ours.then(|| Marked(pass, port.id.clone()))
+}
+
+/// The token of a port that bears the unkeyed mark of the first release, belongs to the record's
+/// project, and is the port of this VM of ours: enough to mark it anew, and then it is ours.
+pub fn of_first_release(record: &ClusterRecord, vm: &OurVm, facts: &VmFacts, port: &Port) -> Option<Marked> {
+    let mark = Mark::parse(&port.description)?;
+    let its_vm = facts.instance_uuid.is_some_and(|uuid| port.device_id == uuid.to_string());
+    let ours = mark.tag.is_none() && mark.cluster == record.id && port.project == *record.port_project() && its_vm;
+    ours.then(|| Marked(vm.0, port.id.clone()))
+}
+
+/// The token of a VM, if it is ours.
+pub fn our_vm(ours: &Ours, record: &ClusterRecord, state: &ClusterState, seen: &Seen, vm: &VmFacts) -> Option<OurVm> {
+    let recorded = || state.identity.vms.get(&vm.vm).is_some_and(|uuid| vm.instance_uuid.is_none_or(|u| u == *uuid));
+    let cluster = seen.cluster.last().and_then(Option::as_ref);
+    let listed = || cluster.is_some_and(|c| c.nodes.iter().any(|n| n.vm.as_ref() == Some(&vm.vm)));
+    (recorded() || listed() || is_being_made(record, state, cluster, vm)).then(|| OurVm(ours.0, vm.vm.clone()))
+}
+
+/// A clone of a create or resume of ours that the manager does not name yet.
+fn is_being_made(
+    record: &ClusterRecord,
+    state: &ClusterState,
+    cluster: Option<&ManagedCluster>,
+    vm: &VmFacts,
+) -> bool {
+    let under_way = [Verb::Found, Verb::Resume]
+        .iter()
+        .any(|v| matches!(state.journal.existence(*v), Existence::Open | Existence::Answered(_)));
+    let making = cluster.is_none_or(|c| c.status == ManagedStatus::Provisioning);
+    let Some(name) = vm.name.as_ref().filter(|_| under_way && making) else {
+        return false;
+    };
+    match cluster.and_then(|c| c.nodes.iter().find(|n| n.name == *name)) {
+        Some(node) => node.vm.as_ref().is_none_or(|v| *v == vm.vm),
+        None => name.as_str().starts_with(&format!("{}-", record.name)),
+    }
+}
+
+/// The VMs in the cluster's folder that are ours.
+pub fn our_vms(ours: &Ours, record: &ClusterRecord, state: &ClusterState, seen: &Seen) -> Vms {
+    let mine = seen.vms.values().filter(|vm| our_vm(ours, record, state, seen, vm).is_some());
+    mine.map(|vm| (vm.vm.clone(), vm.clone())).collect()
+}
+
+#[cfg(test)]
+#[path = "own_tests.rs"]
+mod tests;

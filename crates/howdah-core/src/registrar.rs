@@ -1,0 +1,108 @@
+//! A site's network registrations in the cluster manager: who uses them, and when they go.
+//!
+//! ```text
+//!   need:    user stored --> looked up: there  --> its name
+//!                                       absent --> registered --> its name
+//!   release: user removed --> others use it, or it is not ours: stays
+//!                         --> the last user: unregistered --> forgotten
+//! ```
+//!
+//! Invariants: there is one registrar for each site, and it does one thing at a time, so two
+//! clusters never decide about one registration from old knowledge; that we may have made a
+//! registration, and for whom, is in the store before it is made, so no crash leaves one behind.
+//! A registration that others made is used and never removed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use crate::cluster::Registration;
+use crate::facts::{RegisteredNetwork, Segment, Unregistered};
+use crate::ids::{ClusterKey, NetworkId, SiteName};
+use crate::traits::{ClusterManager, Remote, Store};
+
+/// The one who decides about a site's registrations.
+pub struct Registrar {
+    site: SiteName,
+    store: Arc<dyn Store>,
+    turn: Mutex<()>,
+}
+
+impl std::fmt::Debug for Registrar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Registrar({})", self.site)
+    }
+}
+
+impl Registrar {
+    /// The registrar of a site. There must be no other for it.
+    pub fn new(site: SiteName, store: Arc<dyn Store>) -> Self {
+        Self { site, store, turn: Mutex::default() }
+    }
+
+    /// The name under which the cluster manager knows the network of this segment, for a cluster
+    /// that is going to use it. What was known before is looked up again.
+    ///
+    /// # Errors
+    /// If the store or the manager fails; whatever was done by then, [`release`](Self::release) undoes.
+    pub async fn need(
+        &self,
+        who: &ClusterKey,
+        manager: &dyn ClusterManager,
+        network: &NetworkId,
+        segment: &Segment,
+    ) -> Remote<String> {
+        let _turn = self.turn.lock().await;
+        // Letters, digits, `-`: what the cluster manager takes; and the same at every try.
+        let name = format!("howdah-{network}");
+        let known = manager.networks().await?;
+        let ours = self.store.registrations(&self.site).await?.into_iter().find(|r| r.name == name);
+        let there = known.iter().find(|n| n.port_group == segment.name && n.dhcp);
+        if let Some(theirs) = there.filter(|n| n.name != name || ours.is_none()) {
+            return Ok(theirs.name.clone());
+        }
+        let users = ours.map(|r| r.users).unwrap_or_default();
+        let registration = Registration {
+            name: name.clone(),
+            port_group: segment.name.clone(),
+            users: users.into_iter().chain([who.clone()]).collect(),
+        };
+        self.store.save_registration(&self.site, &registration).await?;
+        if there.is_none() {
+            // Ours, and about a port group that NSX has made anew since: it serves nobody.
+            if known.iter().any(|n| n.name == name) {
+                manager.unregister_network(&name).await?;
+            }
+            let network = RegisteredNetwork { name: name.clone(), port_group: registration.port_group, dhcp: true };
+            manager.register_network(&network).await?;
+        }
+        Ok(name)
+    }
+
+    /// The cluster uses no registration any more. What we made goes with its last user.
+    ///
+    /// # Errors
+    /// If the store or the manager fails; it can be repeated.
+    pub async fn release(&self, who: &ClusterKey, manager: &dyn ClusterManager) -> Remote<()> {
+        let _turn = self.turn.lock().await;
+        for registration in self.store.registrations(&self.site).await? {
+            let users: BTreeSet<_> = registration.users.iter().filter(|u| *u != who).cloned().collect();
+            if users.len() == registration.users.len() && !users.is_empty() {
+                continue;
+            }
+            if users.is_empty() {
+                match manager.unregister_network(&registration.name).await? {
+                    Unregistered::Removed | Unregistered::Absent => {
+                        self.store.remove_registration(&self.site, &registration.name).await?;
+                        continue;
+                    }
+                    // A cluster of somebody else uses it: it stays, and stays known as ours.
+                    Unregistered::InUse => {}
+                }
+            }
+            self.store.save_registration(&self.site, &Registration { users, ..registration }).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! Time as decisions use it: how long the process has watched ([`Mono`]), and in which order it
+//! asked ([`Stamp`]).
+//!
+//! Invariant: no age, pause or patience is ever taken from the wall clock, which operators and
+//! NTP step. Wall time ([`jiff::Timestamp`]) is for people and for comparison with other
+//! systems' own dates. [`Mono`] cannot be stored, because it means nothing to another process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A moment: the time since some moment before the process's first call. Never goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Mono(Duration);
+
+impl Mono {
+    /// The moment this long after the clock's own beginning.
+    pub const fn new(since_beginning: Duration) -> Self {
+        Self(since_beginning)
+    }
+
+    /// From then to now; zero if then is later.
+    pub fn since(self, then: Self) -> Duration {
+        self.0.saturating_sub(then.0)
+    }
+
+    /// The moment this much later.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration))
+    }
+}
+
+/// A place in the order of everything that the process sends and hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Stamp(u64);
+
+impl Stamp {
+    /// Before everything.
+    pub const START: Self = Self(0);
+}
+
+/// Gives out stamps, each later than all before. One for each process: clones share the counter.
+#[derive(Debug, Clone, Default)]
+pub struct Ticker(Arc<AtomicU64>);
+
+impl Ticker {
+    /// The next stamp.
+    pub fn tick(&self) -> Stamp {
+        Stamp(self.0.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_never_negative_and_stamps_never_repeat() {
+        let (early, late) = (Mono::new(Duration::from_secs(3)), Mono::new(Duration::from_secs(8)));
+        assert_eq!(late.since(early), Duration::from_secs(5));
+        assert_eq!(early.since(late), Duration::ZERO);
+        assert_eq!(early.plus(Duration::from_secs(5)), late);
+        let ticker = Ticker::default();
+        let shared = ticker.clone();
+        assert!(Stamp::START < ticker.tick() && ticker.tick() < shared.tick());
+    }
+}
