@@ -31,7 +31,7 @@ use std::time::Duration;
 use crate::action::{Action, Key};
 use crate::cluster::{ClusterRecord, ClusterState, OperationState, Wanted};
 use crate::failure::Failure;
-use crate::intent::Verb;
+use crate::intent::{Existence, Verb};
 use crate::mark::MarkKey;
 use crate::own::{Ownership, Pass};
 use crate::policy::{NetworkBackend, Policy};
@@ -151,7 +151,10 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn work(&mut self) {
         let view = self.view;
+        let founded = !matches!(view.state.journal.existence(Verb::Found), Existence::Never | Existence::Without(_));
         match (view.record.wanted, view.own) {
+            // Nothing in the manager can be ours, whoever has the name there.
+            (Wanted::Deleted, _) if !founded && view.operation_runs() => self.leave_nothing(),
             (_, Ownership::Unknown) => self.look_now(),
             (Wanted::Deleted, _) if !view.operation_runs() => {} // it failed: only a new request goes on
             (_, Ownership::Pending) => self.wait_for_the_create(),
