@@ -202,7 +202,8 @@ fn compare(state: &ClusterState, seen: &Seen, cluster: &ManagedCluster) -> Match
     if !identity.vms.is_empty() && its_vms().next().is_some() {
         return Match::Neither("none of its VMs is one of this cluster's".to_owned());
     }
-    if !identity.vms.is_empty() && !cluster.status.is_stable() {
+    // A delete, by whomever, takes the VMs first; only a create begins without any.
+    if !identity.vms.is_empty() && cluster.status == ManagedStatus::Provisioning {
         return Match::Neither("another request is making it".to_owned());
     }
     match identity.sent.as_ref().map(|sent| sent.difference(&cluster.likeness)) {
@@ -270,7 +271,10 @@ fn is_being_made(
     };
     match cluster.and_then(|c| c.nodes.iter().find(|n| n.name == *name)) {
         Some(node) => node.vm.as_ref().is_none_or(|v| *v == vm.vm),
-        None => name.as_str().starts_with(&format!("{}-", record.name)),
+        // Not planned at all yet.
+        None => {
+            cluster.is_none_or(|c| c.nodes.is_empty()) && name.as_str().starts_with(&format!("{}-", record.name))
+        }
     }
 }
 
