@@ -6,4 +6,5 @@ mod contract;
 mod crash;
 mod file;
 mod fixture;
+mod full;
 mod sample;
