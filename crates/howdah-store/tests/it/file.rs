@@ -1,10 +1,13 @@
 //! What only a file can do: be opened twice, be of another version, have the wrong key.
 
 use std::fs;
+use std::future::poll_fn;
 use std::os::unix::fs::PermissionsExt;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
-use howdah_core::cluster::{ClusterState, Secrets};
+use howdah_core::cluster::{ClusterState, OperationKind, Secrets, Wanted};
 use howdah_core::failure::chain;
 use howdah_core::traits::Store;
 use howdah_store::{SqliteStore, StoreError};
@@ -13,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::Connection;
 use tempfile::TempDir;
 
-use crate::sample::{event, key, options, raw, record};
+use crate::sample::{event, key, operation, options, raw, record};
 
 /// The message and hint of the refusal to open, with the folder's name left out.
 async fn refusal(folder: &TempDir) -> String {
@@ -133,6 +136,16 @@ async fn secrets_are_sealed_for_their_cluster() {
     assert_eq!(e.code, "secrets_unreadable");
     assert_eq!(e.to_string(), format!("the store: the sealed secrets of cluster {} cannot be opened", key(2)));
     assert_eq!(store.secrets(&key(1)).await.unwrap().cluster_password.unwrap().expose_secret(), hush);
+    // Nor in the same id's cluster of another project.
+    let mut theirs = record(1, "theirs");
+    theirs.project = "p2".into();
+    store.insert(&theirs, &secrets("theirs"), &[]).await.unwrap();
+    sqlx::query("UPDATE secrets SET sealed = (SELECT sealed FROM secrets WHERE project = 'p1' AND id = ?1) WHERE project = 'p2'")
+        .bind(key(1).id.to_string())
+        .execute(&mut db)
+        .await
+        .unwrap();
+    assert_eq!(store.secrets(&theirs.key()).await.unwrap_err().code, "secrets_unreadable");
     for file in fs::read_dir(options(&folder).path.parent().unwrap()).unwrap() {
         let bytes = fs::read(file.unwrap().path()).unwrap();
         assert!(!bytes.windows(hush.len()).any(|w| w == hush.as_bytes()));
@@ -164,6 +177,39 @@ async fn a_change_cut_off_in_the_middle_never_happened() {
     assert_eq!(store.events(&one.key(), 0, 10).await.unwrap(), [(1, event("kept"))]);
 }
 
+#[tokio::test]
+async fn a_caller_that_goes_away_blocks_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&options(&folder)).await.unwrap();
+    store.insert(&record(1, "one"), &Secrets::default(), &[]).await.unwrap();
+    let mut state = ClusterState::default();
+    let mut ended = 0;
+    // Given up after each number of polls, so at each step of a change.
+    for polls in (1..60).cycle().take(240) {
+        state.progress += 1.0;
+        ended += usize::from(polled(store.save(&key(1), &state, &[event("a"), event("b")]), polls).await);
+    }
+    assert!((20..220).contains(&ended), "{ended} of 240 saves came to their end");
+    store.save(&key(1), &state, &[event("a"), event("b")]).await.unwrap();
+    store.try_write().await.unwrap();
+    let events = store.events(&key(1), 0, usize::MAX).await.unwrap();
+    assert_eq!(events.len() % 2, 0, "a save is there with its events, or not at all");
+    assert!(events.len() / 2 > ended);
+}
+
+/// Drops a call when it could be polled once more than so many times; says whether it ended before.
+async fn polled<T>(call: impl Future<Output = T>, polls: usize) -> bool {
+    let (mut call, mut left) = (pin!(call), polls);
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(false);
+        }
+        left -= 1;
+        call.as_mut().poll(context).map(|_| true)
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_at_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -172,19 +218,23 @@ async fn many_at_once() {
     store.insert(&one, &Secrets::default(), &[]).await.unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for task in 0..16_u128 {
-        let store = Arc::clone(&store);
+        let (store, seen) = (Arc::clone(&store), one.operation.id);
         tasks.spawn(async move {
             // All want the same name: one gets it.
             let mine = store.insert(&record(10 + task, "contended"), &Secrets::default(), &[]).await.is_ok();
+            // All want something else of what they have seen: one gets it.
+            let stop = operation(200 + task, OperationKind::Stop);
+            let first = store.want(&key(1), &seen, Wanted::Stopped, &stop).await.is_ok();
             for _ in 0..10 {
                 store.add_events(&key(1), &[event("a"), event("b")]).await.unwrap();
                 store.load(&key(1)).await.unwrap();
             }
-            mine
+            (mine, first)
         });
     }
-    let winners = tasks.join_all().await.into_iter().filter(|won| *won).count();
-    assert_eq!(winners, 1);
+    let won = tasks.join_all().await;
+    assert_eq!(won.iter().filter(|(mine, _)| *mine).count(), 1);
+    assert_eq!(won.iter().filter(|(_, first)| *first).count(), 1);
     let numbers: Vec<u64> = store.events(&key(1), 0, 1000).await.unwrap().into_iter().map(|(n, _)| n).collect();
     assert_eq!(numbers, (1..=320).collect::<Vec<_>>());
 }

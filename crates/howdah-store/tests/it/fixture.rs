@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::sample::options;
 
 /// A copy to work on, since opening a database changes it, and git keeps no mode of a key.
-fn copy(version: &str) -> TempDir {
+pub fn copy(version: &str) -> TempDir {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(version);
     let folder = tempfile::tempdir().unwrap();
     let to = options(&folder);

@@ -4,6 +4,7 @@
 
 mod contract;
 mod crash;
+mod damage;
 mod file;
 mod fixture;
 mod full;
