@@ -1,7 +1,9 @@
 //! The simulated cluster manager as core's `ClusterManager`.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
-use howdah_core::cluster::NodeGroup;
+use howdah_core::cluster::{Likeness, NodeGroup};
 use howdah_core::facts::{
     Catalog, ManagedChange, ManagedCluster, ManagedNode, ManagedSpec, ManagedStatus, ManagedTask, RegisteredNetwork,
     TaskState, Unregistered,
@@ -13,9 +15,10 @@ use howdah_core::traits::{ClusterManager, Remote};
 use super::call;
 use crate::World;
 use crate::world::bde::{
-    BdeCluster, BdeNetwork, BdeStatus, BdeTaskStatus, ClusterAction, ClusterRequest, GroupRequest,
+    BdeCluster, BdeNetwork, BdeStatus, BdeTask, BdeTaskStatus, ClusterAction, ClusterRequest, GroupRequest,
 };
 use crate::world::bde_error::BdeError;
+use crate::world::state::State;
 
 /// Core's view of the simulated cluster manager.
 #[derive(Debug, Clone)]
@@ -70,6 +73,12 @@ fn managed(cluster: &BdeCluster) -> ManagedCluster {
         status: status(cluster.status),
         status_text: cluster.status.as_str().to_owned(),
         node_count: usize::try_from(cluster.defined()).unwrap_or(usize::MAX),
+        likeness: Likeness {
+            distro: cluster.request.distro.clone().unwrap_or_default(),
+            groups: cluster.groups.iter().map(|g| (g.request.name.clone(), g.request.count)).collect(),
+            // A node shows its networks as soon as it is planned (`ipConfigs`).
+            networks: if nodes.is_empty() { BTreeSet::new() } else { cluster.networks().into_iter().collect() },
+        },
         nodes,
     }
 }
@@ -185,19 +194,33 @@ impl ClusterManager for SimClusterManager {
     async fn task(&self, task: &TaskId) -> Remote<Option<ManagedTask>> {
         let look = |w: &World| {
             let id: i64 = task.as_str().parse().unwrap_or(-1);
-            Ok(w.read(|s| {
-                s.bde.tasks.get(&id).map(|t| ManagedTask {
-                    id: task.clone(),
-                    state: match t.status {
-                        BdeTaskStatus::Completed => TaskState::Completed,
-                        BdeTaskStatus::Failed | BdeTaskStatus::Abandoned => TaskState::Failed,
-                        BdeTaskStatus::Starting | BdeTaskStatus::Started => TaskState::Running,
-                    },
-                    progress: t.progress,
-                    error: t.error.clone(),
-                })
-            }))
+            Ok(w.read(|s| s.bde.tasks.get(&id).map(managed_task)))
         };
         self.call("task", task.as_str(), look).await
+    }
+
+    async fn tasks(&self) -> Remote<Vec<ManagedTask>> {
+        let look = |w: &World| {
+            let newest = |s: &State| {
+                let of = s.bde.clusters.values().filter_map(|c| s.bde.tasks.get(&c.task));
+                of.map(managed_task).collect()
+            };
+            Ok(w.read(newest))
+        };
+        self.call("tasks", "", look).await
+    }
+}
+
+fn managed_task(task: &BdeTask) -> ManagedTask {
+    ManagedTask {
+        id: task_id(task.id),
+        target: task.target.clone(),
+        state: match task.status {
+            BdeTaskStatus::Completed => TaskState::Completed,
+            BdeTaskStatus::Failed | BdeTaskStatus::Abandoned => TaskState::Failed,
+            BdeTaskStatus::Starting | BdeTaskStatus::Started => TaskState::Running,
+        },
+        progress: task.progress,
+        error: task.error.clone(),
     }
 }

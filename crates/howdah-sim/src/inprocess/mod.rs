@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use howdah_core::controller::Site;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
-use howdah_core::traits::Remote;
+use howdah_core::ids::SiteName;
+use howdah_core::registrar::Registrar;
+use howdah_core::traits::{Remote, Store};
 
 use crate::World;
 
@@ -22,14 +24,16 @@ pub use identity::SimIdentity;
 pub use networking::SimNetworking;
 pub use vcenter::SimVCenter;
 
-/// A world's systems as a controller works with them.
-pub fn site(world: &World) -> Site {
+/// A world's systems as controllers work with them that keep their clusters in this store.
+pub fn site(world: &World, store: &Arc<dyn Store>) -> Site {
+    let name = SiteName::from("simulated");
     Site {
-        name: "simulated".into(),
         backend: world.read(|s| s.settings.backend),
         manager: Arc::new(SimClusterManager::new(world.clone())),
         vcenter: Arc::new(SimVCenter::new(world.clone())),
         networking: Arc::new(SimNetworking::new(world.clone())),
+        registrar: Arc::new(Registrar::new(name.clone(), Arc::clone(store))),
+        name,
     }
 }
 

@@ -84,7 +84,7 @@ fn body(request: &PortRequest) -> PortBody {
         name: request.name.clone(),
         project: Some(request.project.as_str().to_owned()),
         mac: Some(request.mac),
-        fixed_ips: Some(vec![(Some(request.subnet.as_str().to_owned()), None)]),
+        fixed_ips: Some(vec![(Some(request.subnet.as_str().to_owned()), request.address)]),
         device_owner: request.device_owner.clone(),
         device_id: request.device_id.to_string(),
         description: request.description.clone(),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use howdah_core::ids::Mac;
+use howdah_core::time::Mono;
 use howdah_core::traits::{Clock, Entropy};
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
@@ -40,6 +41,10 @@ impl Clock for SimClock {
     fn now(&self) -> Timestamp {
         let passed = self.start.elapsed().mul_f64(self.speed);
         self.epoch.saturating_add(SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX)).unwrap_or(self.epoch)
+    }
+
+    fn mono(&self) -> Mono {
+        Mono::new(self.start.elapsed().mul_f64(self.speed))
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
