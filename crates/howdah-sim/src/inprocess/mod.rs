@@ -13,6 +13,8 @@ use howdah_core::registrar::Registrar;
 use howdah_core::traits::{Remote, Store};
 
 use crate::World;
+use crate::world::faults::injected;
+use crate::world::trip::Arrival;
 
 mod cluster_manager;
 mod identity;
@@ -37,22 +39,36 @@ pub fn site(world: &World, store: &Arc<dyn Store>) -> Site {
     }
 }
 
-/// One call: counted, held up, refused or robbed of its answer as the rules say.
-async fn call<T>(
+/// One call: counted, and carried as the fault rules say. Its work is the world's, which goes on
+/// with it if the caller is dropped.
+async fn call<T, F>(
     world: &World,
     system: System,
     method: &str,
     object: &str,
-    work: impl Future<Output = Remote<T>>,
+    work: impl FnOnce(World) -> F + Send + 'static,
+) -> Remote<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Remote<T>> + Send + 'static,
+{
+    match world.depart(system, method, object).carry(work).await {
+        Arrival::Answered(answer) => answer,
+        Arrival::Refused(kind) => Err(injected(system, kind)),
+        Arrival::Lost => {
+            let says = format!("no answer to {method} came in time");
+            Err(RemoteError::new(system, ErrorKind::NoAnswer, "no_answer", says))
+        }
+    }
+}
+
+/// The same for what the server does in a moment.
+async fn call_now<T: Send + 'static>(
+    world: &World,
+    system: System,
+    method: &str,
+    object: &str,
+    work: impl FnOnce(&World) -> Remote<T> + Send + 'static,
 ) -> Remote<T> {
-    let verdict = world.call(system, method, object).await;
-    if let Some(refused) = verdict.refusal(system) {
-        return Err(refused);
-    }
-    let answer = work.await;
-    if verdict.lose_answer {
-        let says = format!("no answer to {method} came in time");
-        return Err(RemoteError::new(system, ErrorKind::NoAnswer, "no_answer", says));
-    }
-    answer
+    call(world, system, method, object, |world| async move { work(&world) }).await
 }
