@@ -38,7 +38,10 @@ impl Session<'_> {
         self.note(&flight, &answer, ended);
         match answer {
             Ok(answer) => {
-                self.troubles.calm(&flight.action.keys());
+                // These two say further down whether what was wanted has come about.
+                if !matches!(answer, Answer::Segment(Ok(None), _) | Answer::Indexed(..)) {
+                    self.troubles.calm(&flight.action.keys());
+                }
                 self.learn(&flight, answer, ended);
             }
             Err(error) => self.failed(&flight, &error, ended),
@@ -189,7 +192,9 @@ impl Session<'_> {
         let Action::SetIndex(_, wanted) = &flight.action else {
             return;
         };
-        if held != Some(*wanted) {
+        if held == Some(*wanted) {
+            self.troubles.calm(&flight.action.keys());
+        } else {
             let error = RemoteError::new(
                 System::Neutron,
                 ErrorKind::Unavailable,

@@ -53,6 +53,7 @@ pub fn port(world: &World, vm: &VmRef) -> PortRequest {
             network: NetworkId::new(net.id),
             subnet: SubnetId::new(net.subnet),
             mac: found.nics[0].mac,
+            address: None,
             name: format!("{}-port0", found.name),
             project,
             device_owner: "compute:howdah".to_owned(),
