@@ -148,6 +148,7 @@ impl Site {
             network: network.id.as_str().into(),
             subnet: subnet.id.as_str().into(),
             mac: format!("00:50:56:aa:00:{node:02x}").parse().unwrap(),
+            address: None,
             name: format!("c-worker-{node}-port0"),
             project: self.project("demo").as_str().into(),
             device_owner: "compute:None".to_owned(),
@@ -176,22 +177,37 @@ pub fn shown(error: &RemoteError) -> String {
 /// A clock that is moved by hand.
 pub struct Hands {
     start: Timestamp,
-    moved: AtomicI64,
+    stepped: AtomicI64,
+    passed: AtomicU64,
 }
 
 impl Hands {
     pub fn at(start: Timestamp) -> Arc<Self> {
-        Arc::new(Self { start, moved: AtomicI64::new(0) })
+        Arc::new(Self { start, stepped: AtomicI64::new(0), passed: AtomicU64::new(0) })
     }
 
-    pub fn forward(&self, seconds: i64) {
-        self.moved.fetch_add(seconds, Ordering::SeqCst);
+    /// Time goes by.
+    pub fn forward(&self, seconds: u64) {
+        self.passed.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// Somebody sets the wall clock.
+    pub fn step(&self, seconds: i64) {
+        self.stepped.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    fn passed(&self) -> Duration {
+        Duration::from_secs(self.passed.load(Ordering::SeqCst))
     }
 }
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
-        self.start + SignedDuration::from_secs(self.moved.load(Ordering::SeqCst))
+        self.start + self.passed() + SignedDuration::from_secs(self.stepped.load(Ordering::SeqCst))
+    }
+
+    fn mono(&self) -> Mono {
+        Mono::new(self.passed())
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
