@@ -1,7 +1,7 @@
 //! A simulated OpenStack on loopback, and clients of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -9,6 +9,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use howdah_core::facts::PortRequest;
 use howdah_core::failure::{Failure, RemoteError, System};
+use howdah_core::time::Mono;
 use howdah_core::traits::Clock;
 use howdah_openstack::{Keys, OpenStack};
 use howdah_sim::face::openstack;
