@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use howdah_core::failure::{ErrorKind, RemoteError, System};
-use howdah_core::ids::{ClusterId, ClusterName, SiteName};
+use howdah_core::ids::{ClusterKey, ClusterName, SiteName};
 
 /// A failed step of the store.
 #[derive(Debug, thiserror::Error)]
@@ -107,17 +107,17 @@ pub enum StoreError {
     /// The system gave no random bytes.
     #[error("the system gives no random numbers")]
     Random,
-    /// A sealed secret does not open: the row was changed by somebody else.
-    #[error("the sealed secrets of cluster {cluster} cannot be opened")]
+    /// Sealed secrets do not open: they were sealed with another key, or changed by somebody else.
+    #[error("the sealed secrets of cluster {key} cannot be opened")]
     Unseal {
         /// The cluster.
-        cluster: ClusterId,
+        key: ClusterKey,
     },
-    /// The id is taken.
-    #[error("there is a cluster {id} already")]
+    /// The id is taken in its project.
+    #[error("there is a cluster {key} already")]
     IdTaken {
-        /// The id.
-        id: ClusterId,
+        /// The cluster that is there.
+        key: ClusterKey,
     },
     /// The name is taken.
     #[error("site {site} has a cluster named {name} already")]
@@ -128,20 +128,24 @@ pub enum StoreError {
         name: ClusterName,
     },
     /// No such cluster, or no longer.
-    #[error("there is no cluster {id}")]
+    #[error("there is no cluster {key}")]
     Gone {
-        /// The id.
-        id: ClusterId,
-    },
-    /// A stored document cannot be read.
-    #[error("the stored {what} of cluster {cluster} cannot be read")]
-    Decode {
-        /// Record, state, event, ...
-        what: &'static str,
         /// The cluster.
-        cluster: String,
-        /// Why.
-        source: serde_json::Error,
+        key: ClusterKey,
+    },
+    /// Somebody else asked for another operation first.
+    #[error("cluster {key} has got another operation in the meantime")]
+    Changed {
+        /// The cluster.
+        key: ClusterKey,
+    },
+    /// A stored cluster cannot be read; it is left as it is.
+    #[error("the stored cluster {key} cannot be read: {why}")]
+    Unreadable {
+        /// The cluster.
+        key: ClusterKey,
+        /// What was found, without quoting it.
+        why: String,
     },
     /// A document cannot be written.
     #[error("the {what} cannot be written as JSON")]
@@ -178,11 +182,12 @@ impl StoreError {
             Self::WrongKey { .. } => "store_key_wrong",
             Self::KeyMissing { .. } => "store_key_missing",
             Self::Random => "store_random",
-            Self::Unseal { .. } => "store_unseal",
+            Self::Unseal { .. } => "secrets_unreadable",
             Self::IdTaken { .. } => "cluster_id_taken",
             Self::NameTaken { .. } => "cluster_name_taken",
             Self::Gone { .. } => "cluster_not_found",
-            Self::Decode { .. } => "store_document",
+            Self::Changed { .. } => "cluster_changed",
+            Self::Unreadable { .. } => "cluster_unreadable",
             Self::Encode { .. } => "store_document",
             Self::Query { .. } => "store_failed",
         }
@@ -201,6 +206,14 @@ impl StoreError {
                 "Restore the key file that belongs to this database; store.key_file names it.".to_owned()
             }
             Self::NameTaken { .. } => "Choose another name, or delete that cluster first.".to_owned(),
+            Self::Changed { .. } => {
+                "Look at the cluster again, then repeat the request if it is still wanted.".to_owned()
+            }
+            Self::Unreadable { .. } => {
+                "A newer howdah may have written it: install that one again. Until then the cluster is left alone."
+                    .to_owned()
+            }
+            Self::Unseal { .. } => "Restore the database and its key file from one backup.".to_owned(),
             Self::Open { .. } | Self::MakeFolder { .. } | Self::Lock { .. } => {
                 "Check store.path: the service's user must be able to write the file and its folder.".to_owned()
             }
@@ -210,8 +223,12 @@ impl StoreError {
 
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::IdTaken { .. } | Self::NameTaken { .. } | Self::InUse { .. } => ErrorKind::Conflict,
+            Self::IdTaken { .. } | Self::NameTaken { .. } | Self::Changed { .. } | Self::InUse { .. } => {
+                ErrorKind::Conflict
+            }
             Self::Gone { .. } => ErrorKind::NotFound,
+            // It may pass when the operator puts the right key file back.
+            Self::Unseal { .. } => ErrorKind::Unavailable,
             // Busy, a full disk: later it may work.
             Self::Query { .. } => ErrorKind::Internal,
             _ => ErrorKind::Invalid,
@@ -226,7 +243,7 @@ impl From<StoreError> for RemoteError {
         // The text of `e` is the message already: its cause comes next in the chain.
         match e {
             StoreError::Query { source, .. } => error.caused_by(source),
-            StoreError::Decode { source, .. } | StoreError::Encode { source, .. } => error.caused_by(source),
+            StoreError::Encode { source, .. } => error.caused_by(source),
             _ => error,
         }
     }
