@@ -9,3 +9,7 @@ mod life;
 mod messages;
 mod race;
 mod site;
+mod story;
+mod whose;
+mod fresh;
+mod watching;
