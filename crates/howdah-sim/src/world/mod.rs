@@ -27,6 +27,7 @@ pub mod keystone;
 pub mod neutron;
 pub mod people;
 pub mod settings;
+mod settled;
 pub mod state;
 pub mod strangers;
 mod timings;
