@@ -145,12 +145,14 @@ impl Service {
     /// # Errors
     /// If the world has no network.
     pub async fn record(&self, name: &str, nodes: u32) -> Remote<ClusterRecord> {
-        let missing = || howdah_core::failure::RemoteError::new(
-            System::Neutron,
-            howdah_core::failure::ErrorKind::NotFound,
-            "network_not_found",
-            "the world has no network",
-        );
+        let missing = || {
+            howdah_core::failure::RemoteError::new(
+                System::Neutron,
+                howdah_core::failure::ErrorKind::NotFound,
+                "network_not_found",
+                "the world has no network",
+            )
+        };
         let networking = inprocess::SimNetworking::new(self.world.clone());
         let ids = self.world.read(|s| {
             let network = s.neutron.networks.values().next()?.id.clone();

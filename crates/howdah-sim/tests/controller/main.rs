@@ -5,11 +5,11 @@
 
 mod crash;
 mod faults;
+mod fresh;
 mod life;
 mod messages;
 mod race;
 mod site;
 mod story;
-mod whose;
-mod fresh;
 mod watching;
+mod whose;

@@ -68,13 +68,11 @@ async fn a_long_create_leaves_the_whole_patience_for_addresses() {
     // One guest takes another address than its port's, as soon as it has one.
     let has_address = |s: &State| s.vc.vms.values().any(|v| v.cluster.is_some() && !v.nics[0].reported.is_empty());
     story.world.wait_until(has_address).await;
-    let odd = story.vms("c1").into_iter().find(|vm| story.world.read(|s| !s.vm(vm).unwrap().nics[0].reported.is_empty()));
+    let odd =
+        story.vms("c1").into_iter().find(|vm| story.world.read(|s| !s.vm(vm).unwrap().nics[0].reported.is_empty()));
     let odd = odd.unwrap();
     let reports = |addresses: Vec<std::net::IpAddr>| {
-        story.world.write(|s| {
-            s.vc.vms.get_mut(&odd).unwrap().nics[0].reported = addresses;
-            s.touched.insert("c1".to_owned());
-        });
+        story.world.write(|s| s.change_vm(&odd, |vm| vm.nics[0].reported = addresses)).unwrap();
     };
     let good = story.world.read(|s| s.vm(&odd).unwrap().nics[0].reported.clone());
     reports(vec!["10.99.99.99".parse().unwrap()]);
@@ -125,7 +123,9 @@ async fn what_is_done_by_hand_is_seen() {
 
 #[tokio::test(start_paused = true)]
 async fn a_status_without_a_task_is_named_as_stuck() {
-    for (seed, status) in (10..).zip([BdeStatus::Updating, BdeStatus::Maintenance, BdeStatus::Upgrading, BdeStatus::Expanding]) {
+    for (seed, status) in
+        (10..).zip([BdeStatus::Updating, BdeStatus::Maintenance, BdeStatus::Upgrading, BdeStatus::Expanding])
+    {
         let mut story = Story::new(seed).await;
         let key = story.running("c1", 2).await;
         story.bde_is_done("c1").await;
