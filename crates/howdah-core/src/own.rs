@@ -203,7 +203,8 @@ fn compare(state: &ClusterState, seen: &Seen, cluster: &ManagedCluster) -> Match
         if its_vms().next().is_some() {
             return Match::Neither("none of its VMs is one of this cluster's".to_owned());
         }
-        if !cluster.status.is_stable() {
+        // A delete, by whomever, takes the VMs first; only a create begins without any.
+        if cluster.status == ManagedStatus::Provisioning {
             return Match::Neither("another request is making it".to_owned());
         }
     }
@@ -273,7 +274,9 @@ fn is_being_made(
     match cluster.and_then(|c| c.nodes.iter().find(|n| n.name == *name)) {
         Some(node) => node.vm.as_ref().is_none_or(|v| *v == vm.vm),
         // The manager plans nodes before it clones: only a look from before that knows none.
-        None => cluster.is_none_or(|c| c.nodes.is_empty()) && name.as_str().starts_with(&format!("{}-", record.name)),
+        None => {
+            cluster.is_none_or(|c| c.nodes.is_empty()) && name.as_str().starts_with(&format!("{}-", record.name))
+        }
     }
 }
 
