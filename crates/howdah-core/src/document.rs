@@ -19,8 +19,11 @@ use crate::ids::{ClusterKey, SiteName};
 /// The version that is written.
 pub const VERSION: u64 = 2;
 
-/// Upgrades of a pair of record and state, from version 1 on.
-const UPGRADES: &[fn(&Value, &mut Map<String, Value>)] = &[from_1];
+/// Brings the fields of a state up by one version, given the record beside it.
+type Upgrade = fn(&Value, &mut Map<String, Value>);
+
+/// The upgrades from version 1 on.
+const UPGRADES: &[Upgrade] = &[from_1];
 
 /// A stored cluster.
 #[derive(Debug, Clone, PartialEq)]
