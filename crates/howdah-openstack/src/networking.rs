@@ -12,7 +12,6 @@ use howdah_core::facts::{Network, NetworkingFeatures, Port, PortChange, PortQuer
 use howdah_core::ids::{Mac, NetworkId, PortId, ProjectId, SubnetId};
 use howdah_core::traits::{Networking, Remote};
 use http::Method;
-use jiff::SignedDuration;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -28,7 +27,7 @@ use crate::{Error, OpenStack};
 const LONG: Duration = Duration::from_secs(180);
 
 /// How long the list of extensions is believed.
-const FEATURES_LAST: SignedDuration = SignedDuration::from_mins(5);
+const FEATURES_LAST: Duration = Duration::from_secs(300);
 
 /// MAC addresses in one query: more would not fit into the longest URL that servers take.
 const MACS_A_QUERY: usize = 100;
@@ -161,9 +160,9 @@ fn next_marker(body: &Value, key: &str) -> Option<Vec<(&'static str, String)>> {
 impl Networking for OpenStack {
     async fn features(&self) -> Remote<NetworkingFeatures> {
         let mut kept = self.inner.features.lock().await;
-        let now = self.inner.clock.now();
+        let now = self.inner.clock.mono();
         if let Some((at, features)) = *kept
-            && now.duration_since(at) < FEATURES_LAST
+            && now.since(at) < FEATURES_LAST
         {
             return Ok(features);
         }

@@ -1,12 +1,12 @@
 //! Tokens that Keystone vouched for a moment ago, so that a client that asks every second does not
-//! make us ask Keystone every second. Kept by hash, never in clear; never longer than the token
-//! lives; bounded in number. A token that was refused is not remembered.
+//! make us ask Keystone every second. Kept by hash, never in clear; for a time that no step of the
+//! wall clock can stretch; bounded in number. A token that was refused is not remembered.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use howdah_core::facts::Principal;
-use jiff::Timestamp;
+use howdah_core::time::Mono;
 use secrecy::{ExposeSecret, SecretString};
 
 const MOST: usize = 4096;
@@ -15,18 +15,18 @@ type Hash = [u8; 32];
 
 #[derive(Default)]
 pub(crate) struct Seen {
-    tokens: Mutex<HashMap<Hash, (Principal, Timestamp)>>,
+    tokens: Mutex<HashMap<Hash, (Principal, Mono)>>,
 }
 
 impl Seen {
     /// Who that was, if it was asked not long ago.
-    pub(crate) fn get(&self, token: &SecretString, now: Timestamp) -> Option<Principal> {
+    pub(crate) fn get(&self, token: &SecretString, now: Mono) -> Option<Principal> {
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.get(&hash(token)).filter(|(_, until)| now < *until).map(|(who, _)| who.clone())
     }
 
     /// Remembers it until then.
-    pub(crate) fn put(&self, token: &SecretString, who: Principal, until: Timestamp, now: Timestamp) {
+    pub(crate) fn put(&self, token: &SecretString, who: Principal, until: Mono, now: Mono) {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if tokens.len() >= MOST {
             tokens.retain(|_, (_, until)| now < *until);
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn it_ends_when_it_should_and_never_grows_past_its_bound() {
         let seen = Seen::default();
-        let at = |s| Timestamp::from_second(s).unwrap();
+        let at = |s| Mono::new(std::time::Duration::from_secs(s));
         seen.put(&"t".into(), who(), at(60), at(0));
         assert_eq!(seen.get(&"t".into(), at(59)), Some(who()));
         assert_eq!(seen.get(&"t".into(), at(60)), None);

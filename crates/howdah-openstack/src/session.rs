@@ -5,6 +5,9 @@
 //! and shares its end, also a bad one, so that wrong credentials are not tried a hundred times over.
 //! A request for a requester carries theirs and is never sent with ours in its place.
 //!
+//! A token's end is a date of Keystone's clock. How long it lives is the difference of two such dates,
+//! and how much of that is over is counted by a clock that nobody can step.
+//!
 //! Repeated are only requests that are safe to repeat, and only for a broken connection or a
 //! gateway's "not now". A server that closes idle connections without saying so is thereby
 //! survived; where a repeat is not safe, the caller gets an ambiguous error and looks.
@@ -15,10 +18,10 @@ use std::time::Duration;
 
 use howdah_core::facts::NetworkingFeatures;
 use howdah_core::failure::{ErrorKind, System};
+use howdah_core::time::Mono;
 use howdah_core::traits::Clock;
 use howdah_transport::{Backoff, Http, Trust, retry};
 use http::{HeaderMap, HeaderValue, Method};
-use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -34,6 +37,9 @@ use crate::{Credentials, Error, endpoint};
 /// Repeats of a safe request within one call; the controller looks again by itself.
 const REPEATS: Backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(2), attempts: 3 };
 
+/// How long before its end a token is renewed at the latest.
+const MARGIN: Duration = Duration::from_secs(120);
+
 /// A client of one OpenStack. Cheap to clone; all clones share token and connections.
 #[derive(Clone)]
 pub struct OpenStack {
@@ -44,7 +50,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) seen: Seen,
-    pub(crate) features: Mutex<Option<(Timestamp, NetworkingFeatures)>>,
+    pub(crate) features: Mutex<Option<(Mono, NetworkingFeatures)>>,
     http: Http,
     login: Mutex<Login>,
     /// How many logins have ended, well or badly.
@@ -60,7 +66,7 @@ struct Login {
 /// The service's token with what its catalogue said.
 pub(crate) struct Token {
     pub(crate) value: SecretString,
-    renew_at: Option<Timestamp>,
+    renew_at: Option<Mono>,
     neutron: Result<Url, Error>,
     catalog: Vec<Service>,
     /// The project it is scoped to.
@@ -200,7 +206,7 @@ impl OpenStack {
     pub(crate) async fn token(&self) -> Result<Arc<Token>, Error> {
         let before = self.inner.logins.load(Ordering::Acquire);
         let mut login = self.inner.login.lock().await;
-        let now = self.inner.clock.now();
+        let now = self.inner.clock.mono();
         if let Some(token) = login.token.as_ref().filter(|t| t.renew_at.is_none_or(|at| now < at)) {
             return Ok(token.clone());
         }
@@ -229,6 +235,7 @@ impl OpenStack {
 
     async fn log_in(&self) -> Result<Arc<Token>, Error> {
         let step = "log in";
+        let asked = self.inner.clock.mono();
         let settings = &self.inner.settings;
         let path = ["v3", "auth", "tokens"];
         let (headers, answer) = match (login(&settings.credentials), &settings.credentials) {
@@ -257,22 +264,22 @@ impl OpenStack {
             Some(url) => Ok(url.clone()),
             None => endpoint::neutron(&info.catalog, settings.interface, settings.region.as_deref()),
         };
-        let renew_at = self.renew_at(&info);
+        let renew_at = self.renew_at(asked, &info);
         tracing::debug!(user = %info.user.name, expires = ?info.expires_at, ?renew_at, "logged in to Keystone");
         let project = info.project.map(|p| p.id);
         Ok(Arc::new(Token { value, renew_at, neutron, catalog: info.catalog, project }))
     }
 
-    /// A tenth of its life before the token ends, at most two minutes. Counted from when it was
-    /// issued by Keystone's clock, so that a clock of ours that is wrong does not matter.
-    fn renew_at(&self, info: &TokenInfo) -> Option<Timestamp> {
+    /// A tenth of its life before the token ends, at most two minutes. A host that sleeps may find
+    /// it dead before that: then a server refuses it, and it is renewed for that.
+    fn renew_at(&self, asked: Mono, info: &TokenInfo) -> Option<Mono> {
         // A token that is used as it is: asking again would give the same one.
         login(&self.inner.settings.credentials)?;
         let expires = info.expires_at?;
-        let now = self.inner.clock.now();
-        let life = expires.duration_since(info.issued_at.unwrap_or(now));
-        let margin = (life / 10).min(SignedDuration::from_mins(2));
-        now.checked_add(life - margin).ok()
+        let issued = info.issued_at.unwrap_or_else(|| self.inner.clock.now());
+        let life = Duration::try_from(expires.duration_since(issued)).unwrap_or_default();
+        let margin = (life / 10).min(MARGIN);
+        Some(asked.plus(life - margin))
     }
 
     pub(crate) fn base(&self, system: System, token: &Token) -> Result<Url, Error> {

@@ -132,11 +132,16 @@ impl From<PortBody> for Port {
     }
 }
 
-/// The body that makes a port. No groups means the project's default: the key is left out.
+/// The body that makes a port. No groups means the project's default: the key is left out. So is
+/// an address that is Neutron's to choose.
 pub(crate) fn new_port(request: &PortRequest) -> Value {
+    let mut fixed_ip = json!({"subnet_id": request.subnet.as_str()});
+    if let Some(address) = request.address {
+        fixed_ip["ip_address"] = address.to_string().into();
+    }
     let mut port = json!({
         "network_id": request.network.as_str(),
-        "fixed_ips": [{"subnet_id": request.subnet.as_str()}],
+        "fixed_ips": [fixed_ip],
         "mac_address": request.mac.to_string(),
         "name": request.name,
         "project_id": request.project.as_str(),
@@ -221,6 +226,7 @@ mod tests {
             network: "n".into(),
             subnet: "s".into(),
             mac: "00:50:56:AA:00:01".parse().unwrap(),
+            address: None,
             name: "c-w-0-port0".into(),
             project: "p".into(),
             device_owner: "compute:None".into(),
@@ -229,6 +235,8 @@ mod tests {
             description: "mark".into(),
         };
         insta::assert_snapshot!(new_port(&request), @r#"{"description":"mark","device_id":"00000000-0000-0000-0000-000000000001","device_owner":"compute:None","fixed_ips":[{"subnet_id":"s"}],"mac_address":"00:50:56:aa:00:01","name":"c-w-0-port0","network_id":"n","project_id":"p","security_groups":["g"]}"#);
+        let again = PortRequest { address: Some("10.0.0.5".parse().unwrap()), ..request.clone() };
+        assert_eq!(new_port(&again)["fixed_ips"], json!([{"subnet_id": "s", "ip_address": "10.0.0.5"}]));
         assert!(new_port(&PortRequest { security_groups: vec![], ..request }).get("security_groups").is_none());
     }
 

@@ -1,10 +1,11 @@
 //! What can go wrong with the store, named for the step. Invariant: no variant holds a key or
 //! a secret; a text never repeats its source.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use howdah_core::failure::{ErrorKind, RemoteError, System};
-use howdah_core::ids::{ClusterId, ClusterName, SiteName};
+use howdah_core::ids::{ClusterKey, ClusterName, SiteName};
+use sqlx::migrate::MigrateError;
 
 /// A failed step of the store.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +57,7 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
         /// Why.
-        source: sqlx::migrate::MigrateError,
+        source: MigrateError,
     },
     /// The key file could not be read.
     #[error("the key file {} cannot be read", path.display())]
@@ -107,17 +108,17 @@ pub enum StoreError {
     /// The system gave no random bytes.
     #[error("the system gives no random numbers")]
     Random,
-    /// A sealed secret does not open: the row was changed by somebody else.
-    #[error("the sealed secrets of cluster {cluster} cannot be opened")]
+    /// Sealed secrets do not open: they were sealed with another key, or changed by somebody else.
+    #[error("the sealed secrets of cluster {key} cannot be opened")]
     Unseal {
         /// The cluster.
-        cluster: ClusterId,
+        key: ClusterKey,
     },
-    /// The id is taken.
-    #[error("there is a cluster {id} already")]
+    /// The id is taken in its project.
+    #[error("there is a cluster {key} already")]
     IdTaken {
-        /// The id.
-        id: ClusterId,
+        /// The cluster that is there.
+        key: ClusterKey,
     },
     /// The name is taken.
     #[error("site {site} has a cluster named {name} already")]
@@ -128,20 +129,24 @@ pub enum StoreError {
         name: ClusterName,
     },
     /// No such cluster, or no longer.
-    #[error("there is no cluster {id}")]
+    #[error("there is no cluster {key}")]
     Gone {
-        /// The id.
-        id: ClusterId,
-    },
-    /// A stored document cannot be read.
-    #[error("the stored {what} of cluster {cluster} cannot be read")]
-    Decode {
-        /// Record, state, event, ...
-        what: &'static str,
         /// The cluster.
-        cluster: String,
-        /// Why.
-        source: serde_json::Error,
+        key: ClusterKey,
+    },
+    /// Somebody else asked for another operation first.
+    #[error("cluster {key} has got another operation in the meantime")]
+    Changed {
+        /// The cluster.
+        key: ClusterKey,
+    },
+    /// A stored cluster cannot be read; it is left as it is.
+    #[error("the stored cluster {key} cannot be read: {why}")]
+    Unreadable {
+        /// The cluster.
+        key: ClusterKey,
+        /// What was found, without quoting it.
+        why: String,
     },
     /// A document cannot be written.
     #[error("the {what} cannot be written as JSON")]
@@ -150,6 +155,36 @@ pub enum StoreError {
         what: &'static str,
         /// Why.
         source: serde_json::Error,
+    },
+    /// No connection to the database could be opened.
+    #[error("{} cannot be opened", path.display())]
+    Connect {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// Other changes took so long that this one never had its turn.
+    #[error("{} is busy with other changes", path.display())]
+    Busy {
+        /// The database.
+        path: PathBuf,
+    },
+    /// No space is left for a change.
+    #[error("there is no space left for {}", path.display())]
+    Full {
+        /// The database.
+        path: PathBuf,
+        /// The step that found it, unless the file system was asked.
+        source: Option<Box<StoreError>>,
+    },
+    /// A newer version wrote the registration, or it is damaged; it is left as it is.
+    #[error("the stored registration {name} of site {site} cannot be read")]
+    RegistrationUnreadable {
+        /// The site.
+        site: SiteName,
+        /// The registered name.
+        name: String,
     },
     /// A statement failed.
     #[error("the database failed to {step}")]
@@ -178,12 +213,17 @@ impl StoreError {
             Self::WrongKey { .. } => "store_key_wrong",
             Self::KeyMissing { .. } => "store_key_missing",
             Self::Random => "store_random",
-            Self::Unseal { .. } => "store_unseal",
+            Self::Unseal { .. } => "secrets_unreadable",
             Self::IdTaken { .. } => "cluster_id_taken",
             Self::NameTaken { .. } => "cluster_name_taken",
             Self::Gone { .. } => "cluster_not_found",
-            Self::Decode { .. } => "store_document",
+            Self::Changed { .. } => "cluster_changed",
+            Self::Unreadable { .. } => "cluster_unreadable",
             Self::Encode { .. } => "store_document",
+            Self::Connect { .. } => "store_unreachable",
+            Self::Busy { .. } => "store_busy",
+            Self::Full { .. } => "store_full",
+            Self::RegistrationUnreadable { .. } => "registration_unreadable",
             Self::Query { .. } => "store_failed",
         }
     }
@@ -201,18 +241,53 @@ impl StoreError {
                 "Restore the key file that belongs to this database; store.key_file names it.".to_owned()
             }
             Self::NameTaken { .. } => "Choose another name, or delete that cluster first.".to_owned(),
-            Self::Open { .. } | Self::MakeFolder { .. } | Self::Lock { .. } => {
+            Self::Changed { .. } => {
+                "Look at the cluster again, then repeat the request if it is still wanted.".to_owned()
+            }
+            Self::Unreadable { .. } => {
+                "A newer howdah may have written it: install that one again. Until then the cluster is left alone."
+                    .to_owned()
+            }
+            Self::Unseal { .. } => "Restore the database and its key file from one backup.".to_owned(),
+            Self::RegistrationUnreadable { .. } => {
+                "A newer howdah may have written it: install that one again.".to_owned()
+            }
+            Self::Full { path, .. } => {
+                format!("Free space on the file system of {}; howdah goes on by itself.", path.display())
+            }
+            Self::Open { .. } | Self::Connect { .. } | Self::MakeFolder { .. } | Self::Lock { .. } => {
                 "Check store.path: the service's user must be able to write the file and its folder.".to_owned()
             }
             _ => return None,
         })
     }
 
+    /// The same, told as a full disk if that is what it was.
+    pub(crate) fn or_full(self, path: &Path) -> Self {
+        /// `SQLITE_FULL`.
+        const FULL: &str = "13";
+        let cause = match &self {
+            Self::Query { source, .. } | Self::Connect { source, .. } | Self::Open { source, .. } => Some(source),
+            Self::Migrate { source: MigrateError::Execute(e) | MigrateError::ExecuteMigration(e, _), .. } => Some(e),
+            _ => None,
+        };
+        match cause.and_then(sqlx::Error::as_database_error).and_then(|e| e.code()).as_deref() {
+            Some(FULL) => Self::Full { path: path.to_owned(), source: Some(Box::new(self)) },
+            _ => self,
+        }
+    }
+
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::IdTaken { .. } | Self::NameTaken { .. } | Self::InUse { .. } => ErrorKind::Conflict,
+            Self::IdTaken { .. } | Self::NameTaken { .. } | Self::Changed { .. } | Self::InUse { .. } => {
+                ErrorKind::Conflict
+            }
             Self::Gone { .. } => ErrorKind::NotFound,
-            // Busy, a full disk: later it may work.
+            // It may pass when the operator puts the right key file back.
+            Self::Unseal { .. } => ErrorKind::Unavailable,
+            // Nothing was changed, and later it may work.
+            Self::Connect { .. } | Self::Busy { .. } | Self::Full { .. } => ErrorKind::Unavailable,
+            // A commit whose answer is an I/O error may be found on the disk after all.
             Self::Query { .. } => ErrorKind::Internal,
             _ => ErrorKind::Invalid,
         }
@@ -225,8 +300,9 @@ impl From<StoreError> for RemoteError {
         error.hint = e.hint();
         // The text of `e` is the message already: its cause comes next in the chain.
         match e {
-            StoreError::Query { source, .. } => error.caused_by(source),
-            StoreError::Decode { source, .. } | StoreError::Encode { source, .. } => error.caused_by(source),
+            StoreError::Query { source, .. } | StoreError::Connect { source, .. } => error.caused_by(source),
+            StoreError::Full { source: Some(source), .. } => error.caused_by(source),
+            StoreError::Encode { source, .. } => error.caused_by(source),
             _ => error,
         }
     }

@@ -16,6 +16,7 @@ mod open;
 mod rows;
 mod seal;
 mod sqlite;
+mod writer;
 
 pub use error::StoreError;
 pub use memory::MemoryStore;

@@ -6,8 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use howdah_core::cluster::{ClusterRecord, ClusterState, Event, OperationRequest, Registration, Secrets, Wanted};
-use howdah_core::ids::{ClusterId, ProjectId, SiteName};
+use howdah_core::document::{Row, Unreadable};
+use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
 use howdah_core::traits::{Remote, Store};
+use jiff::Timestamp;
 
 use crate::{CAPABILITIES_KEPT, EVENTS_KEPT, StoreError};
 
@@ -19,22 +21,50 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Tables {
-    clusters: BTreeMap<ClusterId, Row>,
-    registrations: BTreeMap<(SiteName, String), String>,
+    clusters: BTreeMap<ClusterKey, Entry>,
+    registrations: BTreeMap<(SiteName, String), Registration>,
 }
 
 #[derive(Debug)]
-struct Row {
-    record: ClusterRecord,
-    state: ClusterState,
-    secrets: Secrets,
+struct Entry {
+    row: Row,
+    created: Timestamp,
     removed: bool,
+    secrets: Secrets,
+    secrets_unreadable: bool,
     last_event: u64,
     events: VecDeque<(u64, Event)>,
     capabilities: VecDeque<[u8; 32]>,
 }
 
-impl Row {
+impl Entry {
+    fn new(row: Row, created: Timestamp) -> Self {
+        Self {
+            row,
+            created,
+            removed: false,
+            secrets: Secrets::default(),
+            secrets_unreadable: false,
+            last_event: 0,
+            events: VecDeque::new(),
+            capabilities: VecDeque::new(),
+        }
+    }
+
+    fn has_name(&self, site: &SiteName, name: &str) -> bool {
+        match &self.row {
+            Row::Cluster(cluster) => cluster.0.site == *site && cluster.0.name.as_str() == name,
+            Row::Unreadable(row) => row.site == *site && row.name == name,
+        }
+    }
+
+    fn readable(&mut self) -> Result<&mut (ClusterRecord, ClusterState), StoreError> {
+        match &mut self.row {
+            Row::Cluster(cluster) => Ok(cluster),
+            Row::Unreadable(row) => Err(StoreError::Unreadable { key: row.key.clone(), why: row.why.clone() }),
+        }
+    }
+
     fn append(&mut self, events: &[Event]) {
         for event in events {
             self.last_event += 1;
@@ -44,12 +74,35 @@ impl Row {
             self.events.pop_front();
         }
     }
+
+    fn forget_secrets(&mut self) {
+        self.secrets = Secrets::default();
+        self.secrets_unreadable = false;
+    }
 }
 
 impl MemoryStore {
     /// An empty one.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Puts a cluster there that cannot be read, or makes the one of this key so. For tests.
+    pub fn insert_unreadable(&self, row: Unreadable) {
+        let mut tables = self.tables();
+        match tables.clusters.get_mut(&row.key) {
+            Some(entry) => entry.row = Row::Unreadable(row),
+            None => {
+                tables.clusters.insert(row.key.clone(), Entry::new(Row::Unreadable(row), Timestamp::UNIX_EPOCH));
+            }
+        }
+    }
+
+    /// Makes the secrets of a cluster unreadable, or readable again. For tests.
+    pub fn set_secrets_unreadable(&self, key: &ClusterKey, unreadable: bool) {
+        if let Some(entry) = self.tables().clusters.get_mut(key) {
+            entry.secrets_unreadable = unreadable;
+        }
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -59,129 +112,166 @@ impl MemoryStore {
 }
 
 impl Tables {
-    fn present(&mut self, id: &ClusterId) -> Result<&mut Row, StoreError> {
-        self.clusters.get_mut(id).filter(|row| !row.removed).ok_or(StoreError::Gone { id: *id })
+    fn present(&mut self, key: &ClusterKey) -> Option<&mut Entry> {
+        self.clusters.get_mut(key).filter(|entry| !entry.removed)
     }
+
+    /// The door to every change of a cluster: it is there, and it can be read.
+    fn changeable(&mut self, key: &ClusterKey) -> Result<&mut Entry, StoreError> {
+        let entry = self.present(key).ok_or_else(|| StoreError::Gone { key: key.clone() })?;
+        entry.readable()?;
+        Ok(entry)
+    }
+}
+
+/// The same for what is fine if the cluster is not there.
+fn if_there(entry: Result<&mut Entry, StoreError>, change: impl FnOnce(&mut Entry)) -> Remote<()> {
+    match entry {
+        Ok(entry) => change(entry),
+        Err(StoreError::Gone { .. }) => {}
+        Err(e) => return Err(e.into()),
+    }
+    Ok(())
 }
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn insert(&self, record: &ClusterRecord, secrets: &Secrets) -> Remote<()> {
+    async fn insert(&self, record: &ClusterRecord, secrets: &Secrets, events: &[Event]) -> Remote<()> {
+        let key = record.key();
         let mut tables = self.tables();
-        if tables.present(&record.id).is_ok() {
-            return Err(StoreError::IdTaken { id: record.id }.into());
+        if tables.present(&key).is_some() {
+            return Err(StoreError::IdTaken { key }.into());
         }
-        let same_name = |row: &Row| !row.removed && row.record.site == record.site && row.record.name == record.name;
-        if tables.clusters.values().any(same_name) {
+        if tables.clusters.values().any(|e| !e.removed && e.has_name(&record.site, record.name.as_str())) {
             return Err(StoreError::NameTaken { site: record.site.clone(), name: record.name.clone() }.into());
         }
-        let last_event = tables.clusters.get(&record.id).map_or(0, |old| old.last_event);
-        let row = Row {
-            record: record.clone(),
-            state: ClusterState::default(),
-            secrets: secrets.clone(),
-            removed: false,
-            last_event,
-            events: VecDeque::new(),
-            capabilities: VecDeque::new(),
-        };
-        tables.clusters.insert(record.id, row);
+        let row = Row::Cluster(Box::new((record.clone(), ClusterState::default())));
+        let mut entry = Entry::new(row, record.created);
+        entry.secrets = secrets.clone();
+        entry.last_event = tables.clusters.get(&key).map_or(0, |old| old.last_event);
+        entry.append(events);
+        tables.clusters.insert(key, entry);
         Ok(())
     }
 
-    async fn load(&self, id: &ClusterId) -> Remote<Option<(ClusterRecord, ClusterState)>> {
-        Ok(self.tables().present(id).ok().map(|row| (row.record.clone(), row.state.clone())))
+    async fn load(&self, key: &ClusterKey) -> Remote<Option<Row>> {
+        Ok(self.tables().present(key).map(|entry| entry.row.clone()))
     }
 
-    async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<(ClusterRecord, ClusterState)>> {
-        let mut rows: Vec<_> = self
-            .tables()
-            .clusters
-            .values()
-            .filter(|row| !row.removed && project.is_none_or(|p| row.record.project == *p))
-            .map(|row| (row.record.clone(), row.state.clone()))
-            .collect();
-        rows.sort_by_key(|(record, _)| (record.created, record.id));
-        Ok(rows)
-    }
-
-    async fn want(&self, id: &ClusterId, wanted: Wanted, operation: &OperationRequest) -> Remote<()> {
+    async fn wanted(&self, key: &ClusterKey) -> Remote<Option<ClusterRecord>> {
         let mut tables = self.tables();
-        let row = tables.present(id)?;
-        row.record.wanted = wanted;
-        row.record.operation = operation.clone();
-        Ok(())
+        let Some(entry) = tables.present(key) else { return Ok(None) };
+        Ok(Some(entry.readable()?.0.clone()))
     }
 
-    async fn save(&self, id: &ClusterId, state: &ClusterState, events: &[Event]) -> Remote<()> {
-        let mut tables = self.tables();
-        let row = tables.present(id)?;
-        row.state = state.clone();
-        row.append(events);
-        Ok(())
-    }
-
-    async fn add_events(&self, id: &ClusterId, events: &[Event]) -> Remote<()> {
-        self.tables().present(id)?.append(events);
-        Ok(())
-    }
-
-    async fn remove(&self, id: &ClusterId, events: &[Event]) -> Remote<()> {
-        if let Ok(row) = self.tables().present(id) {
-            row.removed = true;
-            row.secrets = Secrets::default();
-            row.append(events);
-        }
-        Ok(())
-    }
-
-    async fn secrets(&self, id: &ClusterId) -> Remote<Secrets> {
-        Ok(self.tables().present(id).map(|row| row.secrets.clone()).unwrap_or_default())
-    }
-
-    async fn forget_secrets(&self, id: &ClusterId) -> Remote<()> {
-        if let Ok(row) = self.tables().present(id) {
-            row.secrets = Secrets::default();
-        }
-        Ok(())
-    }
-
-    async fn events(&self, id: &ClusterId, after: u64, limit: usize) -> Remote<Vec<(u64, Event)>> {
+    async fn find(&self, id: &ClusterId) -> Remote<Vec<ClusterKey>> {
         let tables = self.tables();
-        let Some(row) = tables.clusters.get(id) else { return Ok(Vec::new()) };
-        Ok(row.events.iter().filter(|(number, _)| *number > after).take(limit).cloned().collect())
+        let found = tables.clusters.iter().filter(|(key, entry)| key.id == *id && !entry.removed);
+        Ok(found.map(|(key, _)| key.clone()).collect())
+    }
+
+    async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<Row>> {
+        let tables = self.tables();
+        let mut found: Vec<_> = tables
+            .clusters
+            .iter()
+            .filter(|(key, entry)| !entry.removed && project.is_none_or(|p| key.project == *p))
+            .collect();
+        found.sort_by_key(|(key, entry)| (entry.created, key.id, key.project.clone()));
+        Ok(found.into_iter().map(|(_, entry)| entry.row.clone()).collect())
+    }
+
+    async fn want(
+        &self,
+        key: &ClusterKey,
+        seen: &OperationId,
+        wanted: Wanted,
+        operation: &OperationRequest,
+    ) -> Remote<()> {
+        let mut tables = self.tables();
+        let (record, _) = tables.changeable(key)?.readable()?;
+        if record.operation.id != *seen {
+            return Err(StoreError::Changed { key: key.clone() }.into());
+        }
+        record.wanted = wanted;
+        record.operation = operation.clone();
+        Ok(())
+    }
+
+    async fn save(&self, key: &ClusterKey, state: &ClusterState, events: &[Event]) -> Remote<()> {
+        let mut tables = self.tables();
+        let entry = tables.changeable(key)?;
+        entry.readable()?.1 = state.clone();
+        entry.append(events);
+        Ok(())
+    }
+
+    async fn add_events(&self, key: &ClusterKey, events: &[Event]) -> Remote<()> {
+        self.tables().changeable(key)?.append(events);
+        Ok(())
+    }
+
+    async fn remove(&self, key: &ClusterKey, events: &[Event]) -> Remote<()> {
+        if_there(self.tables().changeable(key), |entry| {
+            entry.removed = true;
+            entry.forget_secrets();
+            entry.append(events);
+        })
+    }
+
+    async fn secrets(&self, key: &ClusterKey) -> Remote<Secrets> {
+        match self.tables().present(key) {
+            Some(entry) if entry.secrets_unreadable => Err(StoreError::Unseal { key: key.clone() }.into()),
+            Some(entry) => Ok(entry.secrets.clone()),
+            None => Ok(Secrets::default()),
+        }
+    }
+
+    async fn forget_secrets(&self, key: &ClusterKey) -> Remote<()> {
+        if_there(self.tables().changeable(key), Entry::forget_secrets)
+    }
+
+    async fn events(&self, key: &ClusterKey, after: u64, limit: usize) -> Remote<Vec<(u64, Event)>> {
+        let tables = self.tables();
+        let Some(entry) = tables.clusters.get(key) else { return Ok(Vec::new()) };
+        Ok(entry.events.iter().filter(|(number, _)| *number > after).take(limit).cloned().collect())
     }
 
     async fn registrations(&self, site: &SiteName) -> Remote<Vec<Registration>> {
-        let of_site = |((at, name), port_group): (&(SiteName, String), &String)| {
-            (at == site).then(|| Registration { name: name.clone(), port_group: port_group.clone() })
-        };
-        Ok(self.tables().registrations.iter().filter_map(of_site).collect())
+        let tables = self.tables();
+        Ok(tables.registrations.iter().filter(|((at, _), _)| at == site).map(|(_, r)| r.clone()).collect())
     }
 
-    async fn own_registration(&self, site: &SiteName, registration: &Registration) -> Remote<()> {
+    async fn save_registration(&self, site: &SiteName, registration: &Registration) -> Remote<()> {
         let key = (site.clone(), registration.name.clone());
-        self.tables().registrations.insert(key, registration.port_group.clone());
+        self.tables().registrations.insert(key, registration.clone());
         Ok(())
     }
 
-    async fn disown_registration(&self, site: &SiteName, name: &str) -> Remote<()> {
+    async fn remove_registration(&self, site: &SiteName, name: &str) -> Remote<()> {
         self.tables().registrations.remove(&(site.clone(), name.to_owned()));
         Ok(())
     }
 
-    async fn put_capability(&self, id: &ClusterId, hash: &[u8; 32]) -> Remote<()> {
+    async fn put_capability(&self, key: &ClusterKey, hash: &[u8; 32]) -> Remote<()> {
         let mut tables = self.tables();
-        let row = tables.present(id)?;
-        row.capabilities.retain(|known| known != hash);
-        row.capabilities.push_back(*hash);
-        while row.capabilities.len() > CAPABILITIES_KEPT {
-            row.capabilities.pop_front();
+        let entry = tables.changeable(key)?;
+        entry.capabilities.retain(|known| known != hash);
+        entry.capabilities.push_back(*hash);
+        while entry.capabilities.len() > CAPABILITIES_KEPT {
+            entry.capabilities.pop_front();
         }
         Ok(())
     }
 
-    async fn has_capability(&self, id: &ClusterId, hash: &[u8; 32]) -> Remote<bool> {
-        Ok(self.tables().clusters.get(id).is_some_and(|row| row.capabilities.contains(hash)))
+    async fn by_capability(&self, id: &ClusterId, hash: &[u8; 32]) -> Remote<Option<ClusterKey>> {
+        let tables = self.tables();
+        let mut found =
+            tables.clusters.iter().filter(|(key, entry)| key.id == *id && entry.capabilities.contains(hash));
+        Ok(found.next().map(|(key, _)| key.clone()))
+    }
+
+    async fn try_write(&self) -> Remote<()> {
+        Ok(())
     }
 }

@@ -151,7 +151,8 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn work(&mut self) {
         let view = self.view;
-        let founded = !matches!(view.state.journal.existence(Verb::Found), Existence::Never | Existence::Without(_));
+        let founding = view.state.journal.existence(Verb::Found);
+        let founded = !matches!(founding, Existence::Never | Existence::Without(_));
         match (view.record.wanted, view.own) {
             // Nothing in the manager can be ours, whoever has the name there.
             (Wanted::Deleted, _) if !founded && view.operation_runs() => self.leave_nothing(),
@@ -167,6 +168,8 @@ impl Draft<'_> {
                 self.fail(report::foreign(view.record, view.state, who));
             }
             (Wanted::Deleted, Ownership::Ours(ours)) => self.remove(ours),
+            // Ours may still come where the other one is now.
+            (Wanted::Deleted, Ownership::Foreign(_)) if founding == Existence::Open => self.wait_for_the_create(),
             (Wanted::Deleted, Ownership::Vacant(_) | Ownership::Gone | Ownership::Foreign(_)) => self.leave_nothing(),
         }
     }

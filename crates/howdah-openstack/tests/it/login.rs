@@ -130,6 +130,32 @@ async fn a_token_is_renewed_before_it_ends() {
 }
 
 #[tokio::test]
+async fn a_stepped_wall_clock_neither_renews_a_token_nor_keeps_it() {
+    let site = Site::new().await;
+    for hours in [6, -6] {
+        let clock = Hands::at(site.world.clock().now());
+        let client = OpenStack::new(site.keys().settings(None).unwrap(), clock.clone()).unwrap();
+        client.check().await.unwrap();
+        let logins = site.calls(System::Keystone, "login");
+        clock.step(hours * 3600);
+        client.check().await.unwrap();
+        client.features().await.unwrap();
+        assert_eq!(site.calls(System::Keystone, "login"), logins, "{hours} h");
+        clock.forward(3600 - 110);
+        client.check().await.unwrap();
+        assert_eq!(site.calls(System::Keystone, "login"), logins + 1, "{hours} h");
+        // A login by a clock that is wrong already.
+        clock.forward(3600 - 130);
+        client.check().await.unwrap();
+        assert_eq!(site.calls(System::Keystone, "login"), logins + 1, "{hours} h");
+        // Dead before its time, as after a host has slept: refused once, then replaced.
+        site.world.write(|s| s.keystone.tokens.clear());
+        client.network(&site.data().0.id.as_str().into()).await.unwrap();
+        assert_eq!(site.calls(System::Keystone, "login"), logins + 2, "{hours} h");
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_ended_midway_is_replaced_and_the_ports_are_made_once() {
     let site = Site::new().await;
     let client = site.client();
@@ -281,9 +307,32 @@ async fn a_requesters_token_is_verified_once_a_minute() {
     // Remembered no longer than it lives: this one ends within the minute.
     clock.forward(3600 - 60 - 10);
     client.authenticate(&token).await.unwrap();
+    site.world.revoke_token(token.expose_secret());
     clock.forward(11);
     let e = client.authenticate(&token).await.unwrap_err();
     assert_eq!(e.code, "token_refused");
+}
+
+#[tokio::test]
+async fn whether_a_requesters_token_has_ended_is_keystones_word() {
+    let site = Site::new().await;
+    let clock = Hands::at(site.world.clock().now());
+    let client = OpenStack::new(site.keys().settings(None).unwrap(), clock.clone()).unwrap();
+    let token = site.token("demo");
+    // By our clock it ended hours ago: good all the same, and asked about each time.
+    clock.step(6 * 3600);
+    for asked in 1..=3 {
+        client.authenticate(&token).await.unwrap();
+        assert_eq!(site.calls(System::Keystone, "authenticate"), asked);
+    }
+    // By our clock it lives for hours yet: believed for the minute and no longer.
+    clock.step(-12 * 3600);
+    client.authenticate(&token).await.unwrap();
+    site.world.revoke_token(token.expose_secret());
+    clock.forward(59);
+    client.authenticate(&token).await.unwrap();
+    clock.forward(1);
+    assert_eq!(client.authenticate(&token).await.unwrap_err().code, "token_refused");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Ports: what is made, what is refused, what is lost on the way.
 
-use howdah_core::facts::{PortChange, PortQuery};
+use howdah_core::facts::{PortChange, PortQuery, PortRequest};
 use howdah_core::failure::{ErrorKind, System};
 use howdah_core::traits::Networking;
 use howdah_sim::SiteSettings;
@@ -44,6 +44,23 @@ async fn the_project_may_be_another_than_the_services() {
     request.project = other.as_str().into();
     let made = site.client().create_ports(&[request]).await.unwrap();
     assert_eq!(made[0].project.as_str(), other);
+}
+
+#[tokio::test]
+async fn a_port_is_made_with_the_address_that_it_had() {
+    let site = Site::new().await;
+    let client = site.client();
+    let first = client.create_ports(&[site.request(1)]).await.unwrap().remove(0);
+    let address = first.fixed_ips[0].address;
+    client.delete_port(&first.id).await.unwrap();
+    client.create_ports(&[site.request(2)]).await.unwrap();
+    let again = |address| PortRequest { address: Some(address), ..site.request(3) };
+    // The second has taken the first free one, which was the first's.
+    let e = client.create_ports(&[again(address)]).await.unwrap_err();
+    assert_eq!((e.kind, e.code), (ErrorKind::Conflict, "neutron_address_in_use"));
+    let free = "10.20.0.77".parse().unwrap();
+    let made = client.create_ports(&[again(free)]).await.unwrap();
+    assert_eq!(made[0].fixed_ips[0].address, free);
 }
 
 #[tokio::test]

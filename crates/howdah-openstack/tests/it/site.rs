@@ -1,7 +1,7 @@
 //! A simulated OpenStack on loopback, and clients of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -9,6 +9,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use howdah_core::facts::PortRequest;
 use howdah_core::failure::{Failure, RemoteError, System};
+use howdah_core::time::Mono;
 use howdah_core::traits::Clock;
 use howdah_openstack::{Keys, OpenStack};
 use howdah_sim::face::openstack;
@@ -148,6 +149,7 @@ impl Site {
             network: network.id.as_str().into(),
             subnet: subnet.id.as_str().into(),
             mac: format!("00:50:56:aa:00:{node:02x}").parse().unwrap(),
+            address: None,
             name: format!("c-worker-{node}-port0"),
             project: self.project("demo").as_str().into(),
             device_owner: "compute:None".to_owned(),
@@ -176,22 +178,37 @@ pub fn shown(error: &RemoteError) -> String {
 /// A clock that is moved by hand.
 pub struct Hands {
     start: Timestamp,
-    moved: AtomicI64,
+    stepped: AtomicI64,
+    passed: AtomicU64,
 }
 
 impl Hands {
     pub fn at(start: Timestamp) -> Arc<Self> {
-        Arc::new(Self { start, moved: AtomicI64::new(0) })
+        Arc::new(Self { start, stepped: AtomicI64::new(0), passed: AtomicU64::new(0) })
     }
 
-    pub fn forward(&self, seconds: i64) {
-        self.moved.fetch_add(seconds, Ordering::SeqCst);
+    /// Time goes by.
+    pub fn forward(&self, seconds: u64) {
+        self.passed.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// Somebody sets the wall clock.
+    pub fn step(&self, seconds: i64) {
+        self.stepped.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    fn passed(&self) -> Duration {
+        Duration::from_secs(self.passed.load(Ordering::SeqCst))
     }
 }
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
-        self.start + SignedDuration::from_secs(self.moved.load(Ordering::SeqCst))
+        self.start + self.passed() + SignedDuration::from_secs(self.stepped.load(Ordering::SeqCst))
+    }
+
+    fn mono(&self) -> Mono {
+        Mono::new(self.passed())
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {

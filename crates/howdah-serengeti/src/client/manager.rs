@@ -3,7 +3,10 @@
 //! The one call to change a cluster's state that every release takes is
 //! `PUT cluster/{name}?state=`: 2.1 and 2.2.0 have no `/action`, later ones forward to it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use async_trait::async_trait;
+use howdah_core::cluster::Likeness;
 use howdah_core::facts::{
     Catalog, ManagedChange, ManagedCluster, ManagedNode, ManagedSpec, ManagedStatus, ManagedTask, RegisteredNetwork,
     TaskState, Unregistered,
@@ -130,10 +133,16 @@ impl ClusterManager for Client {
         let step = format!("look at task {task}");
         let call = Call::get(format!("task/{}", in_path(task.as_str())), step.as_str());
         match self.sessions.call(&call).await {
-            Ok(answer) => Ok(Some(managed_task(task, answer.json(&step)?))),
+            Ok(answer) => Ok(Some(managed_task(task.clone(), answer.json(&step)?))),
             Err(e) if e.is(code::NOT_FOUND) => Ok(None),
             Err(e) => Err(e.into()),
         }
+    }
+
+    async fn tasks(&self) -> Remote<Vec<ManagedTask>> {
+        let step = "list the tasks";
+        let tasks: Vec<TaskRead> = self.sessions.call(&Call::get("tasks", step)).await?.json(step)?;
+        Ok(tasks.into_iter().map(|t| managed_task(TaskId::new(t.id.to_string()), t)).collect())
     }
 }
 
@@ -193,6 +202,7 @@ fn status(status: ClusterStatus) -> ManagedStatus {
 }
 
 fn cluster(read: ClusterRead, step: &str) -> Result<ManagedCluster, Error> {
+    let likeness = likeness(&read);
     let mut nodes = Vec::new();
     for group in read.node_groups {
         let NodeGroupRead { name, roles, instances, .. } = group;
@@ -223,8 +233,20 @@ fn cluster(read: ClusterRead, step: &str) -> Result<ManagedCluster, Error> {
             .and_then(|word| word.as_str().map(str::to_owned))
             .unwrap_or_default(),
         node_count: read.instance_num as usize,
+        likeness,
         nodes,
     })
+}
+
+/// What the cluster was made from, as far as the appliance shows it. Its networks stand with the
+/// nodes only, and those are there once they are planned.
+fn likeness(read: &ClusterRead) -> Likeness {
+    let groups: BTreeMap<_, _> = read.node_groups.iter().map(|g| (g.name.clone(), g.instance_num)).collect();
+    let nodes = read.node_groups.iter().flat_map(|g| g.instances.iter().flatten());
+    let addresses = nodes.flat_map(|n| n.ip_configs.iter().flat_map(BTreeMap::values).flatten());
+    let networks: BTreeSet<_> =
+        addresses.filter_map(|a| a.network_name.clone()).filter(|name| !name.is_empty()).collect();
+    Likeness { distro: read.distro.clone().unwrap_or_default(), groups, networks }
 }
 
 /// The last of the three parts of `<server>:VirtualMachine:<value>`.
@@ -255,7 +277,7 @@ fn without_time(message: String) -> String {
     }
 }
 
-fn managed_task(id: &TaskId, read: TaskRead) -> ManagedTask {
+fn managed_task(id: TaskId, read: TaskRead) -> ManagedTask {
     let state = match read.status {
         TaskStatus::Completed => TaskState::Completed,
         TaskStatus::Failed | TaskStatus::Abandoned | TaskStatus::Stopped => TaskState::Failed,
@@ -273,5 +295,33 @@ fn managed_task(id: &TaskId, read: TaskRead) -> ManagedTask {
         _ => None,
     };
     let progress = if state == TaskState::Completed { 1.0 } else { read.progress.unwrap_or(0.0).clamp(0.0, 1.0) };
-    ManagedTask { id: id.clone(), state, progress, error }
+    ManagedTask { id, target: read.target.unwrap_or_default(), state, progress, error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> ManagedCluster {
+        cluster(serde_json::from_str(text).unwrap(), "look").unwrap()
+    }
+
+    #[test]
+    fn the_likeness_is_what_the_appliance_shows_and_no_more() {
+        assert_eq!(read(r#"{"name": "c", "status": "PROVISIONING"}"#).likeness, Likeness::default());
+        let cluster = read(
+            r#"{"name": "c", "status": "RUNNING", "distro": "Mesos", "nodeGroups": [
+                {"name": "master", "instanceNum": 1, "instances": null},
+                {"name": "worker", "instanceNum": 3, "instances": [
+                    {"name": "c-worker-0", "ipConfigs": null},
+                    {"name": "c-worker-1", "ipConfigs": {"MGT_NETWORK": [{"networkName": "net"}, {"networkName": ""}, {}]}},
+                    {"name": "c-worker-2", "ipConfigs": {"MGT_NETWORK": [{"networkName": "net"}], "HDFS_NETWORK": [{"networkName": "data"}]}}]}]}"#,
+        );
+        let likeness = Likeness {
+            distro: "Mesos".to_owned(),
+            groups: [("master".to_owned(), 1), ("worker".to_owned(), 3)].into(),
+            networks: ["data".to_owned(), "net".to_owned()].into(),
+        };
+        assert_eq!(cluster.likeness, likeness);
+    }
 }

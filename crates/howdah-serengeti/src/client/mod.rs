@@ -139,7 +139,7 @@ pub async fn follow(
     limit: Duration,
     mut seen: impl FnMut(&ManagedTask) + Send,
 ) -> Remote<()> {
-    let start = clock.now();
+    let start = clock.mono();
     let fail = |kind, code, message| Err(RemoteError::new(System::Bde, kind, code, message));
     loop {
         let last = match manager.task(task).await {
@@ -160,7 +160,7 @@ pub async fn follow(
             Err(error) if error.kind.is_transient() => format!("the last question failed: {error}"),
             Err(error) => return Err(error),
         };
-        if clock.now().duration_since(start).unsigned_abs() >= limit {
+        if clock.mono().since(start) >= limit {
             let message = format!("task {task} did not end within {} s: {last}", limit.as_secs());
             return fail(ErrorKind::NoAnswer, "bde_task_no_end", message);
         }

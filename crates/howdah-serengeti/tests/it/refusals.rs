@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use howdah_core::facts::{ManagedChange, RegisteredNetwork, TaskState, Unregistered};
 use howdah_core::ids::TaskId;
+use howdah_core::time::Mono;
 use howdah_core::traits::{Clock, ClusterManager};
 use howdah_serengeti::client::follow;
 use howdah_serengeti::routes::{Refusal, ServerProfile};
@@ -202,12 +203,17 @@ async fn a_weak_password_is_refused_before_anything_is_sent() {
     assert!(appliance.memory.clusters.lock().unwrap().is_empty());
 }
 
-/// Stands still until somebody sleeps on it.
-struct Stepping(std::sync::Mutex<jiff::Timestamp>);
+/// Stands still until somebody sleeps on it; the wall clock goes back meanwhile.
+#[derive(Default)]
+struct Stepping(std::sync::Mutex<Duration>);
 
 impl Clock for Stepping {
     fn now(&self) -> jiff::Timestamp {
-        *self.0.lock().unwrap()
+        jiff::Timestamp::UNIX_EPOCH - *self.0.lock().unwrap()
+    }
+
+    fn mono(&self) -> Mono {
+        Mono::new(*self.0.lock().unwrap())
     }
 
     fn sleep(&self, duration: Duration) -> futures::future::BoxFuture<'static, ()> {
@@ -220,7 +226,7 @@ impl Clock for Stepping {
 async fn a_task_is_followed_to_its_end_or_to_the_limit() {
     let appliance = appliance().await;
     let client = appliance.client();
-    let clock = Stepping(std::sync::Mutex::new(jiff::Timestamp::UNIX_EPOCH));
+    let clock = Stepping::default();
     let failed = {
         let mut failed = task(2, "demo", TaskStatus::Failed);
         failed.error_message = Some("Failed to query IP address".into());
@@ -247,6 +253,24 @@ async fn a_task_is_followed_to_its_end_or_to_the_limit() {
     bde_task_not_found (NotFound)
       BDE: task 4 is not known
     ");
+}
+
+#[tokio::test]
+async fn the_newest_task_of_each_cluster_is_listed_with_its_cluster() {
+    let appliance = appliance().await;
+    let client = appliance.client();
+    assert_eq!(client.tasks().await.unwrap(), []);
+    let mut nameless = task(9, "", TaskStatus::Started);
+    nameless.target = None;
+    let tasks = vec![task(7, "demo", TaskStatus::Completed), task(8, "other", TaskStatus::Starting), nameless];
+    *appliance.memory.tasks.lock().unwrap() = tasks;
+    let listed = client.tasks().await.unwrap();
+    let seen: Vec<_> = listed.iter().map(|t| (t.id.as_str(), t.target.as_str(), t.state)).collect();
+    assert_eq!(
+        seen,
+        [("7", "demo", TaskState::Completed), ("8", "other", TaskState::Running), ("9", "", TaskState::Running)]
+    );
+    assert_eq!(client.task(&TaskId::new("8")).await.unwrap().as_ref(), Some(&listed[1]));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The whole life of a cluster with each release, and what each is sent.
 
-use howdah_core::cluster::NodeGroup;
+use howdah_core::cluster::{Likeness, NodeGroup};
 use howdah_core::facts::{Catalog, ManagedChange, ManagedStatus, RegisteredNetwork, TaskState, Unregistered};
 use howdah_core::traits::ClusterManager;
 use howdah_serengeti::Release;
@@ -37,6 +37,12 @@ async fn every_release_registers_creates_stops_starts_and_deletes() {
         assert_eq!(client.task(&task).await.unwrap().unwrap().state, TaskState::Completed, "{release}");
         let cluster = client.cluster(&spec.name).await.unwrap().unwrap();
         assert_eq!((cluster.status, cluster.node_count), (ManagedStatus::Running, 12), "{release}");
+        let likeness = Likeness {
+            distro: spec.distro.clone(),
+            groups: [("worker".to_owned(), 12)].into(),
+            networks: [network.name.clone()].into(),
+        };
+        assert_eq!(cluster.likeness, likeness, "{release}");
         let nodes: Vec<_> = cluster.nodes.iter().map(|n| n.name.to_string()).collect();
         let sorted: Vec<_> = (0..12).map(|i| format!("demo-worker-{i}")).collect();
         assert_eq!(nodes, sorted, "{release}");
