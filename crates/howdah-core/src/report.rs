@@ -141,7 +141,7 @@ pub fn call_failed(trouble: &Trouble, over: Duration, all: &Troubles) -> Failure
     let others: String = others.iter().map(|t| format!("; at the same time {}", t.says)).collect();
     Failure {
         code: trouble.failure.code.clone(),
-        message: format!("could not {}{again}: {}{others}", trouble.purpose, trouble.failure.message),
+        message: format!("could not {}{again}: {}{others}", trouble.purpose, trouble.says),
         hint: trouble.failure.hint.clone(),
     }
 }

@@ -136,7 +136,11 @@ pub fn decide(view: &View<'_>) -> Decision {
         draft.mind_the_troubles();
         draft.mind_the_time();
     }
-    let Draft { actions, outcome, again, conflict, .. } = draft;
+    let Draft { mut actions, outcome, again, conflict, .. } = draft;
+    // What starts work at the manager is part of the operation; ports and cards are kept beyond it.
+    if outcome.is_some() {
+        actions.retain(|a| !a.keys().contains(&Key::Manager));
+    }
     Decision { actions, outcome, again, conflict }
 }
 
@@ -253,7 +257,7 @@ impl Draft<'_> {
         let Some(operation) = &view.state.operation else {
             return;
         };
-        if let Some(stuck) = view.stuck {
+        if let Some(stuck) = view.stuck.filter(|_| matches!(view.own, Ownership::Ours(_))) {
             if stuck >= view.policy.stuck_after {
                 return self.fail(report::stuck(view.record, view.seen));
             }
@@ -261,7 +265,7 @@ impl Draft<'_> {
         }
         // No verdict on what was not looked at since the start: until then, a call that fails for
         // too long is what ends the operation.
-        if !view.seen.is_complete() {
+        if !view.seen.is_complete(view.record.wanted) {
             return;
         }
         if operation.watched >= view.policy.operation_patience {
