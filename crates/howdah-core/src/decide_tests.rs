@@ -38,6 +38,7 @@ struct Case {
     ports_ended: Stamp,
     released: bool,
     stuck: Option<Duration>,
+    watch_lost: Option<Duration>,
 }
 
 impl Case {
@@ -57,6 +58,7 @@ impl Case {
             ports_ended: Stamp::START,
             released: false,
             stuck: None,
+            watch_lost: None,
             eyes,
         }
     }
@@ -158,6 +160,7 @@ impl Case {
             ports_ended: self.ports_ended,
             released: self.released,
             stuck: self.stuck,
+            watch_lost: self.watch_lost.map(|lost| (lost, "vCenter: cannot be reached")),
         });
         assert!(decision.actions.iter().all(|a| a.pass().is_none_or(|p| p == PASS)), "{decision:?}");
         decision

@@ -249,6 +249,25 @@ fn systems_that_fail_at_the_same_time_are_named_together() {
 }
 
 #[test]
+fn a_create_whose_vms_cannot_be_followed_ends_too() {
+    let lost = |wanted, kind, watched| {
+        let mut case = at_work(wanted, kind);
+        case.eyes.seen.vms_synced = false;
+        case.watch_lost = Some(seconds(7200));
+        case.operation().watched = seconds(watched);
+        case
+    };
+    let mut create = lost(Wanted::Running, OperationKind::Create, 599);
+    create.policy.manager_poll = seconds(60);
+    let decision = create.decide();
+    assert_eq!((decision.outcome, decision.again), (None, seconds(1)), "it was down before, too");
+    insta::assert_snapshot!(lost(Wanted::Running, OperationKind::Create, 600).failure());
+    for (wanted, kind) in [(Wanted::Stopped, OperationKind::Stop), (Wanted::Deleted, OperationKind::Delete)] {
+        assert_eq!(lost(wanted, kind, 600).decide().outcome, None, "{kind:?} needs no VMs");
+    }
+}
+
+#[test]
 fn a_check_that_was_not_passed_ends_the_operation() {
     let mut case = Case::new();
     case.refused = Some(Failure::new("subnet_full", "the subnet is full"));

@@ -354,8 +354,16 @@ impl<'a> Session<'a> {
             begun: self.begun,
             ports_ended: self.ports_ended,
             released: self.released,
-            stuck: self.stuck_since.map(|since| now.since(since)),
+            stuck: self.stuck(now),
+            watch_lost: self.watch_trouble.as_ref().map(|t| (now.since(t.since), t.says.as_str())),
         })
+    }
+
+    /// For how long looks have shown a status of work without a task that works: from the first to
+    /// the last of them, because while nobody looks nothing is known.
+    fn stuck(&self, now: Mono) -> Option<Duration> {
+        let age = self.seen.cluster.age(now).unwrap_or_default();
+        self.stuck_since.map(|since| now.since(since).saturating_sub(age))
     }
 
     fn note_conditions(&mut self, own: &Ownership, conflict: Option<Failure>, now: Mono) {
@@ -366,7 +374,7 @@ impl<'a> Session<'a> {
             troubles: &self.troubles,
             watch: watch.map(|t| t.says.as_str()),
             port: conflict.map(|f| (f.code.clone(), f.to_string())),
-            stuck: self.stuck_since.map(|since| now.since(since)),
+            stuck: self.stuck(now),
             stuck_after: self.controller.policy.stuck_after,
             now: self.controller.clock.now(),
         };

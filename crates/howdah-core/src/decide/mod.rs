@@ -101,6 +101,8 @@ pub struct View<'a> {
     pub released: bool,
     /// For how long the manager has shown a status of work without a task that works.
     pub stuck: Option<Duration>,
+    /// For how long the watch on the VMs has been down, and why.
+    pub watch_lost: Option<(Duration, &'a str)>,
 }
 
 impl View<'_> {
@@ -233,6 +235,14 @@ impl Draft<'_> {
         };
         if let Some(refused) = view.refused {
             return self.fail(refused.clone());
+        }
+        if let Some((lost, why)) = view.watch_lost.filter(|_| view.record.wanted == Wanted::Running) {
+            // An operation answers for its own time only.
+            let (lost, patience) = (lost.min(operation.watched), view.policy.call_patience);
+            if lost >= patience {
+                return self.fail(report::watch_lost(lost, why));
+            }
+            self.again = self.again.min(patience - lost);
         }
         let of_this = view.troubles.iter().filter(|(key, t)| {
             t.operation == Some(operation.id) && is_essential(view.record.wanted, key)
