@@ -1,7 +1,7 @@
 //! What can go wrong with the store, named for the step. Invariant: no variant holds a key or
 //! a secret; a text never repeats its source.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterKey, ClusterName, SiteName};
@@ -155,6 +155,36 @@ pub enum StoreError {
         /// Why.
         source: serde_json::Error,
     },
+    /// No connection to the database could be opened.
+    #[error("{} cannot be opened", path.display())]
+    Connect {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// Other changes took so long that this one never had its turn.
+    #[error("{} is busy with other changes", path.display())]
+    Busy {
+        /// The database.
+        path: PathBuf,
+    },
+    /// No space is left for a change.
+    #[error("there is no space left for {}", path.display())]
+    Full {
+        /// The database.
+        path: PathBuf,
+        /// What the database said, if it has been asked.
+        source: Option<sqlx::Error>,
+    },
+    /// A newer version wrote the registration, or it is damaged; it is left as it is.
+    #[error("the stored registration {name} of site {site} cannot be read")]
+    RegistrationUnreadable {
+        /// The site.
+        site: SiteName,
+        /// The registered name.
+        name: String,
+    },
     /// A statement failed.
     #[error("the database failed to {step}")]
     Query {
@@ -189,6 +219,10 @@ impl StoreError {
             Self::Changed { .. } => "cluster_changed",
             Self::Unreadable { .. } => "cluster_unreadable",
             Self::Encode { .. } => "store_document",
+            Self::Connect { .. } => "store_unreachable",
+            Self::Busy { .. } => "store_busy",
+            Self::Full { .. } => "store_full",
+            Self::RegistrationUnreadable { .. } => "registration_unreadable",
             Self::Query { .. } => "store_failed",
         }
     }
@@ -214,11 +248,31 @@ impl StoreError {
                     .to_owned()
             }
             Self::Unseal { .. } => "Restore the database and its key file from one backup.".to_owned(),
-            Self::Open { .. } | Self::MakeFolder { .. } | Self::Lock { .. } => {
+            Self::RegistrationUnreadable { .. } => {
+                "A newer howdah may have written it: install that one again.".to_owned()
+            }
+            Self::Full { path, .. } => {
+                format!("Free space on the file system of {}; howdah goes on by itself.", path.display())
+            }
+            Self::Open { .. } | Self::Connect { .. } | Self::MakeFolder { .. } | Self::Lock { .. } => {
                 "Check store.path: the service's user must be able to write the file and its folder.".to_owned()
             }
             _ => return None,
         })
+    }
+
+    /// The same, told as a full disk if that is what it was.
+    pub(crate) fn or_full(self, path: &Path) -> Self {
+        /// `SQLITE_FULL`.
+        const FULL: &str = "13";
+        match self {
+            Self::Query { source: source @ sqlx::Error::Database(_), .. }
+                if source.as_database_error().and_then(|e| e.code()).as_deref() == Some(FULL) =>
+            {
+                Self::Full { path: path.to_owned(), source: Some(source) }
+            }
+            other => other,
+        }
     }
 
     fn kind(&self) -> ErrorKind {
@@ -229,7 +283,9 @@ impl StoreError {
             Self::Gone { .. } => ErrorKind::NotFound,
             // It may pass when the operator puts the right key file back.
             Self::Unseal { .. } => ErrorKind::Unavailable,
-            // Busy, a full disk: later it may work.
+            // Nothing was changed, and later it may work.
+            Self::Connect { .. } | Self::Busy { .. } | Self::Full { .. } => ErrorKind::Unavailable,
+            // A commit whose answer is an I/O error may be found on the disk after all.
             Self::Query { .. } => ErrorKind::Internal,
             _ => ErrorKind::Invalid,
         }
@@ -242,7 +298,8 @@ impl From<StoreError> for RemoteError {
         error.hint = e.hint();
         // The text of `e` is the message already: its cause comes next in the chain.
         match e {
-            StoreError::Query { source, .. } => error.caused_by(source),
+            StoreError::Query { source, .. } | StoreError::Connect { source, .. } => error.caused_by(source),
+            StoreError::Full { source: Some(source), .. } => error.caused_by(source),
             StoreError::Encode { source, .. } => error.caused_by(source),
             _ => error,
         }

@@ -10,17 +10,18 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod error;
-// mod lock;
+mod lock;
 mod memory;
-// mod open;
-// mod rows;
-// mod seal;
-// mod sqlite;
+mod open;
+mod rows;
+mod seal;
+mod sqlite;
+mod writer;
 
 pub use error::StoreError;
 pub use memory::MemoryStore;
-// pub use open::Options;
-// pub use sqlite::SqliteStore;
+pub use open::Options;
+pub use sqlite::SqliteStore;
 
 /// Events kept of one cluster; older ones go first. A cluster that flaps for months must not
 /// fill the disk.

@@ -1,20 +1,23 @@
 //! Opening the database: folder, lock, file, schema, key; in this order, so that nothing is
 //! changed that another service uses, and no key is made for a database that has one.
 //!
-//! One connection writes and a few read. SQLite has one writer at a time anyway; waiting for it
-//! in the pool is fair and bounded, while SQLite's own busy handler polls and starves.
+//! One connection writes, see [`crate::writer`], and a few read.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sqlx::ConnectOptions;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 
 use crate::StoreError;
 use crate::lock::Lock;
 use crate::seal::Sealer;
+use crate::writer::Writer;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -24,7 +27,7 @@ const KEY_CHECK_CONTEXT: &str = "key check";
 
 /// Another process may look into the file (a backup, a curious operator): wait this long for it.
 const BUSY: Duration = Duration::from_secs(10);
-/// How long a call waits for its turn.
+/// How long a look waits for its turn.
 const TURN: Duration = Duration::from_secs(30);
 const READERS: u32 = 4;
 
@@ -38,7 +41,7 @@ pub struct Options {
 }
 
 pub(crate) struct Opened {
-    pub(crate) writer: SqlitePool,
+    pub(crate) writer: Writer,
     pub(crate) readers: SqlitePool,
     pub(crate) sealer: Sealer,
     pub(crate) lock: Lock,
@@ -66,11 +69,17 @@ pub(crate) async fn open(options: &Options) -> Result<Opened, StoreError> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY);
-    let pool = || SqlitePoolOptions::new().acquire_timeout(TURN).test_before_acquire(false);
-    let writer = pool().max_connections(1).connect_with(connect.clone()).await.map_err(fail)?;
-    migrate(path, &writer).await?;
-    let sealer = open_key(options, &writer).await?;
-    let readers = pool().max_connections(READERS).connect_with(connect.read_only(true)).await.map_err(fail)?;
+    let mut db = connect.connect().await.map_err(fail)?;
+    migrate(path, &mut db).await?;
+    let sealer = open_key(options, &mut db).await?;
+    let writer = Writer::new(path, connect.clone(), db);
+    let readers = SqlitePoolOptions::new()
+        .acquire_timeout(TURN)
+        .test_before_acquire(false)
+        .max_connections(READERS)
+        .connect_with(connect.read_only(true))
+        .await
+        .map_err(fail)?;
     Ok(Opened { writer, readers, sealer, lock })
 }
 
@@ -85,8 +94,8 @@ fn make_folder_of(file: &Path) -> Result<(), StoreError> {
     }
 }
 
-async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), StoreError> {
-    MIGRATIONS.run(writer).await.map_err(|source| match source {
+async fn migrate(path: &Path, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    MIGRATIONS.run(db).await.map_err(|source| match source {
         MigrateError::VersionMissing(found) => StoreError::Newer {
             path: path.to_owned(),
             found,
@@ -96,10 +105,10 @@ async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), StoreError> {
     })
 }
 
-async fn open_key(options: &Options, writer: &SqlitePool) -> Result<Sealer, StoreError> {
+async fn open_key(options: &Options, db: &mut SqliteConnection) -> Result<Sealer, StoreError> {
     let fail = |source| StoreError::Query { step: "read the key check", source };
     let check: Option<Vec<u8>> =
-        sqlx::query_scalar("SELECT sealed FROM key_check").fetch_optional(writer).await.map_err(fail)?;
+        sqlx::query_scalar("SELECT sealed FROM key_check").fetch_optional(&mut *db).await.map_err(fail)?;
     let Some(sealer) = Sealer::open(&options.key_file, check.is_none())? else {
         return Err(StoreError::KeyMissing { key: options.key_file.clone(), path: options.path.clone() });
     };
@@ -112,7 +121,7 @@ async fn open_key(options: &Options, writer: &SqlitePool) -> Result<Sealer, Stor
             let sealed = sealer.seal(KEY_CHECK_CONTEXT, KEY_CHECK)?;
             sqlx::query("INSERT INTO key_check (one, sealed) VALUES (1, ?)")
                 .bind(sealed)
-                .execute(writer)
+                .execute(db)
                 .await
                 .map_err(fail)?;
         }

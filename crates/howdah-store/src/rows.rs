@@ -1,13 +1,18 @@
 //! Rows and documents: what stands in the columns, and how it is read back.
+//!
+//! Invariant: one row that cannot be read never fails the reading of others, and is never
+//! written over: every change of a cluster starts with [`readable`].
 
-use howdah_core::cluster::{ClusterRecord, ClusterState, Event, Secrets};
-use howdah_core::ids::ClusterId;
+use howdah_core::cluster::{ClusterRecord, ClusterState, Event, Level, Registration, Secrets};
+use howdah_core::document::{self, Row, Unreadable};
+use howdah_core::ids::ClusterKey;
+use jiff::Timestamp;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::Sqlite;
-use sqlx::{Executor, Transaction};
+use sqlx::Row as _;
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqliteRow};
 
 use crate::seal::Sealer;
 use crate::{EVENTS_KEPT, StoreError};
@@ -17,17 +22,67 @@ pub(crate) fn failed(step: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
     move |source| StoreError::Query { step, source }
 }
 
-pub(crate) fn encode<T: Serialize>(what: &'static str, value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|source| StoreError::Encode { what, source })
+/// A statement whose first two parameters, `?1` and `?2`, are the id and the project of a cluster.
+pub(crate) fn keyed(statement: &'static str, key: &ClusterKey) -> Query<'static, Sqlite, SqliteArguments> {
+    sqlx::query(statement).bind(key.id.to_string()).bind(key.project.as_str().to_owned())
 }
 
-pub(crate) fn decode<T: DeserializeOwned>(what: &'static str, cluster: &str, text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|source| StoreError::Decode { what, cluster: cluster.to_owned(), source })
+pub(crate) fn encode<T: Serialize>(what: &'static str, document: &T) -> Result<String, StoreError> {
+    document::write(document).map_err(|source| StoreError::Encode { what, source })
 }
 
-pub(crate) fn pair(id: &str, record: &str, state: &str) -> Result<(ClusterRecord, ClusterState), StoreError> {
-    Ok((decode("record", id, record)?, decode("state", id, state)?))
+// ---------------------------------------------------------------- clusters
+
+/// A cluster from the columns `id, project, site, name, record, state`. `None`, and a word in the
+/// log, if not even the columns beside the documents can be read.
+pub(crate) fn cluster(row: &SqliteRow) -> Option<Row> {
+    let column = |name| row.try_get::<String, _>(name);
+    let key =
+        || Some(ClusterKey { project: column("project").ok()?.as_str().into(), id: column("id").ok()?.parse().ok()? });
+    let Some(key) = key() else {
+        tracing::error!("a row of the table of clusters has no key that can be read; it is left alone");
+        return None;
+    };
+    let (site, name) = (column("site").unwrap_or_default(), column("name").unwrap_or_default());
+    let read = || {
+        let text = |what| column(what).map_err(|_| format!("its {what} is not text"));
+        let (record, state) = document::read(&text("record")?, &text("state")?)?;
+        if record.key() == key && record.site.as_str() == site && record.name.as_str() == name {
+            Ok(Row::Cluster(Box::new((record, state))))
+        } else {
+            Err("its record is that of another cluster".to_owned())
+        }
+    };
+    Some(read().unwrap_or_else(|why| Row::Unreadable(Unreadable { key, site: site.as_str().into(), name, why })))
 }
+
+/// The cluster of a key, if it is there.
+pub(crate) const CLUSTER: &str = "SELECT id, project, site, name, record, state FROM clusters \
+     WHERE id = ?1 AND project = ?2 AND removed IS NULL";
+
+/// A cluster that is going to be changed: it is there, and it can be read.
+pub(crate) async fn readable(
+    db: &mut SqliteConnection,
+    key: &ClusterKey,
+) -> Result<(ClusterRecord, ClusterState), StoreError> {
+    let row = keyed(CLUSTER, key).fetch_optional(db).await.map_err(failed("look up a cluster"))?;
+    match row.as_ref().and_then(cluster) {
+        Some(Row::Cluster(cluster)) => Ok(*cluster),
+        Some(Row::Unreadable(row)) => Err(StoreError::Unreadable { key: row.key, why: row.why }),
+        None => Err(StoreError::Gone { key: key.clone() }),
+    }
+}
+
+/// Whether that is so; `false` if there is no such cluster.
+pub(crate) async fn is_there(db: &mut SqliteConnection, key: &ClusterKey) -> Result<bool, StoreError> {
+    match readable(db, key).await {
+        Ok(_) => Ok(true),
+        Err(StoreError::Gone { .. }) => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+// ---------------------------------------------------------------- secrets
 
 #[derive(Serialize, Deserialize)]
 struct Plain<T> {
@@ -37,11 +92,16 @@ struct Plain<T> {
     credentials: Option<(T, T)>,
 }
 
-pub(crate) fn seal_context(id: &ClusterId) -> String {
-    format!("secrets of {id}")
+fn context(key: &ClusterKey) -> String {
+    format!("secrets of {} of project {}", key.id, key.project)
 }
 
-pub(crate) fn seal(sealer: &Sealer, id: &ClusterId, secrets: &Secrets) -> Result<Option<Vec<u8>>, StoreError> {
+/// What the first release bound secrets to.
+fn first_context(key: &ClusterKey) -> String {
+    format!("secrets of {}", key.id)
+}
+
+pub(crate) fn seal(sealer: &Sealer, key: &ClusterKey, secrets: &Secrets) -> Result<Option<Vec<u8>>, StoreError> {
     if secrets.cluster_password.is_none() && secrets.credentials.is_none() {
         return Ok(None);
     }
@@ -52,12 +112,13 @@ pub(crate) fn seal(sealer: &Sealer, id: &ClusterId, secrets: &Secrets) -> Result
     let text = serde_json::to_vec(&plain)
         .map(Zeroizing::new)
         .map_err(|source| StoreError::Encode { what: "secrets", source })?;
-    sealer.seal(&seal_context(id), &text).map(Some)
+    sealer.seal(&context(key), &text).map(Some)
 }
 
-pub(crate) fn unseal(sealer: &Sealer, id: &ClusterId, sealed: &[u8]) -> Result<Secrets, StoreError> {
-    let unreadable = || StoreError::Unseal { cluster: *id };
-    let text = sealer.unseal(&seal_context(id), sealed).ok_or_else(unreadable)?;
+pub(crate) fn unseal(sealer: &Sealer, key: &ClusterKey, sealed: &[u8]) -> Result<Secrets, StoreError> {
+    let unreadable = || StoreError::Unseal { key: key.clone() };
+    let open = |context: String| sealer.unseal(&context, sealed);
+    let text = open(context(key)).or_else(|| open(first_context(key))).ok_or_else(unreadable)?;
     // A parse error could quote what it read.
     let plain: Plain<String> = serde_json::from_slice(&text).map_err(|_| unreadable())?;
     Ok(Secrets {
@@ -66,48 +127,61 @@ pub(crate) fn unseal(sealer: &Sealer, id: &ClusterId, sealed: &[u8]) -> Result<S
     })
 }
 
+// ---------------------------------------------------------------- registrations
+
+/// A registration from its document; `None` if a newer version wrote it, or it is damaged.
+pub(crate) fn registration(name: &str, text: &str) -> Option<Registration> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        v: u64,
+        #[serde(flatten)]
+        registration: Registration,
+    }
+    let read: Versioned = serde_json::from_str(text).ok()?;
+    (read.v <= document::VERSION && read.registration.name == name).then_some(read.registration)
+}
+
+// ---------------------------------------------------------------- events
+
+/// An event; one that a newer version wrote, or that is damaged, becomes one that says so.
+pub(crate) fn event(text: &str) -> Event {
+    #[derive(Deserialize)]
+    struct When {
+        at: Timestamp,
+    }
+    serde_json::from_str(text).unwrap_or_else(|_| Event {
+        at: serde_json::from_str(text).map_or(Timestamp::UNIX_EPOCH, |When { at }| at),
+        level: Level::Warning,
+        reason: "event_unreadable".to_owned(),
+        node: None,
+        message: "There is an event that this version of Howdah cannot read.".to_owned(),
+    })
+}
+
 /// Appends events and gives them the next numbers. Expects the row to be there.
-pub(crate) async fn append(change: &mut Transaction<'_, Sqlite>, id: &str, events: &[Event]) -> Result<(), StoreError> {
+pub(crate) async fn append(db: &mut SqliteConnection, key: &ClusterKey, events: &[Event]) -> Result<(), StoreError> {
     if events.is_empty() {
         return Ok(());
     }
-    let step = "add events";
+    let fail = failed("add events");
     let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
-    let last: i64 =
-        sqlx::query_scalar("UPDATE clusters SET last_event = last_event + ? WHERE id = ? RETURNING last_event")
-            .bind(count)
-            .bind(id)
-            .fetch_one(&mut **change)
-            .await
-            .map_err(failed(step))?;
+    let counted =
+        "UPDATE clusters SET last_event = last_event + ?3 WHERE id = ?1 AND project = ?2 RETURNING last_event";
+    let row = keyed(counted, key).bind(count).fetch_one(&mut *db).await.map_err(&fail)?;
+    let last: i64 = row.try_get(0).map_err(&fail)?;
     for (number, event) in (last - count + 1..).zip(events) {
-        sqlx::query("INSERT INTO events (cluster, number, event) VALUES (?, ?, ?)")
-            .bind(id)
+        let text = serde_json::to_string(event).map_err(|source| StoreError::Encode { what: "event", source })?;
+        keyed("INSERT INTO events (id, project, number, event) VALUES (?1, ?2, ?3, ?4)", key)
             .bind(number)
-            .bind(encode("event", event)?)
-            .execute(&mut **change)
+            .bind(text)
+            .execute(&mut *db)
             .await
-            .map_err(failed(step))?;
+            .map_err(&fail)?;
     }
-    let oldest = last.saturating_sub(EVENTS_KEPT as i64);
-    sqlx::query("DELETE FROM events WHERE cluster = ? AND number <= ?")
-        .bind(id)
-        .bind(oldest)
-        .execute(&mut **change)
+    keyed("DELETE FROM events WHERE id = ?1 AND project = ?2 AND number <= ?3", key)
+        .bind(last.saturating_sub(EVENTS_KEPT as i64))
+        .execute(db)
         .await
-        .map_err(failed(step))?;
+        .map_err(fail)?;
     Ok(())
-}
-
-pub(crate) async fn is_present<'e>(db: impl Executor<'e, Database = Sqlite>, id: &ClusterId) -> Result<(), StoreError> {
-    let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM clusters WHERE id = ? AND removed IS NULL")
-        .bind(id.to_string())
-        .fetch_optional(db)
-        .await
-        .map_err(failed("look up a cluster"))?;
-    found.map(|_| ()).ok_or(StoreError::Gone { id: *id })
-}
-
-pub(crate) async fn commit(change: Transaction<'_, Sqlite>) -> Result<(), StoreError> {
-    change.commit().await.map_err(failed("commit a change"))
 }

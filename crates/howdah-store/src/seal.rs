@@ -1,15 +1,17 @@
 //! Sealing of secrets: AES-256-GCM under a key file that only the service's user can read.
 //!
-//! Invariants: a nonce is random and used once; the cluster's id is bound in, so that a row
+//! Invariants: a nonce is random and used once; the cluster's key is bound in, so that a row
 //! copied to another cluster does not open; no key is ever made where the database has already
-//! been used with one.
+//! been used with one. Port marks have a key of their own, derived from the same file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use howdah_core::mark::MarkKey;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hkdf::{HKDF_SHA256, Prk};
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::zeroize::Zeroizing;
 
@@ -20,6 +22,7 @@ const KEY_LEN: usize = 32;
 /// The key, ready for use.
 pub(crate) struct Sealer {
     key: LessSafeKey,
+    marks: MarkKey,
     random: SystemRandom,
 }
 
@@ -33,8 +36,18 @@ impl Sealer {
             None if make => make_key(path, &random)?,
             None => return Ok(None),
         };
-        let key = UnboundKey::new(&AES_256_GCM, key.as_slice()).map_err(|_| StoreError::Random)?;
-        Ok(Some(Self { key: LessSafeKey::new(key), random }))
+        Self::new(&key, random).map(Some)
+    }
+
+    fn new(key: &[u8], random: SystemRandom) -> Result<Self, StoreError> {
+        let marks = derive(key, "port marks")?;
+        let key = UnboundKey::new(&AES_256_GCM, key).map_err(|_| StoreError::Random)?;
+        Ok(Self { key: LessSafeKey::new(key), marks: MarkKey::new(marks.as_slice()), random })
+    }
+
+    /// The key of this installation's port marks: the same for as long as the key file is.
+    pub(crate) fn mark_key(&self) -> MarkKey {
+        self.marks.clone()
     }
 
     /// Nonce, ciphertext and tag, one after the other.
@@ -61,6 +74,17 @@ impl Sealer {
         text.truncate(length);
         Some(text)
     }
+}
+
+/// A key for another purpose, from which neither the file's key nor one of a third purpose follows:
+/// HKDF's second step (RFC 5869), as the file's key is random already.
+fn derive(key: &[u8], purpose: &str) -> Result<Zeroizing<[u8; KEY_LEN]>, StoreError> {
+    let mut derived = Zeroizing::new([0; KEY_LEN]);
+    Prk::new_less_safe(HKDF_SHA256, key)
+        .expand(&[purpose.as_bytes()], HKDF_SHA256)
+        .and_then(|output| output.fill(derived.as_mut_slice()))
+        .map_err(|_| StoreError::Random)?;
+    Ok(derived)
 }
 
 fn read_key(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
@@ -119,11 +143,24 @@ fn make_key(path: &Path, random: &SystemRandom) -> Result<Zeroizing<Vec<u8>>, St
 
 #[cfg(test)]
 mod tests {
+    use howdah_core::ids::ClusterId;
+    use howdah_core::mark::Mark;
+    use uuid::Uuid;
+
     use super::*;
 
     fn sealer() -> Sealer {
-        let key = UnboundKey::new(&AES_256_GCM, &[7; KEY_LEN]).unwrap();
-        Sealer { key: LessSafeKey::new(key), random: SystemRandom::new() }
+        Sealer::new(&[7; KEY_LEN], SystemRandom::new()).unwrap()
+    }
+
+    #[test]
+    fn the_key_of_marks_stays_the_same() {
+        let mark = Mark::new(ClusterId(Uuid::from_u128(7)), "c-worker-3".into(), 0);
+        let told = sealer().mark_key().describe(&"p1".into(), &mark);
+        // With another tag, ports that this installation marked would not be its own any more.
+        insta::assert_snapshot!(told, @"");
+        let sealing = MarkKey::new(&[7; KEY_LEN]).describe(&"p1".into(), &mark);
+        assert_ne!(told, sealing, "the key that seals marks nothing");
     }
 
     #[test]
