@@ -5,11 +5,12 @@
 //! * `auth`: who asks; `body`: strict reading of bodies;
 //! * `wish`: from a body to a cluster's record, and what differs from the one that is there;
 //! * `intent`: which operation a request asks for (pure);
-//! * `clusters`, `events`, `service`: the routes;
+//! * `visible`: which cluster a request is about;
+//! * `clusters`, `writes`, `events`, `service`: the routes;
 //! * `openapi`: the document that describes it all.
 //!
 //! Invariant: an answer to a write is sent only after the store has kept it. Handlers write what
-//! is wanted; the controllers do everything else.
+//! is wanted; the controllers do everything else. A cluster is what its project and its id name.
 
 pub mod dto;
 
@@ -22,7 +23,9 @@ mod intent;
 mod openapi;
 mod service;
 mod view;
+mod visible;
 mod wish;
+mod writes;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,7 +37,7 @@ use axum::response::Response;
 use axum::routing::{get, put};
 use axum::{Router, extract::connect_info::Connected, serve::IncomingStream};
 use howdah_core::traits::{Clock, Entropy, Store};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 
 pub use auth::{AuthMode, Peer};
 pub use error::ApiError;
@@ -52,6 +55,9 @@ const BODY_LIMIT: usize = 1024 * 1024;
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the routes work with.
+type Routes = App;
+
+/// The service's parts, shared.
 #[derive(Clone)]
 pub struct App {
     inner: Arc<Inner>,
@@ -95,29 +101,12 @@ impl std::ops::Deref for App {
     }
 }
 
-/// What only the routes share.
-#[derive(Clone)]
-struct Routes {
-    app: App,
-    /// Reading a cluster and deciding on its next operation must not be interleaved: two retries
-    /// would make two operations. Held for two database calls, never for a remote one.
-    deciding: Arc<Mutex<()>>,
-}
-
-impl std::ops::Deref for Routes {
-    type Target = Inner;
-    fn deref(&self) -> &Inner {
-        &self.app.inner
-    }
-}
-
 /// All routes.
 pub fn router(app: App) -> Router {
-    let routes = Routes { app, deciding: Arc::default() };
     Router::new()
         .route("/v1/clusters", get(clusters::list))
-        .route("/v1/clusters/{id}", get(clusters::show).put(clusters::want).delete(clusters::delete))
-        .route("/v1/clusters/{id}/state", put(clusters::want_state))
+        .route("/v1/clusters/{id}", get(clusters::show).put(writes::want).delete(writes::delete))
+        .route("/v1/clusters/{id}/state", put(writes::want_state))
         .route("/v1/clusters/{id}/events", get(events::follow))
         .route("/v1/sites", get(service::sites))
         .route("/v1/openapi.json", get(openapi::serve))
@@ -126,9 +115,9 @@ pub fn router(app: App) -> Router {
         .route("/metrics", get(service::metrics))
         .fallback(nothing)
         .method_not_allowed_fallback(no_such_method)
-        .layer(middleware::from_fn_with_state(routes.clone(), count))
+        .layer(middleware::from_fn_with_state(app.clone(), count))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(routes)
+        .with_state(app)
 }
 
 async fn nothing(uri: Uri) -> ApiError {
