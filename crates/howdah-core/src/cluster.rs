@@ -270,6 +270,10 @@ pub struct Identity {
     /// Its VMs, with their instance UUIDs: recorded while the cluster was known to be ours.
     #[serde(default)]
     pub vms: BTreeMap<VmRef, Uuid>,
+    /// A resume of ours may be replacing its VMs: until it has ended, other VMs than the recorded
+    /// ones do not speak against it.
+    #[serde(default)]
+    pub renewed: bool,
     /// It was there and is gone: nothing that only looks like it is ours any more.
     #[serde(default)]
     pub dissolved: bool,

@@ -19,8 +19,11 @@ use crate::ids::{ClusterKey, SiteName};
 /// The version that is written.
 pub const VERSION: u64 = 2;
 
-/// Upgrades of a pair of record and state, from version 1 on.
-const UPGRADES: &[fn(&Value, &mut Map<String, Value>)] = &[from_1];
+/// Brings the fields of a state up by one version, given the record beside it.
+type Upgrade = fn(&Value, &mut Map<String, Value>);
+
+/// The upgrades from version 1 on.
+const UPGRADES: &[Upgrade] = &[from_1];
 
 /// A stored cluster.
 #[derive(Debug, Clone, PartialEq)]
@@ -156,7 +159,12 @@ fn from_1(record: &Value, state: &mut Map<String, Value>) {
     if let Some(entry) = newest.and_then(|v| journal.get_mut(v)).filter(|_| task.is_string()) {
         entry["task"] = task;
     }
+    // Without a create call of ours, what stands here are the VMs and ports of somebody else's
+    // cluster of this name: the first version showed those as its own.
     let founded = journal.contains_key("found");
+    if !founded {
+        state.remove("nodes");
+    }
     let (mut vms, mut ports) = (Map::new(), Map::new());
     for (name, node) in state.get("nodes").and_then(Value::as_object).into_iter().flatten() {
         if let (Some(vm), Some(_)) = (node["vm"].as_str(), node["instance_uuid"].as_str()) {

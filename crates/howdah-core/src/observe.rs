@@ -126,7 +126,8 @@ fn one(
     }
     let same_card = node.mac == nic.and_then(|n| n.mac);
     node.mac = nic.and_then(|n| n.mac);
-    if seen.ports.whole_after(Stamp::START).is_some() || port.is_some() {
+    let listed = seen.ports.whole_after(Stamp::START).is_some() || port.is_some();
+    if listed {
         node.port = port.map(|p| p.id.clone());
         let promised = port.and_then(|p| p.fixed_ips.first()).map(|ip| ip.address);
         // What a port promised to this card is remembered: it is made again with the same.
@@ -145,7 +146,21 @@ fn one(
     }
     conditions.push(addressed(&node, nic));
     node.conditions = conditions.into_iter().map(|said| dated(said, old, sight.now)).collect();
+    if !listed {
+        keep_port_conditions(&mut node, old);
+    }
     node
+}
+
+/// Until the ports are listed, what was known of the node's port stays: it is not lost because
+/// nobody has looked.
+fn keep_port_conditions(node: &mut NodeState, old: Option<&NodeState>) {
+    let of_port = |c: &&Condition| matches!(c.kind, ConditionKind::PortReady | ConditionKind::Attached);
+    for known in old.into_iter().flat_map(|o| &o.conditions).filter(of_port) {
+        node.conditions.retain(|c| c.kind != known.kind);
+        node.conditions.push(known.clone());
+    }
+    node.conditions.sort_by_key(|c| c.kind);
 }
 
 fn take_over(node: &mut NodeState, managed: &ManagedNode) {

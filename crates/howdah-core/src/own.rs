@@ -199,11 +199,14 @@ fn compare(state: &ClusterState, seen: &Seen, cluster: &ManagedCluster) -> Match
     if its_vms().any(recorded) || ours_works_on_it(state, seen) {
         return Match::Identity;
     }
-    if !identity.vms.is_empty() && its_vms().next().is_some() {
-        return Match::Neither("none of its VMs is one of this cluster's".to_owned());
-    }
-    if !identity.vms.is_empty() && !cluster.status.is_stable() {
-        return Match::Neither("another request is making it".to_owned());
+    if !identity.vms.is_empty() && !identity.renewed {
+        if its_vms().next().is_some() {
+            return Match::Neither("none of its VMs is one of this cluster's".to_owned());
+        }
+        // A delete, by whomever, takes the VMs first; only a create begins without any.
+        if cluster.status == ManagedStatus::Provisioning {
+            return Match::Neither("another request is making it".to_owned());
+        }
     }
     match identity.sent.as_ref().map(|sent| sent.difference(&cluster.likeness)) {
         Some(None) => Match::Likeness,
@@ -270,7 +273,10 @@ fn is_being_made(
     };
     match cluster.and_then(|c| c.nodes.iter().find(|n| n.name == *name)) {
         Some(node) => node.vm.as_ref().is_none_or(|v| *v == vm.vm),
-        None => name.as_str().starts_with(&format!("{}-", record.name)),
+        // The manager plans nodes before it clones: only a look from before that knows none.
+        None => {
+            cluster.is_none_or(|c| c.nodes.is_empty()) && name.as_str().starts_with(&format!("{}-", record.name))
+        }
     }
 }
 

@@ -1,27 +1,46 @@
-//! Small values that the tests of several modules start from.
+//! Small values that the tests of several modules start from: the cluster `c` of project `p1` with
+//! one node, as it looks in each system.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::cluster::{
-    ClusterRecord, ClusterSpec, ClusterState, OperationKind, OperationProgress, OperationRequest, OperationState,
-    RemedyPolicy, WaitFor, Wanted,
+    ClusterRecord, ClusterSpec, ClusterState, Likeness, OperationKind, OperationProgress, OperationRequest,
+    OperationState, RemedyPolicy, WaitFor, Wanted,
 };
 use crate::facts::{
-    FixedIp, ManagedCluster, ManagedNode, ManagedStatus, Network, NetworkingFeatures, NicFacts, Port, Power, Segment,
-    Subnet, Tools, VmFacts,
+    FixedIp, ManagedCluster, ManagedNode, ManagedStatus, ManagedTask, Network, NetworkingFeatures, NicFacts, Port,
+    Power, Segment, Subnet, TaskState, Tools, VmFacts,
 };
 use crate::ids::{ClusterId, Mac, OperationId};
-use crate::mark::Mark;
+use crate::intent::Journal;
+use crate::mark::{Mark, MarkKey};
+use crate::own::{Match, Ours, Ownership, Pass, Place, ownership};
 use crate::seen::Seen;
+use crate::time::{Mono, Stamp, Ticker};
 
-pub(crate) const MAC: Mac = Mac::new([0, 80, 86, 1, 2, 3]);
+pub(crate) const MAC: Mac = mac(0);
 pub(crate) const VM_UUID: Uuid = Uuid::from_u128(0x5000);
+pub(crate) const PASS: Pass = Pass::new(ClusterId(Uuid::from_u128(1)), 1);
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+pub(crate) fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// The key of this installation.
+pub(crate) fn marks() -> MarkKey {
+    MarkKey::new(b"this installation")
+}
+
+/// The MAC of node `n`.
+pub(crate) const fn mac(n: u8) -> Mac {
+    Mac::new([0, 80, 86, 1, 2, 3 + n])
 }
 
 pub(crate) fn network() -> Network {
@@ -82,7 +101,8 @@ pub(crate) fn state() -> ClusterState {
             ended: None,
             failure: None,
             checked: false,
-            asked: vec![],
+            watched: Duration::ZERO,
+            without_address: Duration::ZERO,
         }),
         ..ClusterState::default()
     }
@@ -100,16 +120,21 @@ pub(crate) fn segment() -> Segment {
 }
 
 pub(crate) fn vm() -> VmFacts {
+    vm_of_node(0)
+}
+
+/// The VM of node `n`, just cloned.
+pub(crate) fn vm_of_node(n: u8) -> VmFacts {
     VmFacts {
-        vm: "vm-1".into(),
-        name: Some("c-worker-0".into()),
-        instance_uuid: Some(VM_UUID),
+        vm: format!("vm-{}", n + 1).as_str().into(),
+        name: Some(format!("c-worker-{n}").as_str().into()),
+        instance_uuid: Some(Uuid::from_u128(0x5000 + u128::from(n))),
         power: Power::Off,
         boot_time: None,
         tools: Tools::NotRunning,
         nics: vec![NicFacts {
             key: 4000,
-            mac: Some(MAC),
+            mac: Some(mac(n)),
             segment: Some(segment().key),
             external_id: None,
             connected: true,
@@ -118,8 +143,18 @@ pub(crate) fn vm() -> VmFacts {
     }
 }
 
+/// The same VM, up with the address.
+pub(crate) fn up(address: &str) -> VmFacts {
+    let mut vm = vm();
+    vm.power = Power::On;
+    vm.tools = Tools::Running;
+    vm.nics[0].addresses = vec![address.parse().unwrap()];
+    vm
+}
+
+/// The port of the VM's card, as we make it.
 pub(crate) fn good_port() -> Port {
-    let mark = Mark { cluster: record().id, node: "c-worker-0".into(), nic: 0 };
+    let mark = Mark::new(record().id, "c-worker-0".into(), 0);
     Port {
         id: "port-1".into(),
         name: mark.port_name(),
@@ -129,11 +164,21 @@ pub(crate) fn good_port() -> Port {
         fixed_ips: vec![FixedIp { subnet: "sub-1".into(), address: "10.0.0.5".parse().unwrap() }],
         device_owner: crate::attachment::DEVICE_OWNER.into(),
         device_id: VM_UUID.to_string(),
-        description: mark.to_string(),
+        description: marks().describe(&"p1".into(), &mark),
         security_groups: vec![],
         vnic_index: None,
         status: "DOWN".into(),
     }
+}
+
+/// The description that the first release gave to that port.
+pub(crate) fn first_mark() -> String {
+    format!("howdah/1 cluster={} node=c-worker-0 nic=0", record().id)
+}
+
+/// What the create call asked for, and what the manager shows of it.
+pub(crate) fn likeness() -> Likeness {
+    Likeness { distro: "bigtop".into(), groups: [("worker".into(), 1)].into(), networks: ["net".into()].into() }
 }
 
 pub(crate) fn managed(status: ManagedStatus) -> ManagedCluster {
@@ -141,6 +186,7 @@ pub(crate) fn managed(status: ManagedStatus) -> ManagedCluster {
         status,
         status_text: format!("{status:?}").to_uppercase(),
         node_count: 1,
+        likeness: likeness(),
         nodes: vec![ManagedNode {
             name: "c-worker-0".into(),
             group: "worker".parse().unwrap(),
@@ -152,15 +198,72 @@ pub(crate) fn managed(status: ManagedStatus) -> ManagedCluster {
     }
 }
 
-pub(crate) fn seen(vms: Vec<VmFacts>, ports: Vec<Port>) -> Seen {
-    Seen {
-        manager: None,
-        manager_at: None,
-        task: None,
-        vms: vms.into_iter().map(|vm| (vm.vm.clone(), vm)).collect::<BTreeMap<_, _>>(),
-        vms_synced: true,
-        ports: Some(ports),
-        ports_at: Some(at(0)),
-        features: Some(NetworkingFeatures { vnic_index: true }),
+pub(crate) fn task(id: &str, target: &str, state: TaskState) -> ManagedTask {
+    ManagedTask { id: id.into(), target: target.into(), state, progress: 0.3, error: None }
+}
+
+/// The token of a cluster that is ours.
+pub(crate) fn ours() -> Ours {
+    let place = Place::Present { asked: Ticker::default().tick(), by: Match::Identity };
+    match ownership(PASS, &Journal::default(), false, place, Stamp::START) {
+        Ownership::Ours(ours) => ours,
+        other => panic!("{other:?}"),
     }
+}
+
+/// A controller's eyes: each look is asked for after everything before it, unless a stamp says otherwise.
+#[derive(Default)]
+pub(crate) struct Eyes {
+    pub(crate) ticker: Ticker,
+    pub(crate) now: Mono,
+    pub(crate) seen: Seen,
+}
+
+impl Eyes {
+    /// The watch tells these VMs and no others.
+    pub(crate) fn watch(&mut self, vms: impl IntoIterator<Item = VmFacts>) {
+        self.seen.vms = vms.into_iter().map(|vm| (vm.vm.clone(), vm)).collect();
+        self.seen.vms_synced = true;
+    }
+
+    /// Neutron lists these ports and no others.
+    pub(crate) fn list(&mut self, ports: impl IntoIterator<Item = Port>) {
+        let asked = self.ticker.tick();
+        self.list_asked(asked, ports);
+    }
+
+    pub(crate) fn list_asked(&mut self, asked: Stamp, ports: impl IntoIterator<Item = Port>) {
+        self.seen.features = Some(NetworkingFeatures { vnic_index: true });
+        self.seen.ports.complete(asked, self.now, ports.into_iter().map(|p| (p.id.clone(), p)));
+    }
+
+    /// The manager shows this.
+    pub(crate) fn look(&mut self, cluster: Option<ManagedCluster>) {
+        let asked = self.ticker.tick();
+        self.look_asked(asked, cluster);
+    }
+
+    pub(crate) fn look_asked(&mut self, asked: Stamp, cluster: Option<ManagedCluster>) {
+        self.seen.cluster.learn(asked, self.now, cluster);
+    }
+
+    /// The manager shows our newest task.
+    pub(crate) fn task(&mut self, task: ManagedTask) {
+        self.seen.task.learn(self.ticker.tick(), self.now, Some(task));
+    }
+
+    /// Each VM is asked for.
+    pub(crate) fn check(&mut self, vms: impl IntoIterator<Item = VmFacts>) {
+        let vms = vms.into_iter().map(|vm| (vm.vm.clone(), vm)).collect();
+        self.seen.checked.learn(self.ticker.tick(), self.now, vms);
+    }
+}
+
+/// These VMs and ports, and a manager that provisions the cluster.
+pub(crate) fn seen(vms: Vec<VmFacts>, ports: Vec<Port>) -> Seen {
+    let mut eyes = Eyes::default();
+    eyes.watch(vms);
+    eyes.list(ports);
+    eyes.look(Some(managed(ManagedStatus::Provisioning)));
+    eyes.seen
 }

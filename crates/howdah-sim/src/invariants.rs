@@ -1,17 +1,21 @@
 //! What must hold in every run, whatever faults there were.
 //!
 //! Some rules hold at any moment; those about leftovers only once nothing is going on any more
-//! ([`Moment::AtRest`]). A violation names the rule, the object, and what was seen.
+//! ([`Moment::AtRest`]), and those about everything that the service ever made only once it should
+//! have nothing ([`Moment::Emptied`]). Whose a thing is goes by who made it, not by a mark. A
+//! violation names the rule, the object, and what was seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use howdah_core::mark::Mark;
-use howdah_core::traits::Clock as _;
+use howdah_core::ids::Mac;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
 use crate::World;
+use crate::world::actor::Origin;
 use crate::world::bde::BdeTaskStatus;
+use crate::world::foreign::{ServicePart, Trespass};
+use crate::world::neutron::NeutronPort;
 use crate::world::state::State;
 
 /// When the check is made.
@@ -21,6 +25,8 @@ pub enum Moment {
     Anytime,
     /// No operation is going on, of the service's or of the cluster manager's.
     AtRest,
+    /// At rest, and the service has removed all its clusters.
+    Emptied,
 }
 
 /// Something that must not be.
@@ -38,18 +44,24 @@ impl World {
     /// Checks the rules. `texts` is everything that was logged, stored as an event or answered
     /// as an error: it is searched for the site's passwords.
     pub fn invariants(&self, moment: Moment, texts: &[String]) -> Vec<Violation> {
-        let now = self.clock().now();
+        let now = self.now();
+        let (trespasses, own) = (self.trespasses(), self.service_part());
         self.read(|s| {
             let mut found = Vec::new();
+            others_untouched(&trespasses, &mut found);
             s.remedies_on_good_nodes(&mut found);
             s.ports_twice(&mut found);
             s.secrets_shown(texts, &mut found);
             s.tasks_say_why(&mut found);
-            if moment == Moment::AtRest {
+            if moment != Moment::Anytime {
                 s.vms_twice(&mut found);
                 s.vms_without_record(&mut found);
                 s.ports_without_vm(&mut found);
+                s.registrations_without_cluster(&mut found);
                 s.tasks_end(now, &mut found);
+            }
+            if moment == Moment::Emptied {
+                nothing_left(&own, &mut found);
             }
             found
         })
@@ -70,23 +82,24 @@ impl State {
         }
     }
 
+    fn own_ports(&self) -> impl Iterator<Item = &NeutronPort> {
+        self.neutron.ports.values().filter(|p| p.origin == Origin::Service)
+    }
+
+    fn macs(&self) -> BTreeSet<Mac> {
+        self.vc.vms.values().flat_map(|v| v.nics.iter().map(|n| n.mac)).collect()
+    }
+
+    /// A port's name says which card of which node it is for.
     fn ports_twice(&self, found: &mut Vec<Violation>) {
-        let mut by_mark: BTreeMap<Mark, Vec<&str>> = BTreeMap::new();
-        for port in self.neutron.ports.values() {
-            if let Some(mark) = Mark::parse(&port.description) {
-                by_mark.entry(mark).or_default().push(&port.id);
-            }
+        let macs = self.macs();
+        let mut by_card: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+        // After a new clone of the node, the old VM's port is an orphan, not a second port.
+        for port in self.own_ports().filter(|p| macs.contains(&p.mac)) {
+            by_card.entry((&port.network, &port.name)).or_default().push(&port.id);
         }
-        let live = |port: &&str| {
-            let mac = self.neutron.ports.get(*port).map(|p| p.mac);
-            self.vc.vms.values().any(|v| v.nics.iter().any(|n| Some(n.mac) == mac))
-        };
-        for (mark, ports) in by_mark {
-            // After a new clone of the node, the old VM's port is an orphan, not a second port.
-            let live = ports.into_iter().filter(live).collect::<Vec<_>>();
-            if live.len() > 1 {
-                violation(found, "no_port_twice", mark.node.as_str(), format!("ports {}", live.join(", ")));
-            }
+        for ((_, name), ports) in by_card.into_iter().filter(|(_, p)| p.len() > 1) {
+            violation(found, "no_port_twice", name, format!("ports {}", ports.join(", ")));
         }
     }
 
@@ -145,12 +158,33 @@ impl State {
     }
 
     fn ports_without_vm(&self, found: &mut Vec<Violation>) {
-        let macs: BTreeSet<_> = self.vc.vms.values().flat_map(|v| v.nics.iter().map(|n| n.mac)).collect();
-        for port in self.neutron.ports.values() {
-            if Mark::parse(&port.description).is_some() && !macs.contains(&port.mac) {
-                let seen = format!("port {} of {} has no VM any more", port.id, port.mac);
-                violation(found, "no_port_without_owner", &port.name, seen);
-            }
+        let macs = self.macs();
+        for port in self.own_ports().filter(|p| !macs.contains(&p.mac)) {
+            let seen = format!("port {} of {} has no VM any more", port.id, port.mac);
+            violation(found, "no_port_without_owner", &port.name, seen);
         }
+    }
+
+    fn registrations_without_cluster(&self, found: &mut Vec<Violation>) {
+        let own = self.bde.networks.values().filter(|n| n.origin == Origin::Service);
+        for network in own.filter(|n| self.bde.user_of_network(&n.name).is_none()) {
+            let seen = format!("registered by the service for {}, and no cluster uses it", network.port_group);
+            violation(found, "no_registration_without_user", &network.name, seen);
+        }
+    }
+}
+
+fn others_untouched(trespasses: &[Trespass], found: &mut Vec<Violation>) {
+    for trespass in trespasses {
+        let seen = format!("{}: {}", trespass.at, trespass.changes.join("; "));
+        violation(found, "others_untouched", &trespass.deed, seen);
+    }
+}
+
+fn nothing_left(own: &ServicePart, found: &mut Vec<Violation>) {
+    let rows =
+        [("cluster", &own.clusters), ("VM", &own.vms), ("port", &own.ports), ("registration", &own.registrations)];
+    for (what, name) in rows.into_iter().flat_map(|(what, names)| names.iter().map(move |n| (what, n))) {
+        violation(found, "nothing_left_behind", name, format!("a {what} of the service's"));
     }
 }

@@ -24,6 +24,7 @@ pub mod face;
 pub mod inprocess;
 pub mod invariants;
 pub mod memory_store;
+pub mod service;
 pub mod site;
 pub mod world;
 

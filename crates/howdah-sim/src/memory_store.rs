@@ -1,43 +1,48 @@
-//! A store in memory, for simulations of the controller, that can fail like a service that is
-//! killed: from a chosen write on, nothing is written any more and every call fails, until the
-//! store is revived for the controller's next life.
+//! A store for simulations that fails when it is told to: like a service that is killed at a
+//! chosen write, or like a disk that is full for a while.
+//!
+//! ```text
+//!   crash_after(n): n writes pass --> the next one and everything after it fail, until `revive`
+//!   fail_writes(true): every write is refused, reads go on, until `fail_writes(false)`
+//! ```
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use howdah_core::cluster::{ClusterRecord, ClusterState, Event, OperationRequest, Registration, Secrets, Wanted};
+use howdah_core::document::Row;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
-use howdah_core::ids::{ClusterId, ProjectId, SiteName};
+use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
 use howdah_core::traits::{Remote, Store};
 use tokio::sync::watch;
 
-/// A store in memory.
+/// No crash is planned.
+const NEVER: u64 = u64::MAX;
+
+/// A store in memory that can fail.
 #[derive(Debug)]
 pub struct MemoryStore {
-    tables: Mutex<Tables>,
+    inner: howdah_store::MemoryStore,
+    writes: AtomicU64,
+    crash_at: AtomicU64,
+    refuses: AtomicBool,
     down: watch::Sender<bool>,
-}
-
-#[derive(Debug, Default)]
-struct Tables {
-    clusters: BTreeMap<ClusterId, (ClusterRecord, ClusterState)>,
-    secrets: BTreeMap<ClusterId, Secrets>,
-    events: BTreeMap<ClusterId, Vec<Event>>,
-    registrations: BTreeMap<SiteName, BTreeMap<String, Registration>>,
-    capabilities: BTreeSet<(ClusterId, [u8; 32])>,
-    writes: u64,
-    crash_at: Option<u64>,
 }
 
 impl Default for MemoryStore {
     fn default() -> Self {
-        Self { tables: Mutex::default(), down: watch::Sender::new(false) }
+        Self {
+            inner: howdah_store::MemoryStore::new(),
+            writes: AtomicU64::new(0),
+            crash_at: AtomicU64::new(NEVER),
+            refuses: AtomicBool::new(false),
+            down: watch::Sender::new(false),
+        }
     }
 }
 
-fn refused(kind: ErrorKind, code: &'static str, message: &str) -> RemoteError {
-    RemoteError::new(System::Store, kind, code, message)
+fn refused(code: &'static str, message: &str) -> RemoteError {
+    RemoteError::new(System::Store, ErrorKind::Unavailable, code, message)
 }
 
 impl MemoryStore {
@@ -46,15 +51,19 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// The store itself: for what a test puts into it past all faults.
+    pub fn inner(&self) -> &howdah_store::MemoryStore {
+        &self.inner
+    }
+
     /// Writes so far.
     pub fn writes(&self) -> u64 {
-        self.lock().writes
+        self.writes.load(Ordering::SeqCst)
     }
 
     /// The store goes down instead of taking the write after so many more.
     pub fn crash_after(&self, writes: u64) {
-        let mut tables = self.lock();
-        tables.crash_at = Some(tables.writes + writes);
+        self.crash_at.store(self.writes() + writes, Ordering::SeqCst);
     }
 
     /// Ends when the store has gone down.
@@ -66,146 +75,124 @@ impl MemoryStore {
 
     /// The store is up again, with what was written before it went down.
     pub fn revive(&self) {
-        self.lock().crash_at = None;
+        self.crash_at.store(NEVER, Ordering::SeqCst);
         self.down.send_replace(false);
+    }
+
+    /// From now on every write is refused, as on a full disk; or no longer.
+    pub fn fail_writes(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::SeqCst);
     }
 
     /// Everything that was ever put into an event, a record or a state, as JSON text: to be
     /// searched for what must not be there.
-    pub fn text(&self) -> String {
-        let tables = self.lock();
-        let clusters: Vec<_> = tables.clusters.values().collect();
-        let events: Vec<_> = tables.events.values().flatten().collect();
-        serde_json::json!({ "clusters": clusters, "events": events }).to_string()
+    pub async fn text(&self) -> String {
+        let mut found = vec![];
+        for row in self.inner.list(None).await.unwrap_or_default() {
+            let events = self.inner.events(&row.key(), 0, usize::MAX).await.unwrap_or_default();
+            found.push(serde_json::json!({ "cluster": row.cluster(), "events": events }));
+        }
+        serde_json::Value::from(found).to_string()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Tables> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn up(&self) -> Remote<MutexGuard<'_, Tables>> {
+    fn up(&self) -> Remote<&howdah_store::MemoryStore> {
         if *self.down.borrow() {
-            return Err(refused(ErrorKind::Unreachable, "store_unreachable", "the store is down"));
+            return Err(refused("store_unreachable", "the store is down"));
         }
-        Ok(self.lock())
+        Ok(&self.inner)
     }
 
-    fn writing(&self) -> Remote<MutexGuard<'_, Tables>> {
-        let mut tables = self.up()?;
-        if tables.crash_at.is_some_and(|at| tables.writes >= at) {
-            drop(tables);
+    fn writing(&self) -> Remote<&howdah_store::MemoryStore> {
+        self.up()?;
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err(refused("store_full", "the disk is full"));
+        }
+        if self.writes() >= self.crash_at.load(Ordering::SeqCst) {
             self.down.send_replace(true);
-            return Err(refused(ErrorKind::Unreachable, "store_unreachable", "the store went down"));
+            return Err(refused("store_unreachable", "the store went down"));
         }
-        tables.writes += 1;
-        Ok(tables)
+        self.writes.fetch_add(1, Ordering::SeqCst);
+        Ok(&self.inner)
     }
-}
-
-fn gone() -> RemoteError {
-    refused(ErrorKind::NotFound, "cluster_not_found", "there is no such cluster")
 }
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn insert(&self, record: &ClusterRecord, secrets: &Secrets) -> Remote<()> {
-        let mut tables = self.writing()?;
-        if tables.clusters.contains_key(&record.id) {
-            return Err(refused(ErrorKind::Conflict, "cluster_id_taken", "there is a cluster of this id"));
-        }
-        if tables.clusters.values().any(|(r, _)| r.site == record.site && r.name == record.name) {
-            return Err(refused(ErrorKind::Conflict, "cluster_name_taken", "there is a cluster of this name"));
-        }
-        tables.clusters.insert(record.id, (record.clone(), ClusterState::default()));
-        tables.secrets.insert(record.id, secrets.clone());
-        Ok(())
+    async fn insert(&self, record: &ClusterRecord, secrets: &Secrets, events: &[Event]) -> Remote<()> {
+        self.writing()?.insert(record, secrets, events).await
     }
 
-    async fn load(&self, id: &ClusterId) -> Remote<Option<(ClusterRecord, ClusterState)>> {
-        Ok(self.up()?.clusters.get(id).cloned())
+    async fn load(&self, key: &ClusterKey) -> Remote<Option<Row>> {
+        self.up()?.load(key).await
     }
 
-    async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<(ClusterRecord, ClusterState)>> {
-        let tables = self.up()?;
-        let mut found: Vec<_> =
-            tables.clusters.values().filter(|(r, _)| project.is_none_or(|p| r.project == *p)).cloned().collect();
-        found.sort_by_key(|(r, _)| (r.created, r.id));
-        Ok(found)
+    async fn wanted(&self, key: &ClusterKey) -> Remote<Option<ClusterRecord>> {
+        self.up()?.wanted(key).await
     }
 
-    async fn want(&self, id: &ClusterId, wanted: Wanted, operation: &OperationRequest) -> Remote<()> {
-        let mut tables = self.writing()?;
-        let (record, _) = tables.clusters.get_mut(id).ok_or_else(gone)?;
-        record.wanted = wanted;
-        record.operation = operation.clone();
-        Ok(())
+    async fn find(&self, id: &ClusterId) -> Remote<Vec<ClusterKey>> {
+        self.up()?.find(id).await
     }
 
-    async fn save(&self, id: &ClusterId, state: &ClusterState, events: &[Event]) -> Remote<()> {
-        let mut tables = self.writing()?;
-        let (_, old) = tables.clusters.get_mut(id).ok_or_else(gone)?;
-        old.clone_from(state);
-        tables.events.entry(*id).or_default().extend_from_slice(events);
-        Ok(())
+    async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<Row>> {
+        self.up()?.list(project).await
     }
 
-    async fn add_events(&self, id: &ClusterId, events: &[Event]) -> Remote<()> {
-        let mut tables = self.writing()?;
-        if !tables.clusters.contains_key(id) {
-            return Err(gone());
-        }
-        tables.events.entry(*id).or_default().extend_from_slice(events);
-        Ok(())
+    async fn want(
+        &self,
+        key: &ClusterKey,
+        seen: &OperationId,
+        wanted: Wanted,
+        operation: &OperationRequest,
+    ) -> Remote<()> {
+        self.writing()?.want(key, seen, wanted, operation).await
     }
 
-    async fn remove(&self, id: &ClusterId, events: &[Event]) -> Remote<()> {
-        let mut tables = self.writing()?;
-        tables.clusters.remove(id);
-        tables.secrets.remove(id);
-        tables.events.entry(*id).or_default().extend_from_slice(events);
-        Ok(())
+    async fn save(&self, key: &ClusterKey, state: &ClusterState, events: &[Event]) -> Remote<()> {
+        self.writing()?.save(key, state, events).await
     }
 
-    async fn secrets(&self, id: &ClusterId) -> Remote<Secrets> {
-        Ok(self.up()?.secrets.get(id).cloned().unwrap_or_default())
+    async fn add_events(&self, key: &ClusterKey, events: &[Event]) -> Remote<()> {
+        self.writing()?.add_events(key, events).await
     }
 
-    async fn forget_secrets(&self, id: &ClusterId) -> Remote<()> {
-        self.writing()?.secrets.remove(id);
-        Ok(())
+    async fn remove(&self, key: &ClusterKey, events: &[Event]) -> Remote<()> {
+        self.writing()?.remove(key, events).await
     }
 
-    async fn events(&self, id: &ClusterId, after: u64, limit: usize) -> Remote<Vec<(u64, Event)>> {
-        let tables = self.up()?;
-        let all = tables.events.get(id).into_iter().flatten();
-        let numbered = (1..).zip(all.cloned());
-        Ok(numbered.filter(|(n, _)| *n > after).take(limit).collect())
+    async fn secrets(&self, key: &ClusterKey) -> Remote<Secrets> {
+        self.up()?.secrets(key).await
+    }
+
+    async fn forget_secrets(&self, key: &ClusterKey) -> Remote<()> {
+        self.writing()?.forget_secrets(key).await
+    }
+
+    async fn events(&self, key: &ClusterKey, after: u64, limit: usize) -> Remote<Vec<(u64, Event)>> {
+        self.up()?.events(key, after, limit).await
     }
 
     async fn registrations(&self, site: &SiteName) -> Remote<Vec<Registration>> {
-        Ok(self.up()?.registrations.get(site).map(|r| r.values().cloned().collect()).unwrap_or_default())
+        self.up()?.registrations(site).await
     }
 
-    async fn own_registration(&self, site: &SiteName, registration: &Registration) -> Remote<()> {
-        let mut tables = self.writing()?;
-        let of_site = tables.registrations.entry(site.clone()).or_default();
-        of_site.insert(registration.name.clone(), registration.clone());
-        Ok(())
+    async fn save_registration(&self, site: &SiteName, registration: &Registration) -> Remote<()> {
+        self.writing()?.save_registration(site, registration).await
     }
 
-    async fn disown_registration(&self, site: &SiteName, name: &str) -> Remote<()> {
-        if let Some(of_site) = self.writing()?.registrations.get_mut(site) {
-            of_site.remove(name);
-        }
-        Ok(())
+    async fn remove_registration(&self, site: &SiteName, name: &str) -> Remote<()> {
+        self.writing()?.remove_registration(site, name).await
     }
 
-    async fn put_capability(&self, id: &ClusterId, hash: &[u8; 32]) -> Remote<()> {
-        self.writing()?.capabilities.insert((*id, *hash));
-        Ok(())
+    async fn put_capability(&self, key: &ClusterKey, hash: &[u8; 32]) -> Remote<()> {
+        self.writing()?.put_capability(key, hash).await
     }
 
-    async fn has_capability(&self, id: &ClusterId, hash: &[u8; 32]) -> Remote<bool> {
-        Ok(self.up()?.capabilities.contains(&(*id, *hash)))
+    async fn by_capability(&self, id: &ClusterId, hash: &[u8; 32]) -> Remote<Option<ClusterKey>> {
+        self.up()?.by_capability(id, hash).await
+    }
+
+    async fn try_write(&self) -> Remote<()> {
+        self.writing()?.try_write().await
     }
 }

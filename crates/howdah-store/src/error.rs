@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterKey, ClusterName, SiteName};
+use sqlx::migrate::MigrateError;
 
 /// A failed step of the store.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +57,7 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
         /// Why.
-        source: sqlx::migrate::MigrateError,
+        source: MigrateError,
     },
     /// The key file could not be read.
     #[error("the key file {} cannot be read", path.display())]
@@ -174,8 +175,8 @@ pub enum StoreError {
     Full {
         /// The database.
         path: PathBuf,
-        /// What the database said, if it has been asked.
-        source: Option<sqlx::Error>,
+        /// The step that found it, unless the file system was asked.
+        source: Option<Box<StoreError>>,
     },
     /// A newer version wrote the registration, or it is damaged; it is left as it is.
     #[error("the stored registration {name} of site {site} cannot be read")]
@@ -265,13 +266,14 @@ impl StoreError {
     pub(crate) fn or_full(self, path: &Path) -> Self {
         /// `SQLITE_FULL`.
         const FULL: &str = "13";
-        match self {
-            Self::Query { source: source @ sqlx::Error::Database(_), .. }
-                if source.as_database_error().and_then(|e| e.code()).as_deref() == Some(FULL) =>
-            {
-                Self::Full { path: path.to_owned(), source: Some(source) }
-            }
-            other => other,
+        let cause = match &self {
+            Self::Query { source, .. } | Self::Connect { source, .. } | Self::Open { source, .. } => Some(source),
+            Self::Migrate { source: MigrateError::Execute(e) | MigrateError::ExecuteMigration(e, _), .. } => Some(e),
+            _ => None,
+        };
+        match cause.and_then(sqlx::Error::as_database_error).and_then(|e| e.code()).as_deref() {
+            Some(FULL) => Self::Full { path: path.to_owned(), source: Some(Box::new(self)) },
+            _ => self,
         }
     }
 

@@ -40,7 +40,7 @@ impl SqliteStore {
     /// # Errors
     /// See [`StoreError`]; a database of a newer version, or in use, is left as it is.
     pub async fn open(options: &Options) -> Result<Self, StoreError> {
-        let Opened { writer, readers, sealer, lock } = open(options).await?;
+        let Opened { writer, readers, sealer, lock } = open(options).await.map_err(|e| e.or_full(&options.path))?;
         Ok(Self { writer, readers, sealer, _lock: lock })
     }
 

@@ -38,7 +38,10 @@ impl Session<'_> {
         self.note(&flight, &answer, ended);
         match answer {
             Ok(answer) => {
-                self.troubles.calm(&flight.action.keys());
+                // These two say further down whether what was wanted has come about.
+                if !matches!(answer, Answer::Segment(Ok(None), _) | Answer::Indexed(..)) {
+                    self.troubles.calm(&flight.action.keys());
+                }
                 self.learn(&flight, answer, ended);
             }
             Err(error) => self.failed(&flight, &error, ended),
@@ -189,7 +192,9 @@ impl Session<'_> {
         let Action::SetIndex(_, wanted) = &flight.action else {
             return;
         };
-        if held != Some(*wanted) {
+        if held == Some(*wanted) {
+            self.troubles.calm(&flight.action.keys());
+        } else {
             let error = RemoteError::new(
                 System::Neutron,
                 ErrorKind::Unavailable,
@@ -220,9 +225,7 @@ impl Session<'_> {
     /// Whether the answer says that a remembered fact is not true any more; it is forgotten then.
     fn contradicts_what_is_remembered(&mut self, action: &Action, error: &RemoteError) -> bool {
         match (action, error.code) {
-            (Action::Create(_), "bde_network_not_found" | "bde_network_unreachable") => {
-                self.state.registration.take().is_some()
-            }
+            (Action::Create(_), "bde_network_not_found") => self.state.registration.take().is_some(),
             (Action::Register(_), "bde_port_group_not_found") => self.state.segment.take().is_some(),
             // The port is not there any more.
             (Action::Repair(port, _) | Action::SetIndex(port, _), _) if error.kind == ErrorKind::NotFound => {

@@ -25,11 +25,11 @@ use crate::cluster::{
 };
 use crate::decide::{Decision, Outcome, View, decide};
 use crate::document::Row;
-use crate::facts::{ManagedCluster, Vms, WatchEvent};
+use crate::facts::{ManagedCluster, ManagedStatus, Vms, WatchEvent};
 use crate::failure::{Failure, chain};
 use crate::health::{self, Signs};
 use crate::ids::ClusterKey;
-use crate::intent::{Existence, Phase, Verb};
+use crate::intent::{Phase, Verb};
 use crate::observe::{Sight, observe};
 use crate::own::{self, Ownership, Pass};
 use crate::report;
@@ -108,6 +108,7 @@ impl<'a> Session<'a> {
         let now = controller.clock.mono();
         let saved = state.clone();
         state.journal.resume(now, &controller.policy);
+        let ports_settle = state.journal.open_until(&[Verb::Ports]);
         Ok(Ok(Self {
             controller,
             record,
@@ -121,7 +122,7 @@ impl<'a> Session<'a> {
             released: false,
             stuck_since: None,
             ports_ended: Stamp::START,
-            ports_settle: None,
+            ports_settle,
             in_flight: BTreeSet::new(),
             running: FuturesUnordered::new(),
             waves: 0,
@@ -255,13 +256,7 @@ impl<'a> Session<'a> {
         self.state.journal.settle(now, &self.controller.ticker);
         let lost = self.ports_settle.is_some_and(|until| until > now);
         let flying = self.in_flight.iter().any(|k| matches!(k, Key::Mac(_)));
-        let over = match self.state.journal.existence(Verb::Ports) {
-            Existence::Never => false,
-            // Of this process: the answers are counted here. Of the one before: the journal waits.
-            Existence::Open => self.state.journal.open_until(&[Verb::Ports]).is_none() && !flying && !lost,
-            Existence::Settled(_) | Existence::Answered(_) | Existence::Without(_) => !flying && !lost,
-        };
-        if over {
+        if self.state.journal.get(Verb::Ports).is_some() && !flying && !lost {
             self.state.journal.forget(Verb::Ports);
             self.ports_settle = None;
             self.ports_ended = self.controller.ticker.tick();
@@ -301,6 +296,11 @@ impl<'a> Session<'a> {
         let Some(Some(cluster)) = self.seen.cluster.last() else {
             return;
         };
+        let quiet = self.state.journal.quiet(&[Verb::Resume]);
+        let looked_since = quiet.is_some_and(|end| self.seen.cluster.after(end).is_some());
+        if looked_since && cluster.status != ManagedStatus::Provisioning {
+            self.state.identity.renewed = false;
+        }
         for vm in cluster.nodes.iter().filter_map(|n| n.vm.as_ref()) {
             if let Some(uuid) = self.seen.vms.get(vm).and_then(|facts| facts.instance_uuid) {
                 self.state.identity.vms.insert(vm.clone(), uuid);
@@ -433,6 +433,10 @@ impl<'a> Session<'a> {
             let Some(verb) = action.verb() else {
                 continue;
             };
+            if verb == Verb::Resume {
+                // The manager removes bad nodes and clones them anew: perhaps all that we know.
+                self.state.identity.renewed = true;
+            }
             if verb == Verb::Found {
                 // Evidence belongs to one create call.
                 self.state.identity = Identity { sent: Some(self.likeness()), ..Identity::default() };

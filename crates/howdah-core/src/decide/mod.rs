@@ -31,7 +31,7 @@ use std::time::Duration;
 use crate::action::{Action, Key};
 use crate::cluster::{ClusterRecord, ClusterState, OperationState, Wanted};
 use crate::failure::Failure;
-use crate::intent::Verb;
+use crate::intent::{Existence, Verb};
 use crate::mark::MarkKey;
 use crate::own::{Ownership, Pass};
 use crate::policy::{NetworkBackend, Policy};
@@ -151,7 +151,11 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn work(&mut self) {
         let view = self.view;
+        let founding = view.state.journal.existence(Verb::Found);
+        let founded = !matches!(founding, Existence::Never | Existence::Without(_));
         match (view.record.wanted, view.own) {
+            // Nothing in the manager can be ours, whoever has the name there.
+            (Wanted::Deleted, _) if !founded && view.operation_runs() => self.leave_nothing(),
             (_, Ownership::Unknown) => self.look_now(),
             (Wanted::Deleted, _) if !view.operation_runs() => {} // it failed: only a new request goes on
             (_, Ownership::Pending) => self.wait_for_the_create(),
@@ -164,6 +168,8 @@ impl Draft<'_> {
                 self.fail(report::foreign(view.record, view.state, who));
             }
             (Wanted::Deleted, Ownership::Ours(ours)) => self.remove(ours),
+            // Ours may still come where the other one is now.
+            (Wanted::Deleted, Ownership::Foreign(_)) if founding == Existence::Open => self.wait_for_the_create(),
             (Wanted::Deleted, Ownership::Vacant(_) | Ownership::Gone | Ownership::Foreign(_)) => self.leave_nothing(),
         }
     }

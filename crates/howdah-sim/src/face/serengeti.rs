@@ -25,6 +25,8 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::World;
 use crate::world::bde::{Bde, ClusterAction};
 use crate::world::bde_error::BdeError;
+use crate::world::state::State;
+use crate::world::trip::Arrival;
 
 /// The routes, for clients that come without TLS.
 pub fn router(world: World) -> Router {
@@ -52,18 +54,27 @@ struct Session {
 }
 
 impl Face {
-    /// Counts a call, lets it meet the fault rules, and does its work.
-    async fn call<T>(&self, method: &str, object: &str, work: impl FnOnce(&World) -> Outcome<T>) -> Outcome<T> {
-        let verdict = self.0.call(System::Bde, method, object).await;
-        if let Some(kind) = verdict.refuse {
-            return Err(injected(kind));
+    /// Carries a call as the fault rules say, and does its work.
+    async fn call<T: Send + 'static>(
+        &self,
+        method: &str,
+        object: &str,
+        work: impl FnOnce(&World) -> Outcome<T> + Send + 'static,
+    ) -> Outcome<T> {
+        match self.0.depart(System::Bde, method, object).carry(|world| async move { work(&world) }).await {
+            Arrival::Answered(outcome) => outcome,
+            Arrival::Refused(kind) => Err(injected(kind)),
+            Arrival::Lost => Err(Refusal::Broken),
         }
-        let outcome = work(&self.0);
-        if verdict.lose_answer { Err(Refusal::Broken) } else { outcome }
     }
 
     /// The same, for a look at the tables.
-    async fn look<T>(&self, method: &str, object: &str, look: impl FnOnce(&Bde) -> T) -> Outcome<T> {
+    async fn look<T: Send + 'static>(
+        &self,
+        method: &str,
+        object: &str,
+        look: impl FnOnce(&Bde) -> T + Send + 'static,
+    ) -> Outcome<T> {
         self.call(method, object, |world| Ok(world.read(|s| look(&s.bde)))).await
     }
 }
@@ -95,20 +106,21 @@ impl Backend for Face {
     type User = Session;
 
     async fn log_in(&self, name: &str, password: &SecretString) -> Result<Session, LoginRefusal> {
-        let verdict = self.0.call(System::Bde, "login", name).await;
-        match verdict.refuse {
-            Some(ErrorKind::Credentials) => return Err(LoginRefusal::Credentials),
-            Some(_) => return Err(LoginRefusal::Unreachable("a fault was injected here".to_owned())),
-            None => {}
-        }
-        self.0.read(|s| {
+        let look = |s: &State| {
             let login = &s.settings.bde_login;
             if login.user == name && login.password == password.expose_secret() {
                 Ok(Session { life: s.bde.life })
             } else {
                 Err(LoginRefusal::Credentials)
             }
-        })
+        };
+        match self.0.depart(System::Bde, "login", name).attend(async { self.0.read(look) }).await {
+            Arrival::Answered(outcome) => outcome,
+            Arrival::Refused(ErrorKind::Credentials) => Err(LoginRefusal::Credentials),
+            Arrival::Refused(_) | Arrival::Lost => {
+                Err(LoginRefusal::Unreachable("a fault was injected here".to_owned()))
+            }
+        }
     }
 
     fn is_valid(&self, session: &Session) -> bool {
@@ -126,11 +138,12 @@ impl Backend for Face {
     async fn add_network(&self, _: &Session, network: NetworkAdd) -> Outcome<()> {
         let network = take::network(network);
         let name = network.name.clone();
-        self.call("register_network", &name, |world| world.bde_add_network(network).map_err(refused)).await
+        self.call("register_network", &name, move |world| world.bde_add_network(network).map_err(refused)).await
     }
 
     async fn remove_network(&self, _: &Session, name: &str) -> Outcome<()> {
-        self.call("unregister_network", name, |world| world.bde_remove_network(name).map_err(refused)).await
+        let target = name.to_owned();
+        self.call("unregister_network", name, move |world| world.bde_remove_network(&target).map_err(refused)).await
     }
 
     async fn resource_pools(&self, _: &Session) -> Outcome<Vec<ResourcePoolRead>> {
@@ -147,8 +160,9 @@ impl Backend for Face {
     }
 
     async fn distros(&self, _: &Session, manager: &str) -> Outcome<Vec<DistroRead>> {
-        self.look("distros", manager, |bde| {
-            let distros = bde.managers.get(manager).map(|m| m.distros.as_slice());
+        let wanted = manager.to_owned();
+        self.look("distros", manager, move |bde| {
+            let distros = bde.managers.get(&wanted).map(|m| m.distros.as_slice());
             distros.unwrap_or_default().iter().map(show::distro).collect()
         })
         .await
@@ -159,13 +173,16 @@ impl Backend for Face {
     }
 
     async fn cluster(&self, _: &Session, name: &str, _: bool) -> Outcome<ClusterRead> {
-        let found = self.look("cluster", name, |bde| bde.clusters.get(name).map(|c| show::cluster(bde, c))).await?;
+        let wanted = name.to_owned();
+        let look = move |bde: &Bde| bde.clusters.get(&wanted).map(|c| show::cluster(bde, c));
+        let found = self.look("cluster", name, look).await?;
         found.ok_or_else(|| ErrorBody::not_found("Cluster", name).into())
     }
 
     async fn cluster_spec(&self, _: &Session, name: &str) -> Outcome<ClusterCreate> {
-        let found =
-            self.look("cluster_spec", name, |bde| bde.clusters.get(name).map(|c| show::spec(&c.request))).await?;
+        let wanted = name.to_owned();
+        let look = move |bde: &Bde| bde.clusters.get(&wanted).map(|c| show::spec(&c.request));
+        let found = self.look("cluster_spec", name, look).await?;
         let message = || format!("There is no configuration of cluster {name}.");
         found.ok_or_else(|| ErrorBody::new(code::CLUSTER_CONFIG_NOT_FOUND, message()).into())
     }
@@ -173,7 +190,7 @@ impl Backend for Face {
     async fn create_cluster(&self, _: &Session, cluster: ClusterCreate) -> Outcome<i64> {
         let request = take::cluster(cluster);
         let name = request.name.clone();
-        self.call("create_cluster", &name, |world| world.bde_create(request).map_err(refused)).await
+        self.call("create_cluster", &name, move |world| world.bde_create(request).map_err(refused)).await
     }
 
     async fn change_cluster(&self, _: &Session, name: &str, change: Change, _: bool) -> Outcome<i64> {
@@ -182,21 +199,22 @@ impl Backend for Face {
             Change::Stop => ClusterAction::Stop,
             Change::Resume => ClusterAction::Resume,
         };
-        self.call("change_cluster", name, |world| world.bde_action(name, action).map_err(refused)).await
+        let target = name.to_owned();
+        self.call("change_cluster", name, move |world| world.bde_action(&target, action).map_err(refused)).await
     }
 
     async fn delete_cluster(&self, _: &Session, name: &str) -> Outcome<i64> {
-        self.call("delete_cluster", name, |world| world.bde_delete(name).map_err(refused)).await
+        let target = name.to_owned();
+        self.call("delete_cluster", name, move |world| world.bde_delete(&target).map_err(refused)).await
     }
 
     async fn tasks(&self, _: &Session) -> Outcome<Vec<TaskRead>> {
-        let newest = |bde: &Bde| bde.clusters.values().filter_map(|c| bde.tasks.get(&c.task)).map(show::task).collect();
-        self.look("tasks", "", newest).await
+        self.look("tasks", "", |bde| bde.newest_tasks().map(show::task).collect()).await
     }
 
     async fn task(&self, _: &Session, id: i64) -> Outcome<TaskRead> {
         let name = id.to_string();
-        let found = self.look("task", &name, |bde| bde.tasks.get(&id).map(show::task)).await?;
+        let found = self.look("task", &name, move |bde| bde.tasks.get(&id).map(show::task)).await?;
         found.ok_or_else(|| ErrorBody::not_found("Task", &name).into())
     }
 }

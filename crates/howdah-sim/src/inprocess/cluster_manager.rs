@@ -1,7 +1,9 @@
 //! The simulated cluster manager as core's `ClusterManager`.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
-use howdah_core::cluster::NodeGroup;
+use howdah_core::cluster::{Likeness, NodeGroup};
 use howdah_core::facts::{
     Catalog, ManagedChange, ManagedCluster, ManagedNode, ManagedSpec, ManagedStatus, ManagedTask, RegisteredNetwork,
     TaskState, Unregistered,
@@ -10,10 +12,10 @@ use howdah_core::failure::System;
 use howdah_core::ids::{ClusterName, NodeName, TaskId};
 use howdah_core::traits::{ClusterManager, Remote};
 
-use super::call;
+use super::call_now;
 use crate::World;
 use crate::world::bde::{
-    BdeCluster, BdeNetwork, BdeStatus, BdeTaskStatus, ClusterAction, ClusterRequest, GroupRequest,
+    BdeCluster, BdeNetwork, BdeStatus, BdeTask, BdeTaskStatus, ClusterAction, ClusterRequest, GroupRequest,
 };
 use crate::world::bde_error::BdeError;
 
@@ -27,8 +29,13 @@ impl SimClusterManager {
         Self(world)
     }
 
-    async fn call<T>(&self, method: &str, object: &str, work: impl FnOnce(&World) -> Remote<T>) -> Remote<T> {
-        call(&self.0, System::Bde, method, object, async { work(&self.0) }).await
+    async fn call<T: Send + 'static>(
+        &self,
+        method: &str,
+        object: &str,
+        work: impl FnOnce(&World) -> Remote<T> + Send + 'static,
+    ) -> Remote<T> {
+        call_now(&self.0, System::Bde, method, object, work).await
     }
 }
 
@@ -37,14 +44,20 @@ const fn status(status: BdeStatus) -> ManagedStatus {
         BdeStatus::Provisioning => ManagedStatus::Provisioning,
         BdeStatus::ProvisionError => ManagedStatus::ProvisionError,
         BdeStatus::Running => ManagedStatus::Running,
-        BdeStatus::ServiceWarning => ManagedStatus::ServiceWarning,
+        BdeStatus::ServiceWarning | BdeStatus::ConfigureError | BdeStatus::UpgradeError => {
+            ManagedStatus::ServiceWarning
+        }
         BdeStatus::ServiceStopped => ManagedStatus::ServiceStopped,
         BdeStatus::Stopping => ManagedStatus::Stopping,
         BdeStatus::Stopped => ManagedStatus::Stopped,
         BdeStatus::Starting => ManagedStatus::Starting,
         BdeStatus::Deleting => ManagedStatus::Deleting,
-        BdeStatus::Error | BdeStatus::ConfigureError => ManagedStatus::Error,
-        BdeStatus::Updating | BdeStatus::Maintenance | BdeStatus::Configuring => ManagedStatus::Busy,
+        BdeStatus::Error => ManagedStatus::Error,
+        BdeStatus::Updating
+        | BdeStatus::Expanding
+        | BdeStatus::Maintenance
+        | BdeStatus::Upgrading
+        | BdeStatus::Configuring => ManagedStatus::Busy,
     }
 }
 
@@ -70,6 +83,12 @@ fn managed(cluster: &BdeCluster) -> ManagedCluster {
         status: status(cluster.status),
         status_text: cluster.status.as_str().to_owned(),
         node_count: usize::try_from(cluster.defined()).unwrap_or(usize::MAX),
+        likeness: Likeness {
+            distro: cluster.request.distro.clone().unwrap_or_default(),
+            groups: cluster.groups.iter().map(|g| (g.request.name.clone(), g.request.count)).collect(),
+            // A node shows its networks as soon as it is planned (`ipConfigs`).
+            networks: if nodes.is_empty() { BTreeSet::new() } else { cluster.networks().into_iter().collect() },
+        },
         nodes,
     }
 }
@@ -111,11 +130,12 @@ impl ClusterManager for SimClusterManager {
     }
 
     async fn catalog(&self, app_manager: Option<&str>) -> Remote<Catalog> {
-        let manager = app_manager.unwrap_or("Default");
-        let look = |w: &World| {
+        let manager = app_manager.unwrap_or("Default").to_owned();
+        let object = manager.clone();
+        let look = move |w: &World| {
             w.read(|s| {
-                let missing = || BdeError::NotFound { what: "application manager", name: manager.to_owned() };
-                let distros = &s.bde.managers.get(manager).ok_or_else(missing)?.distros;
+                let missing = || BdeError::NotFound { what: "application manager", name: manager.clone() };
+                let distros = &s.bde.managers.get(&manager).ok_or_else(missing)?.distros;
                 Ok(Catalog {
                     distros: distros.iter().map(|d| d.name.clone()).collect(),
                     resource_pools: s.bde.pools.keys().cloned().collect(),
@@ -123,7 +143,7 @@ impl ClusterManager for SimClusterManager {
                 })
             })
         };
-        self.call("catalog", manager, look).await
+        self.call("catalog", &object, look).await
     }
 
     async fn networks(&self) -> Remote<Vec<RegisteredNetwork>> {
@@ -141,12 +161,14 @@ impl ClusterManager for SimClusterManager {
     }
 
     async fn register_network(&self, network: &RegisteredNetwork) -> Remote<()> {
-        let add = |w: &World| Ok(w.bde_add_network(BdeNetwork::dhcp(&network.name, &network.port_group))?);
+        let add = BdeNetwork::dhcp(&network.name, &network.port_group);
+        let add = move |w: &World| Ok(w.bde_add_network(add)?);
         self.call("register_network", &network.name, add).await
     }
 
     async fn unregister_network(&self, name: &str) -> Remote<Unregistered> {
-        let remove = |w: &World| match w.bde_remove_network(name) {
+        let registered = name.to_owned();
+        let remove = move |w: &World| match w.bde_remove_network(&registered) {
             Ok(()) => Ok(Unregistered::Removed),
             Err(BdeError::NotFound { .. }) => Ok(Unregistered::Absent),
             Err(BdeError::Other { code: "NETWORK.NETWORK_IN_USE", .. }) => Ok(Unregistered::InUse),
@@ -156,12 +178,14 @@ impl ClusterManager for SimClusterManager {
     }
 
     async fn cluster(&self, name: &ClusterName) -> Remote<Option<ManagedCluster>> {
-        let look = |w: &World| Ok(w.read(|s| s.bde.clusters.get(name.as_str()).map(managed)));
+        let wanted = name.clone();
+        let look = move |w: &World| Ok(w.read(|s| s.bde.clusters.get(wanted.as_str()).map(managed)));
         self.call("cluster", name.as_str(), look).await
     }
 
     async fn create_cluster(&self, spec: &ManagedSpec) -> Remote<TaskId> {
-        self.call("create_cluster", spec.name.as_str(), |w| Ok(task_id(w.bde_create(request(spec))?))).await
+        let request = request(spec);
+        self.call("create_cluster", spec.name.as_str(), move |w| Ok(task_id(w.bde_create(request)?))).await
     }
 
     async fn change_cluster(&self, name: &ClusterName, change: ManagedChange) -> Remote<TaskId> {
@@ -170,11 +194,13 @@ impl ClusterManager for SimClusterManager {
             ManagedChange::Stop => ClusterAction::Stop,
             ManagedChange::Resume => ClusterAction::Resume,
         };
-        self.call("change_cluster", name.as_str(), |w| Ok(task_id(w.bde_action(name.as_str(), action)?))).await
+        let target = name.clone();
+        self.call("change_cluster", name.as_str(), move |w| Ok(task_id(w.bde_action(target.as_str(), action)?))).await
     }
 
     async fn delete_cluster(&self, name: &ClusterName) -> Remote<Option<TaskId>> {
-        let delete = |w: &World| match w.bde_delete(name.as_str()) {
+        let target = name.clone();
+        let delete = move |w: &World| match w.bde_delete(target.as_str()) {
             Ok(task) => Ok(Some(task_id(task))),
             Err(BdeError::NotFound { .. }) => Ok(None),
             Err(e) => Err(e.into()),
@@ -183,21 +209,30 @@ impl ClusterManager for SimClusterManager {
     }
 
     async fn task(&self, task: &TaskId) -> Remote<Option<ManagedTask>> {
-        let look = |w: &World| {
-            let id: i64 = task.as_str().parse().unwrap_or(-1);
-            Ok(w.read(|s| {
-                s.bde.tasks.get(&id).map(|t| ManagedTask {
-                    id: task.clone(),
-                    state: match t.status {
-                        BdeTaskStatus::Completed => TaskState::Completed,
-                        BdeTaskStatus::Failed | BdeTaskStatus::Abandoned => TaskState::Failed,
-                        BdeTaskStatus::Starting | BdeTaskStatus::Started => TaskState::Running,
-                    },
-                    progress: t.progress,
-                    error: t.error.clone(),
-                })
-            }))
+        let wanted = task.clone();
+        let look = move |w: &World| {
+            let id: i64 = wanted.as_str().parse().unwrap_or(-1);
+            Ok(w.read(|s| s.bde.tasks.get(&id).map(managed_task)))
         };
         self.call("task", task.as_str(), look).await
+    }
+
+    async fn tasks(&self) -> Remote<Vec<ManagedTask>> {
+        let look = |w: &World| Ok(w.bde_tasks().iter().map(managed_task).collect());
+        self.call("tasks", "", look).await
+    }
+}
+
+fn managed_task(task: &BdeTask) -> ManagedTask {
+    ManagedTask {
+        id: task_id(task.id),
+        target: task.target.clone(),
+        state: match task.status {
+            BdeTaskStatus::Completed => TaskState::Completed,
+            BdeTaskStatus::Failed | BdeTaskStatus::Abandoned => TaskState::Failed,
+            BdeTaskStatus::Starting | BdeTaskStatus::Started => TaskState::Running,
+        },
+        progress: task.progress,
+        error: task.error.clone(),
     }
 }

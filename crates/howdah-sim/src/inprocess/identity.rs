@@ -7,7 +7,7 @@ use howdah_core::ids::{ProjectId, SecurityGroupId};
 use howdah_core::traits::{Identity, NetworkGrant, NetworkWish, Remote, TOKEN_REFUSED};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::call;
+use super::call_now;
 use super::networking::{network, subnet};
 use crate::World;
 use crate::world::keystone::KeystoneError;
@@ -96,9 +96,10 @@ fn grant(s: &State, caller: &Caller, wish: &NetworkWish) -> Remote<NetworkGrant>
 #[async_trait]
 impl Identity for SimIdentity {
     async fn authenticate(&self, token: &SecretString) -> Remote<Principal> {
-        let look = async {
-            let found = self.0.token(token.expose_secret()).ok_or_else(refused)?;
-            let user_name = self.0.read(|s| s.keystone.users.get(&found.user).map(|u| u.name.clone()));
+        let token = token.clone();
+        let look = move |w: &World| {
+            let found = w.token(token.expose_secret()).ok_or_else(refused)?;
+            let user_name = w.read(|s| s.keystone.users.get(&found.user).map(|u| u.name.clone()));
             let unscoped = || {
                 let error = RemoteError::from(KeystoneError::forbidden("the token is not scoped to a project"));
                 RemoteError { code: "token_without_project", ..error }
@@ -112,21 +113,22 @@ impl Identity for SimIdentity {
                 expires: Some(found.expires),
             })
         };
-        call(&self.0, System::Keystone, "authenticate", "", look).await
+        call_now(&self.0, System::Keystone, "authenticate", "", look).await
     }
 
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {
-        let look = async {
-            let caller = match token {
+        let (token, sought) = (token.cloned(), wish.clone());
+        let look = move |w: &World| {
+            let caller = match &token {
                 Some(token) => {
-                    let found = self.0.caller(token.expose_secret()).ok_or_else(refused)?;
+                    let found = w.caller(token.expose_secret()).ok_or_else(refused)?;
                     // An admin's reach over other projects is not the project's right to its networks.
                     Caller { admin: false, ..found }
                 }
-                None => self.0.service(),
+                None => w.service(),
             };
-            self.0.read(|s| grant(s, &caller, wish))
+            w.read(|s| grant(s, &caller, &sought))
         };
-        call(&self.0, System::Neutron, "grant", &wish.network, look).await
+        call_now(&self.0, System::Neutron, "grant", &wish.network, look).await
     }
 }

@@ -8,9 +8,13 @@ use std::sync::Arc;
 
 use howdah_core::controller::Site;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
-use howdah_core::traits::Remote;
+use howdah_core::ids::SiteName;
+use howdah_core::registrar::Registrar;
+use howdah_core::traits::{Remote, Store};
 
 use crate::World;
+use crate::world::faults::injected;
+use crate::world::trip::Arrival;
 
 mod cluster_manager;
 mod identity;
@@ -22,33 +26,49 @@ pub use identity::SimIdentity;
 pub use networking::SimNetworking;
 pub use vcenter::SimVCenter;
 
-/// A world's systems as a controller works with them.
-pub fn site(world: &World) -> Site {
+/// A world's systems as controllers work with them that keep their clusters in this store.
+pub fn site(world: &World, store: &Arc<dyn Store>) -> Site {
+    let name = SiteName::from("simulated");
     Site {
-        name: "simulated".into(),
         backend: world.read(|s| s.settings.backend),
         manager: Arc::new(SimClusterManager::new(world.clone())),
         vcenter: Arc::new(SimVCenter::new(world.clone())),
         networking: Arc::new(SimNetworking::new(world.clone())),
+        registrar: Arc::new(Registrar::new(name.clone(), Arc::clone(store))),
+        name,
     }
 }
 
-/// One call: counted, held up, refused or robbed of its answer as the rules say.
-async fn call<T>(
+/// One call: counted, and carried as the fault rules say. Its work is the world's, which goes on
+/// with it if the caller is dropped.
+async fn call<T, F>(
     world: &World,
     system: System,
     method: &str,
     object: &str,
-    work: impl Future<Output = Remote<T>>,
+    work: impl FnOnce(World) -> F + Send + 'static,
+) -> Remote<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Remote<T>> + Send + 'static,
+{
+    match world.depart(system, method, object).carry(work).await {
+        Arrival::Answered(answer) => answer,
+        Arrival::Refused(kind) => Err(injected(system, kind)),
+        Arrival::Lost => {
+            let says = format!("no answer to {method} came in time");
+            Err(RemoteError::new(system, ErrorKind::NoAnswer, "no_answer", says))
+        }
+    }
+}
+
+/// The same for what the server does in a moment.
+async fn call_now<T: Send + 'static>(
+    world: &World,
+    system: System,
+    method: &str,
+    object: &str,
+    work: impl FnOnce(&World) -> Remote<T> + Send + 'static,
 ) -> Remote<T> {
-    let verdict = world.call(system, method, object).await;
-    if let Some(refused) = verdict.refusal(system) {
-        return Err(refused);
-    }
-    let answer = work.await;
-    if verdict.lose_answer {
-        let says = format!("no answer to {method} came in time");
-        return Err(RemoteError::new(system, ErrorKind::NoAnswer, "no_answer", says));
-    }
-    answer
+    call(world, system, method, object, |world| async move { work(&world) }).await
 }

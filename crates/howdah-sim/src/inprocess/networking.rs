@@ -8,7 +8,7 @@ use howdah_core::failure::{RemoteError, System};
 use howdah_core::ids::{NetworkId, PortId, ProjectId, SecurityGroupId, SubnetId};
 use howdah_core::traits::{Networking, Remote};
 
-use super::call;
+use super::{call, call_now};
 use crate::World;
 use crate::world::neutron::{NeutronNetwork, NeutronPort, NeutronSubnet, PortBody, PortUpdate};
 use crate::world::settings::NetworkBackend;
@@ -24,8 +24,13 @@ impl SimNetworking {
         Self(world)
     }
 
-    async fn call<T>(&self, method: &str, object: &str, work: impl FnOnce(&World) -> Remote<T>) -> Remote<T> {
-        call(&self.0, System::Neutron, method, object, async { work(&self.0) }).await
+    async fn call<T: Send + 'static>(
+        &self,
+        method: &str,
+        object: &str,
+        work: impl FnOnce(&World) -> Remote<T> + Send + 'static,
+    ) -> Remote<T> {
+        call_now(&self.0, System::Neutron, method, object, work).await
     }
 }
 
@@ -84,7 +89,7 @@ fn body(request: &PortRequest) -> PortBody {
         name: request.name.clone(),
         project: Some(request.project.as_str().to_owned()),
         mac: Some(request.mac),
-        fixed_ips: Some(vec![(Some(request.subnet.as_str().to_owned()), None)]),
+        fixed_ips: Some(vec![(Some(request.subnet.as_str().to_owned()), request.address)]),
         device_owner: request.device_owner.clone(),
         device_id: request.device_id.to_string(),
         description: request.description.clone(),
@@ -109,46 +114,50 @@ impl Networking for SimNetworking {
     }
 
     async fn network(&self, id: &NetworkId) -> Remote<Option<Network>> {
-        let look = |w: &World| Ok(w.read(|s| s.neutron.networks.get(id.as_str()).map(network)));
+        let wanted = id.clone();
+        let look = move |w: &World| Ok(w.read(|s| s.neutron.networks.get(wanted.as_str()).map(network)));
         self.call("network", id.as_str(), look).await
     }
 
     async fn subnet(&self, id: &SubnetId) -> Remote<Option<Subnet>> {
-        let look = |w: &World| Ok(w.read(|s| s.neutron.subnets.get(id.as_str()).map(|n| subnet(s, n))));
+        let wanted = id.clone();
+        let look = move |w: &World| Ok(w.read(|s| s.neutron.subnets.get(wanted.as_str()).map(|n| subnet(s, n))));
         self.call("subnet", id.as_str(), look).await
     }
 
     async fn port_quota(&self, project: &ProjectId) -> Remote<Option<Quota>> {
-        let look = |w: &World| {
+        let wanted = project.clone();
+        let look = move |w: &World| {
             Ok(w.read(|s| {
-                let limit = s.neutron.port_quota.get(project.as_str()).copied();
-                Some(Quota { limit, used: s.ports_of(project.as_str()) })
+                let limit = s.neutron.port_quota.get(wanted.as_str()).copied();
+                Some(Quota { limit, used: s.ports_of(wanted.as_str()) })
             }))
         };
         self.call("port_quota", project.as_str(), look).await
     }
 
     async fn ports(&self, query: &PortQuery) -> Remote<Vec<Port>> {
-        let object = query.network.as_ref().map(NetworkId::as_str).unwrap_or_default();
-        let look = |w: &World| {
+        let object = query.network.as_ref().map(NetworkId::to_string).unwrap_or_default();
+        let query = query.clone();
+        let look = move |w: &World| {
             Ok(w.read(|s| {
                 // With MACs, the index spares a walk over all ports.
                 let by_mac = query.macs.iter().filter_map(|m| s.neutron.by_mac.get(m)).flatten();
                 if query.macs.is_empty() {
-                    s.neutron.ports.values().filter(|p| fits(query, p)).map(port).collect()
+                    s.neutron.ports.values().filter(|p| fits(&query, p)).map(port).collect()
                 } else {
-                    by_mac.filter_map(|p| s.neutron.ports.get(p)).filter(|p| fits(query, p)).map(port).collect()
+                    by_mac.filter_map(|p| s.neutron.ports.get(p)).filter(|p| fits(&query, p)).map(port).collect()
                 }
             }))
         };
-        self.call("ports", object, look).await
+        self.call("ports", &object, look).await
     }
 
     async fn create_ports(&self, requests: &[PortRequest]) -> Remote<Vec<Port>> {
         let object = requests.first().map(|r| r.name.clone()).unwrap_or_default();
-        let caller = self.0.service();
-        let work = async {
-            let made = self.0.create_ports(requests.iter().map(body).collect(), &caller).await;
+        let bodies: Vec<_> = requests.iter().map(body).collect();
+        let work = |w: World| async move {
+            let made = w.create_ports(bodies, &w.service()).await;
             Ok(made?.iter().map(port).collect())
         };
         call(&self.0, System::Neutron, "create_ports", &object, work).await
@@ -163,22 +172,25 @@ impl Networking for SimNetworking {
             security_groups: change.security_groups.as_deref().map(groups),
             ..PortUpdate::default()
         };
-        let work = |w: &World| Ok(port(&w.update_port(id.as_str(), &update, &w.service())?));
+        let target = id.clone();
+        let work = move |w: &World| Ok(port(&w.update_port(target.as_str(), &update, &w.service())?));
         self.call("update_port", id.as_str(), work).await
     }
 
     async fn set_vnic_index(&self, id: &PortId, index: u32) -> Remote<Option<u32>> {
         let update = PortUpdate { vnic_index: Some(Some(index)), ..PortUpdate::default() };
-        let work = |w: &World| {
-            w.update_port(id.as_str(), &update, &w.service())?;
-            let held = w.read(|s| s.neutron.ports.get(id.as_str()).map(|p| p.vnic_index));
-            held.ok_or_else(|| crate::world::neutron::NeutronError::not_found("Port", id.as_str()).into())
+        let target = id.clone();
+        let work = move |w: &World| {
+            w.update_port(target.as_str(), &update, &w.service())?;
+            let held = w.read(|s| s.neutron.ports.get(target.as_str()).map(|p| p.vnic_index));
+            held.ok_or_else(|| crate::world::neutron::NeutronError::not_found("Port", target.as_str()).into())
         };
         self.call("set_vnic_index", id.as_str(), work).await
     }
 
     async fn delete_port(&self, id: &PortId) -> Remote<()> {
-        let work = |w: &World| match w.delete_port(id.as_str(), &w.service()) {
+        let target = id.clone();
+        let work = move |w: &World| match w.delete_port(target.as_str(), &w.service()) {
             Err(e) if e.kind != "PortNotFound" => Err(RemoteError::from(e)),
             _ => Ok(()),
         };

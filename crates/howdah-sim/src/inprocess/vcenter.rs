@@ -7,15 +7,17 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use howdah_core::facts::{NicFacts, Segment, VmFacts, WatchEvent};
-use howdah_core::failure::System;
+use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterName, NodeName, PortId, SegmentKey, VmRef};
 use howdah_core::traits::{Remote, VCenter};
 use tokio::sync::watch;
 
-use super::call;
+use super::{call, call_now};
 use crate::World;
+use crate::world::faults::injected;
 use crate::world::inventory::{Backing, MoRef, Nic, Vm};
 use crate::world::state::State;
+use crate::world::trip::Arrival;
 use crate::world::vctask::VcFault;
 use crate::world::vm_ops::{NicChange, Reconfigure};
 
@@ -23,8 +25,8 @@ use crate::world::vm_ops::{NicChange, Reconfigure};
 #[derive(Debug, Clone)]
 pub struct SimVCenter(World);
 
-/// From a change to its being told: the property collector's own pace.
-const COLLECTOR: Duration = Duration::from_millis(100);
+/// From a connection that broke to the next try.
+const RECONNECT: Duration = Duration::from_secs(1);
 
 impl SimVCenter {
     /// Over a world.
@@ -32,8 +34,13 @@ impl SimVCenter {
         Self(world)
     }
 
-    async fn call<T>(&self, method: &str, object: &str, work: impl FnOnce(&World) -> Remote<T>) -> Remote<T> {
-        call(&self.0, System::VCenter, method, object, async { work(&self.0) }).await
+    async fn call<T: Send + 'static>(
+        &self,
+        method: &str,
+        object: &str,
+        work: impl FnOnce(&World) -> Remote<T> + Send + 'static,
+    ) -> Remote<T> {
+        call_now(&self.0, System::VCenter, method, object, work).await
     }
 
     /// Starts a task and waits for its end.
@@ -41,13 +48,14 @@ impl SimVCenter {
         &self,
         method: &str,
         vm: &VmRef,
-        start: impl FnOnce(&World) -> Result<String, VcFault>,
+        start: impl FnOnce(&World, &VmRef) -> Result<String, VcFault> + Send + 'static,
     ) -> Remote<Result<(), VcFault>> {
-        let work = async {
-            let Ok(key) = start(&self.0) else {
-                return Ok(Err(VcFault::not_found(vm.as_str())));
+        let target = vm.clone();
+        let work = |w: World| async move {
+            let Ok(key) = start(&w, &target) else {
+                return Ok(Err(VcFault::not_found(target.as_str())));
             };
-            Ok(self.0.task_end(&key).await.map(|_| ()))
+            Ok(w.task_end(&key).await.map(|_| ()))
         };
         call(&self.0, System::VCenter, method, vm.as_str(), work).await
     }
@@ -113,7 +121,8 @@ fn segments(s: &State) -> Vec<Segment> {
     groups.chain(opaque).collect()
 }
 
-/// A watch on one cluster's folder.
+/// A watch on one cluster's folder. Its first look is a call `watch_start` and each later one a call
+/// `watch_update`: a rule for them makes it late, or breaks it.
 struct Watch {
     world: World,
     cluster: String,
@@ -121,7 +130,18 @@ struct Watch {
     changes: watch::Receiver<u64>,
     known: BTreeMap<VmRef, VmFacts>,
     queue: VecDeque<Remote<WatchEvent>>,
-    started: bool,
+    told: Told,
+    looks: u64,
+}
+
+/// How much a watch has told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    /// The present state, and what has changed since.
+    Present,
+    /// It was broken off; the present state is to be told anew.
+    Broken,
 }
 
 impl Watch {
@@ -142,10 +162,41 @@ impl Watch {
         present
     }
 
-    fn resync(&mut self) {
-        self.known = self.present();
-        self.queue.extend(self.known.values().cloned().map(|f| Ok(WatchEvent::Vm(f))));
+    fn tell_all(&mut self, present: BTreeMap<VmRef, VmFacts>) {
+        if self.told == Told::Broken {
+            self.queue.push_back(Ok(WatchEvent::Reset));
+        }
+        self.queue.extend(present.values().cloned().map(|f| Ok(WatchEvent::Vm(f))));
         self.queue.push_back(Ok(WatchEvent::Synced));
+        self.known = present;
+        self.told = Told::Present;
+    }
+
+    fn tell_changes(&mut self, present: BTreeMap<VmRef, VmFacts>) {
+        let gone = self.known.keys().filter(|v| !present.contains_key(*v));
+        self.queue.extend(gone.cloned().map(|v| Ok(WatchEvent::Gone(v))));
+        let changed = present.values().filter(|f| self.known.get(&f.vm) != Some(f));
+        self.queue.extend(changed.cloned().map(|f| Ok(WatchEvent::Vm(f))));
+        self.known = present;
+    }
+
+    /// One look, as late as the site's timings and the fault rules make it.
+    async fn look(&mut self) -> Arrival<BTreeMap<VmRef, VmFacts>> {
+        let (world, cluster) = (self.world.clone(), self.cluster.clone());
+        let timings = |s: &State| (s.settings.timings.watch_start, s.settings.timings.watch_update);
+        let (start, update) = world.read(timings);
+        let (method, pace) = match self.told {
+            Told::Present => ("watch_update", update),
+            Told::Nothing | Told::Broken => ("watch_start", start),
+        };
+        let trip = world.depart(System::VCenter, method, &cluster);
+        self.looks += 1;
+        world.sleep(world.dice().span(pace, method, &format!("{cluster}/{}", self.looks))).await;
+        trip.attend(async {
+            self.changes.mark_unchanged();
+            self.present()
+        })
+        .await
     }
 
     async fn next(mut self) -> Option<(Remote<WatchEvent>, Self)> {
@@ -153,28 +204,26 @@ impl Watch {
             if let Some(event) = self.queue.pop_front() {
                 return Some((event, self));
             }
-            if !self.started {
-                self.started = true;
-                self.resync();
-                continue;
+            match self.told {
+                Told::Nothing => {}
+                Told::Present => self.changes.changed().await.ok()?,
+                Told::Broken => self.world.sleep(RECONNECT).await,
             }
-            self.changes.changed().await.ok()?;
-            self.world.sleep(COLLECTOR).await;
-            self.changes.mark_unchanged();
-            let verdict = self.world.call(System::VCenter, "watch_update", &self.cluster).await;
-            if let Some(broken) = verdict.refusal(System::VCenter) {
-                self.queue.push_back(Err(broken));
-                self.queue.push_back(Ok(WatchEvent::Reset));
-                self.resync();
-                continue;
+            match (self.look().await, self.told) {
+                (Arrival::Answered(present), Told::Present) => self.tell_changes(present),
+                (Arrival::Answered(present), _) => self.tell_all(present),
+                (Arrival::Refused(kind), _) => self.break_off(injected(System::VCenter, kind)),
+                (Arrival::Lost, _) => {
+                    let says = "the connection of the watch broke";
+                    self.break_off(RemoteError::new(System::VCenter, ErrorKind::Unreachable, "watch_broken", says));
+                }
             }
-            let present = self.present();
-            let gone = self.known.keys().filter(|v| !present.contains_key(*v));
-            self.queue.extend(gone.cloned().map(|v| Ok(WatchEvent::Gone(v))));
-            let changed = present.values().filter(|f| self.known.get(&f.vm) != Some(f));
-            self.queue.extend(changed.cloned().map(|f| Ok(WatchEvent::Vm(f))));
-            self.known = present;
         }
+    }
+
+    fn break_off(&mut self, error: RemoteError) {
+        self.told = Told::Broken;
+        self.queue.push_back(Err(error));
     }
 }
 
@@ -190,19 +239,22 @@ impl VCenter for SimVCenter {
     }
 
     async fn vms(&self, vms: &[VmRef]) -> Remote<Vec<VmFacts>> {
-        self.call("vms", "", |w| Ok(w.read(|s| vms.iter().filter_map(|v| s.vm(v)).map(facts).collect()))).await
+        let wanted = vms.to_vec();
+        self.call("vms", "", move |w| Ok(w.read(|s| wanted.iter().filter_map(|v| s.vm(v)).map(facts).collect()))).await
     }
 
     async fn watch(&self, cluster: &ClusterName) -> Remote<BoxStream<'static, Remote<WatchEvent>>> {
+        let name = cluster.as_str().to_owned();
         let start = |w: &World| {
             let watch = Watch {
                 world: w.clone(),
-                cluster: cluster.as_str().to_owned(),
+                changes: w.subscribe_cluster(&name),
+                cluster: name,
                 folder: None,
-                changes: w.subscribe_cluster(cluster.as_str()),
                 known: BTreeMap::new(),
                 queue: VecDeque::new(),
-                started: false,
+                told: Told::Nothing,
+                looks: 0,
             };
             Ok(futures::stream::unfold(watch, Watch::next).boxed())
         };
@@ -210,26 +262,26 @@ impl VCenter for SimVCenter {
     }
 
     async fn power_on(&self, vm: &VmRef) -> Remote<()> {
-        match self.task("power_on", vm, |w| w.power_on_task(vm)).await? {
+        match self.task("power_on", vm, |w, vm| w.power_on_task(vm)).await? {
             Err(fault) if fault.name != "InvalidPowerState" => Err(fault.into()),
             _ => Ok(()),
         }
     }
 
     async fn power_off(&self, vm: &VmRef) -> Remote<()> {
-        match self.task("power_off", vm, |w| w.power_off_task(vm)).await? {
+        match self.task("power_off", vm, |w, vm| w.power_off_task(vm)).await? {
             Err(fault) if fault.name != "InvalidPowerState" => Err(fault.into()),
             _ => Ok(()),
         }
     }
 
     async fn reset(&self, vm: &VmRef) -> Remote<()> {
-        Ok(self.task("reset", vm, |w| w.reset_task(vm)).await??)
+        Ok(self.task("reset", vm, |w, vm| w.reset_task(vm)).await??)
     }
 
     async fn set_external_id(&self, vm: &VmRef, nic_key: i32, port: &PortId) -> Remote<()> {
         let nic = NicChange { external_id: Some(port.as_str().to_owned()), ..NicChange::edit(nic_key) };
         let change = Reconfigure { nics: vec![nic], ..Reconfigure::default() };
-        Ok(self.task("set_external_id", vm, |w| w.reconfigure_task(vm, change)).await??)
+        Ok(self.task("set_external_id", vm, move |w, vm| w.reconfigure_task(vm, change)).await??)
     }
 }

@@ -6,6 +6,7 @@ use howdah_core::facts::{Power, Tools};
 use howdah_core::ids::VmRef;
 use jiff::Timestamp;
 
+use crate::world::actor::{Actor, Origin};
 use crate::world::bde::{AppManager, Bde, BdeDatastore, BdePool, Distro};
 use crate::world::clock::Dice;
 use crate::world::faults::{Counters, Faults};
@@ -44,6 +45,8 @@ pub(crate) fn state(settings: SiteSettings, now: Timestamp) -> State {
         journal: Journal::default(),
         external: External::default(),
         dice,
+        actor: Actor::default(),
+        guard: None,
         touched: BTreeSet::new(),
     }
 }
@@ -174,6 +177,7 @@ fn template(vc: &mut Inventory, settings: &SiteSettings, dice: &Dice) -> Option<
         memory_mb: 2048,
         disks_gb: vec![20],
         cluster: None,
+        origin: Origin::People,
     })
 }
 

@@ -1,45 +1,77 @@
 //! The world's clock and its seeded randomness.
 //!
 //! [`SimClock`] counts from an epoch on tokio's time: virtual under a paused runtime, real
-//! otherwise, `speed` times faster if asked. [`Dice`] draws by *purpose and subject*, not in
+//! otherwise, `speed` times faster if asked; its wall clock can be stepped. [`Dice`] draws by *purpose and subject*, not in
 //! sequence, so that a guest boots as long in one run as in another however much else differs.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use howdah_core::ids::Mac;
+use howdah_core::time::Mono;
 use howdah_core::traits::{Clock, Entropy};
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use uuid::Uuid;
 
-/// Simulated time.
+/// Simulated time, and the wall clock of the machine that the service runs on.
+///
+/// That wall clock can be stepped, as by an operator or by NTP after a long outage; sleeping and
+/// [`elapsed`](Self::elapsed) go on undisturbed. Clones share the steps.
 #[derive(Debug, Clone)]
 pub struct SimClock {
     epoch: Timestamp,
     start: tokio::time::Instant,
     speed: f64,
+    /// What the wall clock is ahead of the true time.
+    stepped: Arc<Mutex<SignedDuration>>,
 }
 
 impl SimClock {
     /// A clock that shows `epoch` now and then runs `speed` times as fast as tokio's time.
     pub fn new(epoch: Timestamp, speed: f64) -> Self {
-        Self { epoch, start: tokio::time::Instant::now(), speed: speed.max(0.001) }
+        let start = tokio::time::Instant::now();
+        Self { epoch, start, speed: speed.max(0.001), stepped: Arc::default() }
     }
 
     /// How many simulated seconds pass in one of tokio's.
     pub fn speed(&self) -> f64 {
         self.speed
     }
+
+    /// Simulated time since the start: monotonic, whatever the wall clock does.
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed().mul_f64(self.speed)
+    }
+
+    /// What a wall clock shows that nobody has stepped.
+    pub fn true_now(&self) -> Timestamp {
+        let passed = SignedDuration::try_from(self.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.epoch.saturating_add(passed).unwrap_or(self.epoch)
+    }
+
+    /// Steps the wall clock: forward, or back if negative. Steps add up.
+    pub fn step(&self, by: SignedDuration) {
+        let mut stepped = self.stepped();
+        *stepped = stepped.saturating_add(by);
+    }
+
+    fn stepped(&self) -> MutexGuard<'_, SignedDuration> {
+        self.stepped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Clock for SimClock {
     fn now(&self) -> Timestamp {
-        let passed = self.start.elapsed().mul_f64(self.speed);
-        self.epoch.saturating_add(SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX)).unwrap_or(self.epoch)
+        let now = self.true_now();
+        now.saturating_add(*self.stepped()).unwrap_or(now)
+    }
+
+    fn mono(&self) -> Mono {
+        Mono::new(self.elapsed())
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
@@ -131,7 +163,7 @@ impl SeededEntropy {
     }
 
     fn draw<T>(&self, f: impl FnOnce(&mut StdRng) -> T) -> T {
-        f(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Faults by rule, and the count of calls.
 //!
-//! Every call of a system, through whichever face, passes `World::call`: it is counted, takes
-//! the time of an answer, and meets the rules. Work *inside* the world (a clone, a boot) meets
-//! the rules too, under method names that begin with `~`: see [`Inner`].
+//! Every call of a system, through whichever face, passes `World::depart`: it is counted, meets the
+//! rules, and takes its time (see `trip`). Work *inside* the world (a clone, a boot) meets the rules
+//! too, under method names that begin with `~`: see [`Inner`].
 
 use std::collections::BTreeMap;
 
@@ -53,10 +53,10 @@ impl Inner {
 }
 
 /// What a rule does to the call it meets.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do")]
 pub enum Effect {
-    /// Nothing beyond the rule's delay.
+    /// Nothing beyond the rule's delays.
     #[default]
     Delay,
     /// The call is refused and has no effect.
@@ -64,8 +64,27 @@ pub enum Effect {
         /// How.
         kind: ErrorKind,
     },
+    /// The call never arrives: it has no effect, and nobody answers.
+    LoseRequest,
     /// The call has its effect, and its answer is lost.
     LoseAnswer,
+    /// Nobody answers, and the effect comes later: the server works on after the client gave up.
+    Late {
+        /// From the client's giving up to the effect, in seconds.
+        seconds: f64,
+    },
+}
+
+impl Effect {
+    const fn fate(&self) -> Fate {
+        match self {
+            Self::Delay => Fate::Answered,
+            Self::Refuse { kind } => Fate::Refused(*kind),
+            Self::LoseRequest => Fate::RequestLost,
+            Self::LoseAnswer => Fate::AnswerLost,
+            Self::Late { seconds } => Fate::Late(*seconds),
+        }
+    }
 }
 
 /// A rule. It meets a call if everything it names fits.
@@ -89,9 +108,12 @@ pub struct FaultRule {
     /// How many calls it meets before it is spent; absent: no end.
     #[serde(default)]
     pub count: Option<u32>,
-    /// What the call is held up by, in seconds.
+    /// What the call is held up by on its way to the server, in seconds.
     #[serde(default)]
     pub delay: f64,
+    /// What its answer is held up by after its effect, in seconds.
+    #[serde(default)]
+    pub delay_after: f64,
     /// What it does.
     #[serde(default)]
     pub effect: Effect,
@@ -116,6 +138,7 @@ impl FaultRule {
             skip: 0,
             count: None,
             delay: 0.0,
+            delay_after: 0.0,
             effect,
         }
     }
@@ -147,10 +170,24 @@ impl FaultRule {
         self
     }
 
-    /// The same, with a delay in seconds.
+    /// The same, with a delay before the effect, in seconds.
     #[must_use]
     pub fn delayed(mut self, seconds: f64) -> Self {
         self.delay = seconds;
+        self
+    }
+
+    /// The same, with a delay between the effect and its answer, in seconds.
+    #[must_use]
+    pub fn answered_after(mut self, seconds: f64) -> Self {
+        self.delay_after = seconds;
+        self
+    }
+
+    /// The same, for the calls after so many fitting ones.
+    #[must_use]
+    pub fn skipping(mut self, calls: u32) -> Self {
+        self.skip = calls;
         self
     }
 
@@ -180,24 +217,36 @@ struct Armed {
     rule: FaultRule,
     fitted: u32,
     met: u32,
+    landed: u32,
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Fate {
+    /// It has its effect and is answered.
+    #[default]
+    Answered,
+    /// It is refused, without effect.
+    Refused(ErrorKind),
+    /// It never arrives.
+    RequestLost,
+    /// It has its effect, and its answer is lost.
+    AnswerLost,
+    /// Its answer is lost, and its effect comes so many seconds later.
+    Late(f64),
 }
 
 /// What the rules say of one call.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Verdict {
-    /// Seconds to hold it up.
+    /// Seconds to hold up the call.
     pub delay: f64,
-    /// Refuse it, without effect.
-    pub refuse: Option<ErrorKind>,
-    /// Let it have its effect and lose the answer.
-    pub lose_answer: bool,
-}
-
-impl Verdict {
-    /// The refusal as core's error, if there is one.
-    pub fn refusal(&self, system: System) -> Option<RemoteError> {
-        self.refuse.map(|kind| injected(system, kind))
-    }
+    /// Seconds to hold up its answer.
+    pub delay_after: f64,
+    /// What becomes of it: the first rule that does more than delay decides.
+    pub fate: Fate,
+    /// Numbers of the rules that met it.
+    pub met: Vec<u64>,
 }
 
 /// The error of an injected fault.
@@ -209,7 +258,7 @@ impl Faults {
     /// Adds a rule; its number takes it away again.
     pub fn add(&mut self, rule: FaultRule) -> u64 {
         self.next += 1;
-        self.rules.insert(self.next, Armed { rule, fitted: 0, met: 0 });
+        self.rules.insert(self.next, Armed { rule, fitted: 0, met: 0, landed: 0 });
         self.next
     }
 
@@ -226,6 +275,25 @@ impl Faults {
     /// Rules with their numbers and how often each has met a call.
     pub fn list(&self) -> impl Iterator<Item = (u64, &FaultRule, u32)> {
         self.rules.iter().map(|(n, a)| (*n, &a.rule, a.met))
+    }
+
+    /// How often a rule has met a call.
+    pub fn met(&self, number: u64) -> u32 {
+        self.rules.get(&number).map_or(0, |a| a.met)
+    }
+
+    /// How many of the calls that a rule met have had their effect by now.
+    pub fn landed(&self, number: u64) -> u32 {
+        self.rules.get(&number).map_or(0, |a| a.landed)
+    }
+
+    /// A call that these rules met has had its effect.
+    pub(crate) fn land(&mut self, met: &[u64]) {
+        for number in met {
+            if let Some(armed) = self.rules.get_mut(number) {
+                armed.landed += 1;
+            }
+        }
     }
 
     /// What the rules say of this call. `dice` gives a fraction for a rule number and a count.
@@ -246,11 +314,11 @@ impl Faults {
                 continue;
             }
             armed.met += 1;
+            verdict.met.push(*number);
             verdict.delay += rule.delay;
-            match rule.effect {
-                Effect::Delay => {}
-                Effect::Refuse { kind } => verdict.refuse = verdict.refuse.or(Some(kind)),
-                Effect::LoseAnswer => verdict.lose_answer = true,
+            verdict.delay_after += rule.delay_after;
+            if verdict.fate == Fate::Answered {
+                verdict.fate = rule.effect.fate();
             }
         }
         verdict

@@ -36,11 +36,11 @@ pub struct VmTimes {
     pub discovers: u32,
     /// Power ons, resets and guest restarts.
     pub boots: u32,
-    /// Remedies from outside: resets, restarts, link bounces.
+    /// Remedies of the service: resets, restarts, link bounces.
     pub remedies: Vec<Remedy>,
 }
 
-/// Something done to a running VM from outside.
+/// Something that the service did to a running VM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Remedy {
     /// When.

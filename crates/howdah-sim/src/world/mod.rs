@@ -10,31 +10,37 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use howdah_core::failure::System;
 use howdah_core::ids::VmRef;
-use howdah_core::traits::Clock;
+use howdah_core::traits::Clock as _;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
+pub mod actor;
 pub mod bde;
 mod build;
 pub mod clock;
 pub mod faults;
+pub mod foreign;
 pub mod guest;
 pub mod journal;
 pub mod keystone;
 pub mod neutron;
+pub mod people;
 pub mod settings;
+mod settled;
 pub mod state;
+pub mod strangers;
 mod timings;
+pub mod trip;
 pub mod vcenter;
 
 pub use bde::error as bde_error;
 pub use guest::{external, patience};
 pub use vcenter::{inventory, power, vctask, vm_ops};
 
+use actor::Actor;
 use clock::{Dice, SeededEntropy, SimClock};
-use faults::Verdict;
+use foreign::guarded;
 use settings::SiteSettings;
 use state::State;
 
@@ -51,6 +57,8 @@ struct Inner {
     dice: Dice,
     state: Mutex<State>,
     revision: watch::Sender<u64>,
+    /// Moves with each call that comes in or has its effect.
+    calls: watch::Sender<u64>,
     clusters: Mutex<HashMap<String, watch::Sender<u64>>>,
     signals: Mutex<HashMap<VmRef, watch::Sender<u64>>>,
     /// Turns of the cluster manager's creates.
@@ -74,13 +82,14 @@ impl World {
         let entropy = SeededEntropy::new(settings.seed);
         let turns = if settings.bde_concurrent { MANY } else { 1 };
         let slots = settings.timings.clone_parallel.unwrap_or(MANY).clamp(1, MANY);
-        let state = build::state(settings, clock.now());
+        let state = build::state(settings, clock.true_now());
         let world = Self(Arc::new(Inner {
             clock: Arc::new(clock),
             entropy: Arc::new(entropy),
             dice,
             state: Mutex::new(state),
             revision: watch::Sender::new(0),
+            calls: watch::Sender::new(0),
             clusters: Mutex::new(HashMap::new()),
             signals: Mutex::new(HashMap::new()),
             turns: Arc::new(Semaphore::new(turns)),
@@ -106,9 +115,10 @@ impl World {
         self.0.dice
     }
 
-    /// Simulated time.
+    /// Simulated time, as the systems of the site know it: steps of the service's own wall clock
+    /// (see [`SimClock::step`]) do not touch it.
     pub fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        self.0.clock.true_now()
     }
 
     /// Ends after this much simulated time.
@@ -142,7 +152,8 @@ impl World {
         let mut state = self.lock();
         state.now = self.now();
         state.revision += 1;
-        let result = change(&mut state);
+        state.actor = Actor::current();
+        let result = guarded(&mut state, change);
         let revision = state.revision;
         let touched = std::mem::take(&mut state.touched);
         drop(state);
@@ -203,36 +214,41 @@ impl World {
         });
     }
 
-    /// Starts work that goes on by itself until it ends or the world is stopped.
+    /// Starts work that goes on by itself until it ends or the world is stopped. It is done by
+    /// whoever acts here and now.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_as(Actor::current(), work);
+    }
+
+    /// The same, by somebody else.
+    pub(crate) fn spawn_as(&self, actor: Actor, work: impl Future<Output = ()> + Send + 'static) {
         let mut stopped = self.0.stopped.subscribe();
-        tokio::spawn(async move {
+        tokio::spawn(actor.does(async move {
             tokio::select! {
                 () = work => {}
                 _ = stopped.wait_for(|s| *s) => {}
             }
-        });
+        }));
+    }
+
+    fn calls(&self) -> watch::Receiver<u64> {
+        self.0.calls.subscribe()
+    }
+
+    fn tell_of_calls(&self) {
+        self.0.calls.send_modify(|n| *n += 1);
+    }
+
+    /// A call that these fault rules met has had its effect.
+    fn landed(&self, met: &[u64]) {
+        if !met.is_empty() {
+            self.lock().faults.land(met);
+            self.tell_of_calls();
+        }
     }
 
     /// Ends all work that goes on by itself.
     pub fn stop(&self) {
         self.0.stopped.send_replace(true);
-    }
-
-    /// Every face calls this first, once for each call it serves: counts it, lets it take its
-    /// time, and says what the fault rules want of it.
-    pub async fn call(&self, system: System, method: &str, object: &str) -> Verdict {
-        let dice = self.dice();
-        let (verdict, took) = {
-            let mut state = self.lock();
-            state.counters.count(system, method);
-            let verdict = state.faults.judge(system, method, object, |s| dice.fraction("fault", s));
-            let subject = format!("{method}/{object}/{}", state.counters.of(system, method));
-            let took = dice.span(state.settings.timings.call, "call", &subject);
-            let took = took + Duration::from_secs_f64(verdict.delay.max(0.0));
-            (verdict, took)
-        };
-        self.sleep(took).await;
-        verdict
     }
 }

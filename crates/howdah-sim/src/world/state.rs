@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 use howdah_core::ids::VmRef;
 use jiff::Timestamp;
 
+use crate::world::actor::Actor;
 use crate::world::bde::Bde;
 use crate::world::clock::Dice;
-use crate::world::faults::{Counters, Faults, Inner};
+use crate::world::faults::{Counters, Fate, Faults, Inner};
+use crate::world::foreign::Guard;
 use crate::world::guest::external::External;
 use crate::world::journal::Journal;
 use crate::world::keystone::Keystone;
@@ -43,6 +45,10 @@ pub struct State {
     pub external: External,
     /// Seeded randomness.
     pub dice: Dice,
+    /// Who makes the change in progress. Only good inside `World::write`.
+    pub actor: Actor,
+    /// Watches over what is not the service's, once it was asked to.
+    pub(crate) guard: Option<Guard>,
     /// Clusters in whose VMs something changed in this write; drained at its end.
     pub(crate) touched: BTreeSet<String>,
 }
@@ -66,6 +72,6 @@ impl State {
     pub fn fails(&mut self, work: Inner, object: &str) -> bool {
         let dice = self.dice;
         let verdict = self.faults.judge(work.system(), work.method(), object, |s| dice.fraction("fault", s));
-        verdict.refuse.is_some()
+        matches!(verdict.fate, Fate::Refused(_))
     }
 }

@@ -8,8 +8,12 @@ use crate::world::clock::Span;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Timings {
-    /// An answer of any API.
+    /// An answer of any API: half of it on the way there, half on the way back.
     pub call: Span,
+    /// A watch's beginning, beyond an answer's time, to the first state that it tells.
+    pub watch_start: Span,
+    /// A change to its being told by a watch: the property collector's own pace.
+    pub watch_update: Span,
     /// What each port of a create adds to its answer.
     pub port_create: Span,
     /// A port's binding to the moment that DHCP answers for it.
@@ -62,6 +66,8 @@ impl Default for Timings {
     fn default() -> Self {
         Self {
             call: Span::new(0.01, 0.03),
+            watch_start: Span::exactly(0.0),
+            watch_update: Span::exactly(0.1),
             port_create: Span::new(0.08, 0.12),
             dhcp_binding: Span::new(0.05, 0.15),
             port_group: Span::new(0.5, 3.0),

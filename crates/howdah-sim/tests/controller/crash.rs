@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use howdah_core::cluster::{OperationKind, Wanted};
-use howdah_core::ids::ClusterId;
+use howdah_core::ids::ClusterKey;
 use tokio::sync::{Notify, watch};
 
 use crate::site::Run;
 
 /// Runs a controller and drops it after so much time: a kill -9.
-async fn killed_after(run: &Run, id: ClusterId, time: Duration) {
+async fn killed_after(run: &Run, id: &ClusterKey, time: Duration) {
     let (_stop, stopped) = watch::channel(false);
     tokio::select! {
-        _ = run.controller.run(id, Arc::new(Notify::new()), stopped) => {}
+        _ = run.controller.run(id.clone(), Arc::new(Notify::new()), stopped) => {}
         () = run.world.sleep(time) => {}
     }
 }
@@ -26,9 +26,9 @@ async fn killed_at_any_moment_of_a_create() {
         let id = run.add("c1", 5).await;
         // Up to three lives that end early, over the whole length of a create.
         for life in 0..=(seed % 3) {
-            killed_after(&run, id, Duration::from_millis((seed * 3671 + life * 977) % 180_000)).await;
+            killed_after(&run, &id, Duration::from_millis((seed * 3671 + life * 977) % 180_000)).await;
         }
-        run.good(&run.work(id).await.unwrap(), 5);
+        run.good(&run.work(&id).await.unwrap(), 5);
     }
 }
 
@@ -37,7 +37,7 @@ async fn killed_at_every_write_of_a_create() {
     let run = Run::seeded(1);
     let id = run.add("c1", 3).await;
     let before = run.store.writes();
-    run.good(&run.work(id).await.unwrap(), 3);
+    run.good(&run.work(&id).await.unwrap(), 3);
     let writes = run.store.writes() - before;
     assert!(writes > 5, "{writes} writes are too few to mean anything");
     for write in 0..writes {
@@ -46,11 +46,11 @@ async fn killed_at_every_write_of_a_create() {
         run.store.crash_after(write);
         let (_stop, stopped) = watch::channel(false);
         tokio::select! {
-            _ = run.controller.run(id, Arc::new(Notify::new()), stopped) => {}
+            _ = run.controller.run(id.clone(), Arc::new(Notify::new()), stopped) => {}
             () = run.store.crashed() => {}
         }
         run.store.revive();
-        run.good(&run.work(id).await.unwrap(), 3);
+        run.good(&run.work(&id).await.unwrap(), 3);
     }
 }
 
@@ -59,11 +59,11 @@ async fn killed_at_any_moment_of_a_delete() {
     for seed in 0..20 {
         let run = Run::seeded(seed);
         let id = run.add("c1", 3).await;
-        run.work(id).await.unwrap();
-        run.want(id, Wanted::Deleted, OperationKind::Delete).await;
-        killed_after(&run, id, Duration::from_millis(seed * 1931 % 60_000)).await;
-        if run.store_has(id).await {
-            assert!(run.work(id).await.is_none(), "seed {seed}");
+        run.work(&id).await.unwrap();
+        run.want(&id, Wanted::Deleted, OperationKind::Delete).await;
+        killed_after(&run, &id, Duration::from_millis(seed * 1931 % 60_000)).await;
+        if run.store_has(&id).await {
+            assert!(run.work(&id).await.is_none(), "seed {seed}");
         }
         run.nothing_left();
     }

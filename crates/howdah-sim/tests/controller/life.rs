@@ -11,21 +11,21 @@ async fn whole_life(settings: SiteSettings) {
     let what = format!("{:?} {:?}", settings.backend, settings.guest);
     let run = Run::new(settings);
     let id = run.add("c1", 6).await;
-    let state = run.work(id).await.unwrap();
+    let state = run.work(&id).await.unwrap();
     run.good(&state, 6);
     assert_eq!(state.status, ClusterStatus::Running, "{what}");
     let addresses: Vec<_> = state.nodes.values().map(|n| n.address).collect();
 
-    run.want(id, Wanted::Stopped, OperationKind::Stop).await;
-    let state = run.work(id).await.unwrap();
+    run.want(&id, Wanted::Stopped, OperationKind::Stop).await;
+    let state = run.work(&id).await.unwrap();
     assert_eq!(state.status, ClusterStatus::Stopped, "{what}: {:?}", state.operation);
-    run.want(id, Wanted::Running, OperationKind::Start).await;
-    let state = run.work(id).await.unwrap();
+    run.want(&id, Wanted::Running, OperationKind::Start).await;
+    let state = run.work(&id).await.unwrap();
     run.good(&state, 6);
     assert_eq!(state.nodes.values().map(|n| n.address).collect::<Vec<_>>(), addresses, "{what}: addresses stay");
 
-    run.want(id, Wanted::Deleted, OperationKind::Delete).await;
-    assert!(run.work(id).await.is_none(), "{what}");
+    run.want(&id, Wanted::Deleted, OperationKind::Delete).await;
+    assert!(run.work(&id).await.is_none(), "{what}");
     run.nothing_left();
 }
 
@@ -42,14 +42,14 @@ async fn with_every_backend_and_guest() {
 async fn two_clusters_share_a_network_and_the_last_one_takes_the_registration_along() {
     let run = Run::seeded(3);
     let (a, b) = (run.add("a", 2).await, run.add("b", 3).await);
-    let (first, second) = tokio::join!(run.work(a), run.work(b));
+    let (first, second) = tokio::join!(run.work(&a), run.work(&b));
     assert_eq!((first.unwrap().nodes.len(), second.unwrap().nodes.len()), (2, 3));
     run.nothing_twice(5);
-    run.want(a, Wanted::Deleted, OperationKind::Delete).await;
-    assert!(run.work(a).await.is_none());
+    run.want(&a, Wanted::Deleted, OperationKind::Delete).await;
+    assert!(run.work(&a).await.is_none());
     assert_eq!(run.left(), (3, 3, 1), "the other one still needs the registration");
-    run.want(b, Wanted::Deleted, OperationKind::Delete).await;
-    assert!(run.work(b).await.is_none());
+    run.want(&b, Wanted::Deleted, OperationKind::Delete).await;
+    assert!(run.work(&b).await.is_none());
     run.nothing_left();
 }
 
@@ -60,10 +60,10 @@ async fn a_registration_that_was_there_is_used_and_stays() {
     let network = howdah_core::facts::RegisteredNetwork { name: "by hand".to_owned(), port_group, dhcp: true };
     run.controller.site.manager.register_network(&network).await.unwrap();
     let id = run.add("c1", 2).await;
-    let state = run.work(id).await.unwrap();
+    let state = run.work(&id).await.unwrap();
     assert_eq!(state.registration.as_deref(), Some("by hand"));
-    run.want(id, Wanted::Deleted, OperationKind::Delete).await;
-    assert!(run.work(id).await.is_none());
+    run.want(&id, Wanted::Deleted, OperationKind::Delete).await;
+    assert!(run.work(&id).await.is_none());
     assert!(run.world.read(|s| s.bde.networks.contains_key("by hand")));
 }
 
@@ -71,13 +71,13 @@ async fn a_registration_that_was_there_is_used_and_stays() {
 async fn a_port_that_was_deleted_by_hand_comes_back() {
     let run = Run::seeded(11);
     let id = run.add("c1", 2).await;
-    run.work(id).await.unwrap();
-    let victim = run.state(id).await.nodes.values().next().unwrap().port.clone().unwrap();
+    run.work(&id).await.unwrap();
+    let victim = run.state(&id).await.nodes.values().next().unwrap().port.clone().unwrap();
     run.controller.site.networking.delete_port(&victim).await.unwrap();
     assert_eq!(run.left().0, 1);
     // Nobody asks for anything: the controller sees it at its next look.
     let (_stop, stopped) = tokio::sync::watch::channel(false);
-    let life = run.controller.run(id, Default::default(), stopped);
+    let life = run.controller.run(id.clone(), Default::default(), stopped);
     let back = async {
         while run.left().0 < 2 {
             run.world.sleep(std::time::Duration::from_secs(1)).await;
@@ -95,7 +95,7 @@ async fn ten_thousand_other_vms_change_the_calls_to_vcenter_by_nothing() {
     let calls = async |bystanders| {
         let run = Run::new(SiteSettings { bystanders, seed: 2, ..SiteSettings::default() });
         let id = run.add("c1", 20).await;
-        run.good(&run.work(id).await.unwrap(), 20);
+        run.good(&run.work(&id).await.unwrap(), 20);
         run.world.read(|s| s.counters.total(System::VCenter))
     };
     assert_eq!(calls(0).await, calls(10_000).await);
@@ -111,14 +111,14 @@ async fn a_delete_during_the_create_leaves_nothing() {
         let after = std::time::Duration::from_secs(seed * 9);
         let deleter = async {
             run.world.sleep(after).await;
-            run.want(id, Wanted::Deleted, OperationKind::Delete).await;
+            run.want(&id, Wanted::Deleted, OperationKind::Delete).await;
             wake.notify_one();
             std::future::pending::<()>().await
         };
         tokio::select! {
-            ended = run.controller.run(id, wake.clone(), stopped) => assert!(ended.is_ok(), "seed {seed}: {ended:?}"),
+            ended = run.controller.run(id.clone(), wake.clone(), stopped) => assert!(ended.is_ok(), "seed {seed}: {ended:?}"),
             () = deleter => {}
-            () = run.world.sleep(std::time::Duration::from_secs(7200)) => panic!("seed {seed}: {:?}", run.state(id).await),
+            () = run.world.sleep(std::time::Duration::from_secs(7200)) => panic!("seed {seed}: {:?}", run.state(&id).await),
         }
         run.nothing_left();
     }

@@ -5,7 +5,11 @@
 
 mod crash;
 mod faults;
+mod fresh;
 mod life;
 mod messages;
 mod race;
 mod site;
+mod story;
+mod watching;
+mod whose;

@@ -11,8 +11,8 @@ async fn refused(settings: SiteSettings, bend: impl FnOnce(&Run, &mut ClusterRec
     let run = Run::new(settings);
     let mut record = run.record("c1", 4).await;
     bend(&run, &mut record);
-    run.store.insert(&record, &Secrets::default()).await.unwrap();
-    let state = run.work(record.id).await.unwrap();
+    run.store.insert(&record, &Secrets::default(), &[]).await.unwrap();
+    let state = run.work(&record.key()).await.unwrap();
     assert_eq!(run.left().1, 0, "a VM was made before the refusal");
     let network = record.spec.network.id.to_string();
     let subnet = record.spec.subnet.id.to_string();
@@ -46,23 +46,23 @@ async fn a_node_that_cannot_be_cloned_fails_the_create_by_name_and_a_second_requ
     let run = Run::seeded(9);
     run.world.write(|s| s.faults.add(FaultRule::inner(Inner::Clone, "c1-worker-2").times(1)));
     let id = run.add("c1", 4).await;
-    let state = run.work(id).await.unwrap();
+    let state = run.work(&id).await.unwrap();
     insta::assert_snapshot!(run.failure(&state));
-    run.want(id, howdah_core::cluster::Wanted::Running, howdah_core::cluster::OperationKind::Create).await;
-    run.good(&run.work(id).await.unwrap(), 4);
+    run.want(&id, howdah_core::cluster::Wanted::Running, howdah_core::cluster::OperationKind::Create).await;
+    run.good(&run.work(&id).await.unwrap(), 4);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_name_that_bde_has_already_is_not_taken_over() {
     let run = Run::seeded(2);
     let first = run.add("c1", 2).await;
-    run.work(first).await.unwrap();
+    run.work(&first).await.unwrap();
     // As if another Howdah had made it: our store does not know of it.
     run.store.remove(&first, &[]).await.unwrap();
     let id = run.add("c1", 2).await;
-    let state = run.work(id).await.unwrap();
+    let state = run.work(&id).await.unwrap();
     insta::assert_snapshot!(run.failure(&state));
-    run.want(id, howdah_core::cluster::Wanted::Deleted, howdah_core::cluster::OperationKind::Delete).await;
-    assert!(run.work(id).await.is_none());
+    run.want(&id, howdah_core::cluster::Wanted::Deleted, howdah_core::cluster::OperationKind::Delete).await;
+    assert!(run.work(&id).await.is_none());
     assert_eq!(run.left().1, 2, "somebody else's VMs stay");
 }

@@ -59,7 +59,7 @@ async fn the_way_of_2015() -> usize {
 async fn howdah() -> usize {
     let run = Run::new(settings());
     let id = run.add("c1", NODES).await;
-    run.good(&run.work(id).await.unwrap(), NODES as usize);
+    run.good(&run.work(&id).await.unwrap(), NODES as usize);
     run.world.read(|s| s.journal.report("c1").addressed)
 }
 
@@ -75,7 +75,7 @@ async fn two_hundred_nodes_cloned_at_once_have_their_ports_requested_at_once() {
     let timings = Timings { clone_parallel: None, clone_together: true, ..Timings::default() };
     let run = Run::new(SiteSettings { seed: 5, timings, ..SiteSettings::default() });
     let id = run.add("c1", 200).await;
-    run.good(&run.work(id).await.unwrap(), 200);
+    run.good(&run.work(&id).await.unwrap(), 200);
     let report = run.world.read(|s| s.journal.report("c1"));
     let lag = |t: &howdah_sim::world::journal::VmTimes| {
         t.port_posted.unwrap().duration_since(t.mac_final.unwrap()).as_secs_f64()

@@ -7,15 +7,17 @@ use howdah_core::cluster::{
     ClusterRecord, ClusterSpec, ClusterState, NodeGroup, OperationKind, OperationRequest, OperationState, Secrets,
     Wanted,
 };
-use howdah_core::controller::{Controller, Ended, Site};
+use howdah_core::controller::{Controller, Ended};
+use howdah_core::document::Row;
 use howdah_core::facts::{Network, Subnet};
-use howdah_core::ids::{ClusterId, NetworkId, OperationId, SubnetId};
-use howdah_core::policy::{NetworkBackend, Policy};
+use howdah_core::ids::{ClusterId, ClusterKey, NetworkId, OperationId, SubnetId};
+use howdah_core::mark::MarkKey;
+use howdah_core::policy::Policy;
+use howdah_core::time::Ticker;
 use howdah_core::traits::Store;
-use howdah_sim::inprocess::{SimClusterManager, SimNetworking, SimVCenter};
+use howdah_sim::inprocess;
 use howdah_sim::invariants::Moment;
 use howdah_sim::memory_store::MemoryStore;
-use howdah_sim::world::settings;
 use howdah_sim::{SiteSettings, World};
 use tokio::sync::{Notify, watch};
 
@@ -26,29 +28,26 @@ pub struct Run {
     pub seed: u64,
 }
 
+/// What a process of the service has: its own order of things, and a registrar for the site.
+pub fn controller(world: &World, store: &Arc<MemoryStore>) -> Controller {
+    let store: Arc<dyn Store> = store.clone();
+    Controller {
+        site: inprocess::site(world, &store),
+        store,
+        clock: world.clock(),
+        entropy: world.entropy(),
+        ticker: Ticker::default(),
+        marks: MarkKey::new(b"this installation"),
+        policy: Policy::default(),
+    }
+}
+
 impl Run {
     pub fn new(settings: SiteSettings) -> Self {
         let seed = settings.seed;
-        let backend = match settings.backend {
-            settings::NetworkBackend::NsxV => NetworkBackend::NsxV,
-            settings::NetworkBackend::NsxT => NetworkBackend::NsxT,
-            settings::NetworkBackend::Ml2 => NetworkBackend::Ml2,
-        };
         let world = World::new(settings);
         let store = Arc::new(MemoryStore::new());
-        let controller = Controller {
-            site: Site {
-                name: "main".into(),
-                backend,
-                manager: Arc::new(SimClusterManager::new(world.clone())),
-                vcenter: Arc::new(SimVCenter::new(world.clone())),
-                networking: Arc::new(SimNetworking::new(world.clone())),
-            },
-            store: store.clone(),
-            clock: world.clock(),
-            entropy: world.entropy(),
-            policy: Policy::default(),
-        };
+        let controller = controller(&world, &store);
         Self { world, store, controller, seed }
     }
 
@@ -103,25 +102,26 @@ impl Run {
         OperationRequest { id, kind, requested: self.controller.clock.now() }
     }
 
-    pub async fn add(&self, name: &str, nodes: u32) -> ClusterId {
+    pub async fn add(&self, name: &str, nodes: u32) -> ClusterKey {
         let record = self.record(name, nodes).await;
-        self.store.insert(&record, &Secrets::default()).await.unwrap();
-        record.id
+        self.store.insert(&record, &Secrets::default(), &[]).await.unwrap();
+        record.key()
     }
 
-    pub async fn store_has(&self, id: ClusterId) -> bool {
-        self.store.load(&id).await.unwrap().is_some()
+    pub async fn store_has(&self, id: &ClusterKey) -> bool {
+        self.store.load(id).await.unwrap().is_some()
     }
 
-    pub async fn want(&self, id: ClusterId, wanted: Wanted, kind: OperationKind) {
-        self.store.want(&id, wanted, &self.request(kind)).await.unwrap();
+    pub async fn want(&self, id: &ClusterKey, wanted: Wanted, kind: OperationKind) {
+        let seen = self.store.wanted(id).await.unwrap().unwrap().operation.id;
+        self.store.want(id, &seen, wanted, &self.request(kind)).await.unwrap();
     }
 
     /// Lets a controller work until the newest operation has ended. Returns the state; `None` if
     /// the cluster is gone.
-    pub async fn work(&self, id: ClusterId) -> Option<ClusterState> {
+    pub async fn work(&self, id: &ClusterKey) -> Option<ClusterState> {
         let (_stop, stopped) = watch::channel(false);
-        let life = self.controller.run(id, Arc::new(Notify::new()), stopped);
+        let life = self.controller.run(id.clone(), Arc::new(Notify::new()), stopped);
         tokio::select! {
             ended = life => match ended {
                 Ok(Ended::Removed) => None,
@@ -134,14 +134,15 @@ impl Run {
         }
     }
 
-    pub async fn state(&self, id: ClusterId) -> ClusterState {
-        self.store.load(&id).await.unwrap().unwrap().1
+    pub async fn state(&self, id: &ClusterKey) -> ClusterState {
+        self.store.load(id).await.unwrap().and_then(Row::cluster).unwrap().1
     }
 
-    async fn ended(&self, id: ClusterId) {
+    async fn ended(&self, id: &ClusterKey) {
         loop {
             self.controller.clock.sleep(Duration::from_secs(1)).await;
-            let Ok(Some((record, state))) = self.store.load(&id).await else { continue };
+            let Ok(Some(Row::Cluster(cluster))) = self.store.load(id).await else { continue };
+            let (record, state) = *cluster;
             let newest = state.operation.filter(|o| o.id == record.operation.id);
             if newest.is_some_and(|o| o.state != OperationState::Running) {
                 return;
@@ -178,7 +179,8 @@ impl Run {
     }
 
     fn invariants_hold(&self, moment: Moment) {
-        let violations = self.world.invariants(moment, &[self.store.text()]);
+        let text = futures::FutureExt::now_or_never(self.store.text()).expect("a store in memory answers at once");
+        let violations = self.world.invariants(moment, &[text]);
         assert!(violations.is_empty(), "seed {}: {violations:?}", self.seed);
     }
 

@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+use howdah_core::failure::System;
 use howdah_core::ids::VmRef;
 use howdah_core::traits::Networking as _;
 use howdah_sim::inprocess::SimNetworking;
 use howdah_sim::world::clock::Span;
 use howdah_sim::world::inventory::FIRST_NIC;
 use howdah_sim::world::settings::{GuestProfile, Timings};
+use howdah_sim::world::trip::Arrival;
 use howdah_sim::world::vm_ops::{NicChange, Reconfigure};
 use howdah_sim::{SiteSettings, World};
 
@@ -71,8 +73,11 @@ async fn who_gets_a_lease_when() {
 async fn bounce(world: &World, vm: &VmRef, off: u64) {
     for link in [false, true] {
         let nics = vec![NicChange { connected: Some(link), ..NicChange::edit(FIRST_NIC) }];
-        let task = world.reconfigure_task(vm, Reconfigure { nics, ..Reconfigure::default() }).unwrap();
-        world.task_end(&task).await.unwrap();
+        let (vm, change) = (vm.clone(), Reconfigure { nics, ..Reconfigure::default() });
+        // The service's remedy, not somebody's deed.
+        let call = world.depart(System::VCenter, "ReconfigVM_Task", vm.as_str());
+        let done = call.carry(|w| async move { w.task_end(&w.reconfigure_task(&vm, change).unwrap()).await });
+        assert_eq!(done.await, Arrival::Answered(Ok(None)));
         world.sleep(Duration::from_secs(if link { 0 } else { off })).await;
     }
 }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use howdah_core::ids::ClusterId;
-use howdah_core::mark::Mark;
-use howdah_core::traits::Networking as _;
-use howdah_sim::inprocess::SimNetworking;
+use howdah_core::facts::{PortChange, RegisteredNetwork};
+use howdah_core::ids::PortId;
+use howdah_core::traits::{ClusterManager as _, Networking as _, VCenter as _};
+use howdah_sim::inprocess::{SimClusterManager, SimNetworking, SimVCenter};
 use howdah_sim::invariants::Moment;
+use howdah_sim::world::strangers::{Neighbour, Stranger};
 use howdah_sim::{SiteSettings, World};
 
-use crate::support::{keep_ports, port, request, settled, world};
+use crate::support::{keep_ports, net, port, request, settled, world};
 
 async fn running() -> World {
     let world = world(SiteSettings::default()).await;
@@ -36,6 +37,10 @@ async fn a_reset_of_a_node_that_is_well() {
     let vm = world.read(|s| s.bde.node("c", "c-worker-0").unwrap().vm.clone().unwrap());
     let task = world.reset_task(&vm).unwrap();
     world.task_end(&task).await.unwrap();
+    assert_eq!(rules(&world, Moment::Anytime, &[]), [""; 0], "by hand it is no remedy of the service's");
+    let addressed = world.wait_until(|s| s.vm(&vm).is_some_and(|v| v.has_reported_address()));
+    tokio::time::timeout(Duration::from_secs(300), addressed).await.expect("it comes back");
+    SimVCenter::new(world.clone()).reset(&vm).await.unwrap();
     assert_eq!(rules(&world, Moment::Anytime, &[]), ["no_remedy_on_good_node"]);
 }
 
@@ -50,9 +55,7 @@ async fn a_port_that_outlives_its_vm_and_a_vm_that_outlives_its_record() {
     .await
     .expect("the VM gets its card");
     let vm = world.read(|s| s.journal.vms.keys().next().cloned().unwrap());
-    let mark = Mark { cluster: ClusterId(uuid::Uuid::from_u128(7)), node: "c-worker-0".into(), nic: 0 };
-    let marked = howdah_core::facts::PortRequest { description: mark.to_string(), ..port(&world, &vm) };
-    SimNetworking::new(world.clone()).create_ports(&[marked]).await.unwrap();
+    SimNetworking::new(world.clone()).create_ports(&[port(&world, &vm)]).await.unwrap();
     settled(&world, "c").await;
     assert_eq!(rules(&world, Moment::AtRest, &[]), [""; 0]);
 
@@ -68,4 +71,44 @@ async fn an_operation_that_is_not_over() {
     world.bde_delete("c").unwrap();
     assert_eq!(rules(&world, Moment::AtRest, &[]), ["every_operation_ends"]);
     assert_eq!(rules(&world, Moment::Anytime, &[]), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registration_of_the_services_that_nobody_uses() {
+    let world = World::new(SiteSettings::default());
+    let network = RegisteredNetwork { name: "ours".into(), port_group: net(&world).port_group, dhcp: true };
+    let manager = SimClusterManager::new(world.clone());
+    manager.register_network(&network).await.unwrap();
+    assert_eq!(rules(&world, Moment::Anytime, &[]), [""; 0]);
+    assert_eq!(rules(&world, Moment::AtRest, &[]), ["no_registration_without_user"]);
+    assert_eq!(rules(&world, Moment::Emptied, &[]), ["no_registration_without_user", "nothing_left_behind"]);
+    manager.unregister_network("ours").await.unwrap();
+    // One that was made by hand is nobody's leftover.
+    world.add_stranger(&Stranger::new("c", 1)).unwrap();
+    world.by_hand_delete_cluster("c").unwrap();
+    assert_eq!(rules(&world, Moment::Emptied, &[]), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thing_of_others_that_the_service_changes_removes_or_switches_off() {
+    let world = World::new(SiteSettings::default());
+    let added = world.add_neighbour(&Neighbour::new("theirs")).unwrap();
+    world.guard();
+    let networking = SimNetworking::new(world.clone());
+    let port = PortId::new(added.ports[0].clone());
+    let marked = PortChange { description: Some("ours now".to_owned()), ..PortChange::default() };
+    networking.update_port(&port, &marked).await.unwrap();
+    networking.delete_port(&port).await.unwrap();
+    SimVCenter::new(world.clone()).power_off(&added.vms[0]).await.unwrap();
+    let found = world.invariants(Moment::Anytime, &[]);
+    let (rules, deeds): (Vec<_>, Vec<_>) = found.iter().map(|v| (v.rule, v.subject.as_str())).unzip();
+    assert_eq!(rules, ["others_untouched"; 3]);
+    let (port, vm) = (&added.ports[0], &added.vms[0]);
+    let expected = [
+        format!("Neutron: update_port {port}"),
+        format!("Neutron: delete_port {port}"),
+        format!("vCenter: power_off {vm}"),
+    ];
+    assert_eq!(deeds, expected);
+    assert!(found[0].seen.contains("ours now"), "{}", found[0].seen);
 }

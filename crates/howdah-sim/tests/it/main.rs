@@ -1,11 +1,13 @@
 //! The simulated world, run in virtual time.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod calls;
 mod faults;
 mod flow;
 mod guests;
 mod invariants;
 mod neutron;
+mod people;
 mod race;
 mod scale;
 mod site;

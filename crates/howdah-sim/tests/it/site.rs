@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
+use howdah_core::failure::System;
+use howdah_sim::world::actor::Origin;
+use howdah_sim::world::faults::{Effect, FaultRule};
+use howdah_sim::world::keystone::Method as Login;
 use howdah_sim::world::settings::{GuestMode, Timings};
+use howdah_sim::world::state::State;
 use howdah_sim::{Listen, Site, SiteSettings};
 use howdah_transport::{Deadlines, Http, Trust};
 use http::Method;
@@ -60,10 +65,15 @@ async fn the_control_api_shows_and_breaks() {
     assert_eq!(status, 201);
     assert!(made["name"].as_str().unwrap().ends_with("-0b7c8d6e-1111-4222-8333-444455556666"), "{made}");
 
-    let fault =
-        json!({ "system": "neutron", "method": "create_ports", "effect": { "do": "refuse", "kind": "unavailable" } });
-    let (status, added) = call(&http, Method::POST, &at("/faults"), Some(fault)).await;
-    assert_eq!((status, &added["number"]), (201, &json!(1)));
+    for (number, effect) in (1..).zip([
+        json!({ "do": "refuse", "kind": "unavailable" }),
+        json!({ "do": "lose_request" }),
+        json!({ "do": "late", "seconds": 60 }),
+    ]) {
+        let fault = json!({ "system": "neutron", "method": "create_ports", "delay_after": 1.5, "effect": effect });
+        let (status, added) = call(&http, Method::POST, &at("/faults"), Some(fault)).await;
+        assert_eq!((status, &added["number"]), (201, &json!(number)), "{effect}");
+    }
     assert_eq!(call(&http, Method::DELETE, &at("/faults/1"), None).await.0, 204);
     assert_eq!(call(&http, Method::DELETE, &at("/faults/1"), None).await.0, 404);
 
@@ -99,5 +109,32 @@ async fn a_lease_can_come_from_outside() {
     assert_eq!(status, 204);
     let running = world.wait_until(|s| s.bde.clusters["c"].status == howdah_sim::world::bde::BdeStatus::Running);
     tokio::time::timeout(Duration::from_secs(30), running).await.expect("the manager sees the address");
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_client_sent_before_it_hung_up_has_its_effect_and_its_maker() {
+    let site = Site::start(quick(), Listen::default()).await.unwrap();
+    let (world, http) = (site.world().clone(), client(&Trust::System));
+    let network = net(&world).id;
+    for (user, origin) in [("howdah", Origin::Service), ("demo", Origin::People)] {
+        let secret = if user == "howdah" { "service-secret" } else { "demo-secret" };
+        let login = Login::Password { user: user.to_owned(), password: secret.to_owned() };
+        let token = world.issue_token(&login, Some("demo")).unwrap().id;
+        let slow = FaultRule::new(System::Neutron, "create_ports", Effect::Delay).times(1).delayed(5.0);
+        let rule = world.write(|s| s.faults.add(slow));
+        let body = json!({ "port": { "network_id": network, "name": user } }).to_string();
+        let request = http.request(Method::POST, &format!("{}/v2.0/ports", site.urls().neutron));
+        let request = request.header("content-type", "application/json").header("x-auth-token", token).body(body);
+        let made = |s: &State| s.neutron.ports.values().find(|p| p.name == user).map(|p| p.origin);
+        tokio::select! {
+            _ = http.send(request) => panic!("it is held up"),
+            () = world.until_met(rule, 1) => {}
+        }
+        assert_eq!(world.read(made), None, "not yet");
+        let landed = world.until_landed(rule, 1);
+        tokio::time::timeout(Duration::from_secs(20), landed).await.expect("it lands without its client");
+        assert_eq!(world.read(made), Some(origin));
+    }
     site.stop().await;
 }

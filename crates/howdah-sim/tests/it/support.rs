@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use howdah_core::facts::{PortRequest, RegisteredNetwork, WatchEvent};
+use howdah_core::facts::{PortRequest, WatchEvent};
 use howdah_core::ids::{NetworkId, ProjectId, SubnetId, VmRef};
-use howdah_core::traits::{ClusterManager as _, Networking as _, VCenter as _};
-use howdah_sim::inprocess::{SimClusterManager, SimNetworking, SimVCenter};
-use howdah_sim::world::bde::{BdeStatus, ClusterRequest, GroupRequest};
+use howdah_core::traits::{Networking as _, VCenter as _};
+use howdah_sim::inprocess::{SimNetworking, SimVCenter};
+use howdah_sim::world::bde::{BdeNetwork, BdeStatus, ClusterRequest, GroupRequest};
 use howdah_sim::{SiteSettings, World};
 
 /// The network of the default settings: id, subnet's id, port group's name.
@@ -26,12 +26,11 @@ pub fn net(world: &World) -> Net {
     })
 }
 
-/// A world with the network registered in the cluster manager as `net`.
+/// A world with the network registered in the cluster manager, by hand, as `net`.
 pub async fn world(settings: SiteSettings) -> World {
     let world = World::new(settings);
     let port_group = net(&world).port_group;
-    let network = RegisteredNetwork { name: "net".to_owned(), port_group, dhcp: true };
-    SimClusterManager::new(world.clone()).register_network(&network).await.unwrap();
+    world.bde_add_network(BdeNetwork::dhcp("net", &port_group)).unwrap();
     world
 }
 
@@ -54,6 +53,7 @@ pub fn port(world: &World, vm: &VmRef) -> PortRequest {
             network: NetworkId::new(net.id),
             subnet: SubnetId::new(net.subnet),
             mac: found.nics[0].mac,
+            address: None,
             name: format!("{}-port0", found.name),
             project,
             device_owner: "compute:howdah".to_owned(),

@@ -1,24 +1,88 @@
 //! What every store does: each test runs on the file and in memory.
 
-use howdah_core::cluster::{ClusterState, ClusterStatus, OperationKind, Registration, Secrets, Wanted};
-use howdah_core::failure::ErrorKind;
+use std::ops::Deref;
+
+use howdah_core::cluster::{ClusterRecord, ClusterState, ClusterStatus, OperationKind, Registration, Secrets, Wanted};
+use howdah_core::document::{Row, Unreadable};
+use howdah_core::failure::{ErrorKind, RemoteError};
+use howdah_core::ids::ClusterKey;
 use howdah_core::traits::Store;
 use howdah_store::{MemoryStore, SqliteStore};
 use secrecy::{ExposeSecret, SecretString};
+use tempfile::TempDir;
 
-use crate::sample::{event, id, operation, options, record};
+use crate::sample::{event, id, key, key_in, operation, options, raw, record};
+
+/// A store of one kind or the other, that can also be damaged.
+enum Subject {
+    Memory(MemoryStore),
+    File(Box<SqliteStore>, TempDir),
+}
+
+impl Deref for Subject {
+    type Target = dyn Store;
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Memory(store) => store,
+            Self::File(store, _) => store.as_ref(),
+        }
+    }
+}
+
+impl Subject {
+    /// Makes a cluster unreadable, as a newer version would, and says how it is shown then.
+    async fn spoil(&self, record: &ClusterRecord) -> Unreadable {
+        let row = Unreadable {
+            key: record.key(),
+            site: record.site.clone(),
+            name: record.name.to_string(),
+            why: "its record holds something that this version does not know, at `wanted`".to_owned(),
+        };
+        match self {
+            Self::Memory(store) => store.insert_unreadable(row.clone()),
+            Self::File(_, folder) => {
+                let spoiled = "UPDATE clusters SET record = json_set(record, '$.wanted', 'hibernated') \
+                     WHERE id = ? AND project = ?";
+                run(folder, spoiled, &row.key).await;
+            }
+        }
+        row
+    }
+
+    /// Makes a cluster's secrets unreadable.
+    async fn spoil_secrets(&self, key: &ClusterKey) {
+        match self {
+            Self::Memory(store) => store.set_secrets_unreadable(key, true),
+            Self::File(_, folder) => {
+                run(folder, "UPDATE secrets SET sealed = x'00' WHERE id = ? AND project = ?", key).await;
+            }
+        }
+    }
+}
+
+async fn run(folder: &TempDir, statement: &'static str, key: &ClusterKey) {
+    let done = sqlx::query(statement)
+        .bind(key.id.to_string())
+        .bind(key.project.as_str())
+        .execute(&mut raw(folder).await)
+        .await
+        .unwrap();
+    assert_eq!(done.rows_affected(), 1);
+}
 
 macro_rules! for_both {
     ($($name:ident),* $(,)?) => {$(
         mod $name {
+            use super::{MemoryStore, SqliteStore, Subject, options};
             #[tokio::test]
             async fn in_memory() {
-                super::$name(&super::MemoryStore::new()).await;
+                super::$name(&Subject::Memory(MemoryStore::new())).await;
             }
             #[tokio::test]
             async fn in_a_file() {
                 let folder = tempfile::tempdir().unwrap();
-                super::$name(&super::SqliteStore::open(&super::options(&folder)).await.unwrap()).await;
+                let store = SqliteStore::open(&options(&folder)).await.unwrap();
+                super::$name(&Subject::File(Box::new(store), folder)).await;
             }
         }
     )*};
@@ -27,121 +91,233 @@ macro_rules! for_both {
 for_both! {
     a_cluster_reads_back,
     ids_and_names_are_taken_once,
+    one_id_in_two_projects_is_two_clusters,
     a_removed_cluster_leaves_its_events,
     an_id_can_be_used_again,
     events_are_numbered,
     wanted_and_known_do_not_touch_each_other,
+    a_want_from_older_knowledge_is_refused,
     what_is_gone_cannot_be_changed,
+    what_cannot_be_read_is_shown_and_left_alone,
     secrets_come_back_until_forgotten,
+    secrets_that_do_not_open_say_so_until_forgotten,
     registrations_belong_to_a_site,
     old_capabilities_and_events_go,
+    a_write_can_be_tried,
 }
 
-async fn a_cluster_reads_back(store: &dyn Store) {
+fn row(record: &ClusterRecord, state: &ClusterState) -> Row {
+    Row::Cluster(Box::new((record.clone(), state.clone())))
+}
+
+fn no_secrets() -> Secrets {
+    Secrets::default()
+}
+
+fn told(e: &RemoteError) -> (&str, ErrorKind) {
+    (e.code, e.kind)
+}
+
+async fn a_cluster_reads_back(store: &Subject) {
     let (one, mut two) = (record(1, "one"), record(2, "two"));
     two.project = "p2".into();
     // Listed by creation, whatever the order of insertion.
-    store.insert(&two, &Secrets::default()).await.unwrap();
-    store.insert(&one, &Secrets::default()).await.unwrap();
-    assert_eq!(store.load(&one.id).await.unwrap(), Some((one.clone(), ClusterState::default())));
-    assert_eq!(store.load(&id(9)).await.unwrap(), None);
-    let names = |rows: Vec<(howdah_core::cluster::ClusterRecord, ClusterState)>| {
-        rows.into_iter().map(|(r, _)| r.name.to_string()).collect::<Vec<_>>()
-    };
-    assert_eq!(names(store.list(None).await.unwrap()), ["one", "two"]);
-    assert_eq!(names(store.list(Some(&"p2".into())).await.unwrap()), ["two"]);
+    store.insert(&two, &no_secrets(), &[]).await.unwrap();
+    store.insert(&one, &no_secrets(), &[event("accepted")]).await.unwrap();
+    let state = ClusterState::default();
+    assert_eq!(store.load(&one.key()).await.unwrap(), Some(row(&one, &state)));
+    assert_eq!(store.wanted(&one.key()).await.unwrap(), Some(one.clone()));
+    assert_eq!(store.events(&one.key(), 0, 10).await.unwrap(), [(1, event("accepted"))]);
+    for nobody in [key(9), key_in("p2", 1)] {
+        assert_eq!(store.load(&nobody).await.unwrap(), None);
+        assert_eq!(store.wanted(&nobody).await.unwrap(), None);
+    }
+    assert_eq!(store.list(None).await.unwrap(), [row(&one, &state), row(&two, &state)]);
+    assert_eq!(store.list(Some(&"p2".into())).await.unwrap(), [row(&two, &state)]);
 }
 
-async fn ids_and_names_are_taken_once(store: &dyn Store) {
-    store.insert(&record(1, "one"), &Secrets::default()).await.unwrap();
-    let same_id = store.insert(&record(1, "other"), &Secrets::default()).await.unwrap_err();
-    assert_eq!((same_id.code, same_id.kind), ("cluster_id_taken", ErrorKind::Conflict));
-    let same_name = store.insert(&record(2, "one"), &Secrets::default()).await.unwrap_err();
-    assert_eq!((same_name.code, same_name.kind), ("cluster_name_taken", ErrorKind::Conflict));
+async fn ids_and_names_are_taken_once(store: &Subject) {
+    store.insert(&record(1, "one"), &no_secrets(), &[]).await.unwrap();
+    let same_id = store.insert(&record(1, "other"), &no_secrets(), &[event("lost")]).await.unwrap_err();
+    assert_eq!(told(&same_id), ("cluster_id_taken", ErrorKind::Conflict));
+    let same_name = store.insert(&record(2, "one"), &no_secrets(), &[event("lost")]).await.unwrap_err();
+    assert_eq!(told(&same_name), ("cluster_name_taken", ErrorKind::Conflict));
     assert_eq!(same_name.message, "site main has a cluster named one already");
     let mut elsewhere = record(2, "one");
     elsewhere.site = "lab".into();
-    store.insert(&elsewhere, &Secrets::default()).await.unwrap();
-}
-
-async fn a_removed_cluster_leaves_its_events(store: &dyn Store) {
-    let one = record(1, "one");
-    store.insert(&one, &Secrets::default()).await.unwrap();
-    store.put_capability(&one.id, &[7; 32]).await.unwrap();
-    store.save(&one.id, &ClusterState::default(), &[event("begun")]).await.unwrap();
-    for _ in 0..2 {
-        store.remove(&one.id, &[event("removed")]).await.unwrap();
+    store.insert(&elsewhere, &no_secrets(), &[]).await.unwrap();
+    for n in [1, 2] {
+        assert_eq!(store.events(&key(n), 0, 10).await.unwrap(), [], "of what was refused nothing stays");
     }
-    assert_eq!(store.load(&one.id).await.unwrap(), None);
-    assert!(store.list(None).await.unwrap().is_empty());
-    let events = store.events(&one.id, 0, 10).await.unwrap();
-    assert_eq!(events, [(1, event("begun")), (2, event("removed"))]);
-    assert!(store.has_capability(&one.id, &[7; 32]).await.unwrap());
-    store.insert(&record(2, "one"), &Secrets::default()).await.unwrap();
 }
 
-async fn an_id_can_be_used_again(store: &dyn Store) {
-    let mut one = record(1, "one");
-    store.insert(&one, &Secrets::default()).await.unwrap();
-    store.put_capability(&one.id, &[7; 32]).await.unwrap();
-    store.save(&one.id, &ClusterState { progress: 0.5, ..ClusterState::default() }, &[event("begun")]).await.unwrap();
-    store.remove(&one.id, &[]).await.unwrap();
-    one.project = "p2".into();
-    store.insert(&one, &Secrets::default()).await.unwrap();
-    assert_eq!(store.load(&one.id).await.unwrap(), Some((one.clone(), ClusterState::default())));
-    assert!(!store.has_capability(&one.id, &[7; 32]).await.unwrap(), "who could read the old one cannot read this one");
-    assert!(store.events(&one.id, 0, 10).await.unwrap().is_empty());
-    store.add_events(&one.id, &[event("again")]).await.unwrap();
-    assert_eq!(store.events(&one.id, 0, 10).await.unwrap(), [(2, event("again"))]);
+async fn one_id_in_two_projects_is_two_clusters(store: &Subject) {
+    let (mine, mut theirs) = (record(1, "mine"), record(1, "theirs"));
+    theirs.project = "p2".into();
+    let secrets = |text: &str| Secrets { cluster_password: Some(SecretString::from(text)), credentials: None };
+    store.insert(&theirs, &secrets("theirs"), &[event("theirs")]).await.unwrap();
+    store.insert(&mine, &secrets("mine"), &[event("mine")]).await.unwrap();
+    store.put_capability(&mine.key(), &[1; 32]).await.unwrap();
+    store.put_capability(&theirs.key(), &[2; 32]).await.unwrap();
+    assert_eq!(store.find(&id(1)).await.unwrap(), [mine.key(), theirs.key()]);
+    assert_eq!(store.find(&id(2)).await.unwrap(), []);
+    assert_eq!(store.by_capability(&id(1), &[1; 32]).await.unwrap(), Some(mine.key()));
+    assert_eq!(store.by_capability(&id(1), &[2; 32]).await.unwrap(), Some(theirs.key()));
+
+    let state = ClusterState { progress: 0.5, ..ClusterState::default() };
+    store.save(&mine.key(), &state, &[event("saved")]).await.unwrap();
+    let delete = operation(200, OperationKind::Delete);
+    store.want(&mine.key(), &mine.operation.id, Wanted::Deleted, &delete).await.unwrap();
+    store.forget_secrets(&mine.key()).await.unwrap();
+    store.remove(&mine.key(), &[event("removed")]).await.unwrap();
+
+    assert_eq!(store.load(&mine.key()).await.unwrap(), None);
+    assert_eq!(store.load(&theirs.key()).await.unwrap(), Some(row(&theirs, &ClusterState::default())));
+    assert_eq!(store.events(&theirs.key(), 0, 10).await.unwrap(), [(1, event("theirs"))]);
+    let password = store.secrets(&theirs.key()).await.unwrap().cluster_password.unwrap();
+    assert_eq!(password.expose_secret(), "theirs");
+    assert_eq!(store.find(&id(1)).await.unwrap(), [theirs.key()]);
 }
 
-async fn events_are_numbered(store: &dyn Store) {
+async fn a_removed_cluster_leaves_its_events(store: &Subject) {
     let one = record(1, "one");
-    store.insert(&one, &Secrets::default()).await.unwrap();
-    store.save(&one.id, &ClusterState::default(), &[event("a"), event("b")]).await.unwrap();
-    store.add_events(&one.id, &[]).await.unwrap();
-    store.add_events(&one.id, &[event("c")]).await.unwrap();
-    assert_eq!(store.events(&one.id, 1, 10).await.unwrap(), [(2, event("b")), (3, event("c"))]);
-    assert_eq!(store.events(&one.id, 0, 1).await.unwrap(), [(1, event("a"))]);
-    assert!(store.events(&one.id, 3, 10).await.unwrap().is_empty());
-    assert!(store.events(&one.id, u64::MAX, usize::MAX).await.unwrap().is_empty());
+    store.insert(&one, &no_secrets(), &[event("accepted")]).await.unwrap();
+    store.put_capability(&one.key(), &[7; 32]).await.unwrap();
+    store.save(&one.key(), &ClusterState::default(), &[event("begun")]).await.unwrap();
+    for _ in 0..2 {
+        store.remove(&one.key(), &[event("removed")]).await.unwrap();
+    }
+    assert_eq!(store.load(&one.key()).await.unwrap(), None);
+    assert_eq!(store.wanted(&one.key()).await.unwrap(), None);
+    assert_eq!(store.list(None).await.unwrap(), []);
+    let events = store.events(&one.key(), 0, 10).await.unwrap();
+    assert_eq!(events, [(1, event("accepted")), (2, event("begun")), (3, event("removed"))]);
+    assert_eq!(store.by_capability(&one.id, &[7; 32]).await.unwrap(), Some(one.key()));
+    store.insert(&record(2, "one"), &no_secrets(), &[]).await.unwrap();
 }
 
-async fn wanted_and_known_do_not_touch_each_other(store: &dyn Store) {
+async fn an_id_can_be_used_again(store: &Subject) {
     let one = record(1, "one");
-    store.insert(&one, &Secrets::default()).await.unwrap();
+    store.insert(&one, &no_secrets(), &[]).await.unwrap();
+    store.put_capability(&one.key(), &[7; 32]).await.unwrap();
+    let state = ClusterState { progress: 0.5, ..ClusterState::default() };
+    store.save(&one.key(), &state, &[event("begun")]).await.unwrap();
+    store.remove(&one.key(), &[]).await.unwrap();
+    let again = record(1, "again");
+    store.insert(&again, &no_secrets(), &[event("accepted")]).await.unwrap();
+    assert_eq!(store.load(&one.key()).await.unwrap(), Some(row(&again, &ClusterState::default())));
+    let reader = store.by_capability(&one.id, &[7; 32]).await.unwrap();
+    assert_eq!(reader, None, "who could read the old one cannot read this one");
+    assert_eq!(store.events(&one.key(), 0, 10).await.unwrap(), [(2, event("accepted"))]);
+}
+
+async fn events_are_numbered(store: &Subject) {
+    let one = record(1, "one");
+    store.insert(&one, &no_secrets(), &[event("a")]).await.unwrap();
+    store.save(&one.key(), &ClusterState::default(), &[event("b")]).await.unwrap();
+    store.add_events(&one.key(), &[]).await.unwrap();
+    store.add_events(&one.key(), &[event("c")]).await.unwrap();
+    assert_eq!(store.events(&one.key(), 1, 10).await.unwrap(), [(2, event("b")), (3, event("c"))]);
+    assert_eq!(store.events(&one.key(), 0, 1).await.unwrap(), [(1, event("a"))]);
+    assert_eq!(store.events(&one.key(), 3, 10).await.unwrap(), []);
+    assert_eq!(store.events(&one.key(), u64::MAX, usize::MAX).await.unwrap(), []);
+}
+
+async fn wanted_and_known_do_not_touch_each_other(store: &Subject) {
+    let one = record(1, "one");
+    store.insert(&one, &no_secrets(), &[]).await.unwrap();
     let state = ClusterState { status: ClusterStatus::Creating, progress: 0.25, ..ClusterState::default() };
     let stop = operation(200, OperationKind::Stop);
-    store.save(&one.id, &state, &[]).await.unwrap();
-    store.want(&one.id, Wanted::Stopped, &stop).await.unwrap();
-    let (record, known) = store.load(&one.id).await.unwrap().unwrap();
-    assert_eq!((record.wanted, &record.operation, &known), (Wanted::Stopped, &stop, &state));
-    store.save(&one.id, &ClusterState::default(), &[]).await.unwrap();
-    assert_eq!(store.load(&one.id).await.unwrap().unwrap().0.wanted, Wanted::Stopped);
+    store.save(&one.key(), &state, &[]).await.unwrap();
+    store.want(&one.key(), &one.operation.id, Wanted::Stopped, &stop).await.unwrap();
+    let wanted = ClusterRecord { wanted: Wanted::Stopped, operation: stop, ..one.clone() };
+    assert_eq!(store.load(&one.key()).await.unwrap(), Some(row(&wanted, &state)));
+    store.save(&one.key(), &ClusterState::default(), &[]).await.unwrap();
+    assert_eq!(store.wanted(&one.key()).await.unwrap(), Some(wanted));
 }
 
-async fn what_is_gone_cannot_be_changed(store: &dyn Store) {
+async fn a_want_from_older_knowledge_is_refused(store: &Subject) {
     let one = record(1, "one");
-    store.insert(&one, &Secrets::default()).await.unwrap();
-    store.remove(&one.id, &[]).await.unwrap();
-    for gone in [one.id, id(9)] {
+    store.insert(&one, &no_secrets(), &[]).await.unwrap();
+    let (stop, delete) = (operation(200, OperationKind::Stop), operation(201, OperationKind::Delete));
+    store.want(&one.key(), &one.operation.id, Wanted::Deleted, &delete).await.unwrap();
+    let late = store.want(&one.key(), &one.operation.id, Wanted::Stopped, &stop).await.unwrap_err();
+    assert_eq!(told(&late), ("cluster_changed", ErrorKind::Conflict));
+    let record = store.wanted(&one.key()).await.unwrap().unwrap();
+    assert_eq!((record.wanted, &record.operation), (Wanted::Deleted, &delete));
+    store.want(&one.key(), &delete.id, Wanted::Stopped, &stop).await.unwrap();
+    assert_eq!(store.wanted(&one.key()).await.unwrap().unwrap().operation, stop);
+}
+
+async fn what_is_gone_cannot_be_changed(store: &Subject) {
+    let one = record(1, "one");
+    store.insert(&one, &no_secrets(), &[]).await.unwrap();
+    store.remove(&one.key(), &[]).await.unwrap();
+    for gone in [one.key(), key(9), key_in("p2", 1)] {
         let stop = operation(200, OperationKind::Stop);
         let errors = [
-            store.want(&gone, Wanted::Stopped, &stop).await.unwrap_err(),
+            store.want(&gone, &one.operation.id, Wanted::Stopped, &stop).await.unwrap_err(),
             store.save(&gone, &ClusterState::default(), &[event("late")]).await.unwrap_err(),
             store.add_events(&gone, &[event("late")]).await.unwrap_err(),
             store.put_capability(&gone, &[7; 32]).await.unwrap_err(),
         ];
         for e in errors {
-            assert_eq!((e.code, e.kind), ("cluster_not_found", ErrorKind::NotFound));
+            assert_eq!(told(&e), ("cluster_not_found", ErrorKind::NotFound));
             assert_eq!(e.message, format!("there is no cluster {gone}"));
         }
-        store.remove(&gone, &[]).await.unwrap();
-        assert!(store.events(&gone, 0, 10).await.unwrap().is_empty());
+        store.remove(&gone, &[event("late")]).await.unwrap();
+        store.forget_secrets(&gone).await.unwrap();
+        assert_eq!(store.events(&gone, 0, 10).await.unwrap(), []);
     }
 }
 
-async fn secrets_come_back_until_forgotten(store: &dyn Store) {
+async fn what_cannot_be_read_is_shown_and_left_alone(store: &Subject) {
+    let (odd, good) = (record(1, "odd"), record(2, "good"));
+    let secrets = Secrets { cluster_password: Some(SecretString::from("hush")), credentials: None };
+    store.insert(&odd, &secrets, &[event("accepted")]).await.unwrap();
+    store.insert(&good, &no_secrets(), &[]).await.unwrap();
+    store.put_capability(&odd.key(), &[7; 32]).await.unwrap();
+    let shown = store.spoil(&odd).await;
+
+    let all = [Row::Unreadable(shown.clone()), row(&good, &ClusterState::default())];
+    assert_eq!(store.list(None).await.unwrap().len(), 2);
+    for row in store.list(None).await.unwrap() {
+        assert!(all.contains(&row), "{row:?}");
+    }
+    assert_eq!(store.load(&odd.key()).await.unwrap(), Some(Row::Unreadable(shown.clone())));
+    assert_eq!(store.find(&odd.id).await.unwrap(), [odd.key()]);
+
+    let stop = operation(200, OperationKind::Stop);
+    let state = ClusterState { progress: 0.5, ..ClusterState::default() };
+    let errors = [
+        store.wanted(&odd.key()).await.unwrap_err(),
+        store.want(&odd.key(), &odd.operation.id, Wanted::Stopped, &stop).await.unwrap_err(),
+        store.save(&odd.key(), &state, &[event("late")]).await.unwrap_err(),
+        store.add_events(&odd.key(), &[event("late")]).await.unwrap_err(),
+        store.put_capability(&odd.key(), &[8; 32]).await.unwrap_err(),
+        store.forget_secrets(&odd.key()).await.unwrap_err(),
+        store.remove(&odd.key(), &[event("late")]).await.unwrap_err(),
+    ];
+    for e in errors {
+        assert_eq!(told(&e), ("cluster_unreadable", ErrorKind::Invalid));
+        assert_eq!(e.message, format!("the stored cluster {} cannot be read: {}", odd.key(), shown.why));
+    }
+    let e = store.insert(&record(1, "other"), &no_secrets(), &[]).await.unwrap_err();
+    assert_eq!(e.code, "cluster_id_taken");
+    let e = store.insert(&record(3, "odd"), &no_secrets(), &[]).await.unwrap_err();
+    assert_eq!(e.code, "cluster_name_taken");
+
+    assert_eq!(store.load(&odd.key()).await.unwrap(), Some(Row::Unreadable(shown)));
+    assert_eq!(store.events(&odd.key(), 0, 10).await.unwrap(), [(1, event("accepted"))]);
+    assert!(store.secrets(&odd.key()).await.unwrap().cluster_password.is_some());
+    assert_eq!(store.by_capability(&odd.id, &[7; 32]).await.unwrap(), Some(odd.key()));
+    // It is in nobody's way.
+    store.want(&good.key(), &good.operation.id, Wanted::Stopped, &stop).await.unwrap();
+    store.save(&good.key(), &state, &[event("saved")]).await.unwrap();
+    store.remove(&good.key(), &[]).await.unwrap();
+}
+
+async fn secrets_come_back_until_forgotten(store: &Subject) {
     let secrets = Secrets {
         cluster_password: Some(SecretString::from("hush")),
         credentials: Some(("admin".into(), SecretString::from("hush too"))),
@@ -150,44 +326,67 @@ async fn secrets_come_back_until_forgotten(store: &dyn Store) {
         let credentials = s.credentials.map(|(user, p)| (user, p.expose_secret().to_owned()));
         (s.cluster_password.map(|p| p.expose_secret().to_owned()), credentials)
     };
-    store.insert(&record(1, "one"), &secrets).await.unwrap();
-    store.insert(&record(2, "two"), &secrets).await.unwrap();
+    store.insert(&record(1, "one"), &secrets, &[]).await.unwrap();
+    store.insert(&record(2, "two"), &secrets, &[]).await.unwrap();
     let expected = (Some("hush".to_owned()), Some(("admin".to_owned(), "hush too".to_owned())));
-    assert_eq!(plain(store.secrets(&id(1)).await.unwrap()), expected);
-    store.forget_secrets(&id(1)).await.unwrap();
-    assert_eq!(plain(store.secrets(&id(1)).await.unwrap()), (None, None));
-    assert_eq!(plain(store.secrets(&id(2)).await.unwrap()), expected);
-    store.remove(&id(2), &[]).await.unwrap();
-    assert_eq!(plain(store.secrets(&id(2)).await.unwrap()), (None, None));
-    assert_eq!(plain(store.secrets(&id(9)).await.unwrap()), (None, None));
+    assert_eq!(plain(store.secrets(&key(1)).await.unwrap()), expected);
+    store.forget_secrets(&key(1)).await.unwrap();
+    assert_eq!(plain(store.secrets(&key(1)).await.unwrap()), (None, None));
+    assert_eq!(plain(store.secrets(&key(2)).await.unwrap()), expected);
+    store.remove(&key(2), &[]).await.unwrap();
+    assert_eq!(plain(store.secrets(&key(2)).await.unwrap()), (None, None));
+    assert_eq!(plain(store.secrets(&key(9)).await.unwrap()), (None, None));
 }
 
-async fn registrations_belong_to_a_site(store: &dyn Store) {
+async fn secrets_that_do_not_open_say_so_until_forgotten(store: &Subject) {
+    let secrets = Secrets { cluster_password: Some(SecretString::from("hush")), credentials: None };
+    store.insert(&record(1, "one"), &secrets, &[]).await.unwrap();
+    store.spoil_secrets(&key(1)).await;
+    let e = store.secrets(&key(1)).await.unwrap_err();
+    assert_eq!(told(&e), ("secrets_unreadable", ErrorKind::Unavailable));
+    assert_eq!(e.message, format!("the sealed secrets of cluster {} cannot be opened", key(1)));
+    assert!(e.hint.is_some());
+    store.save(&key(1), &ClusterState::default(), &[event("goes on")]).await.unwrap();
+    store.forget_secrets(&key(1)).await.unwrap();
+    assert!(store.secrets(&key(1)).await.unwrap().cluster_password.is_none());
+}
+
+async fn registrations_belong_to_a_site(store: &Subject) {
     let (main, lab) = ("main".into(), "lab".into());
-    let of = |name: &str, port_group: &str| Registration { name: name.into(), port_group: port_group.into() };
-    store.own_registration(&main, &of("b", "pg-1")).await.unwrap();
-    store.own_registration(&main, &of("a", "pg-2")).await.unwrap();
-    store.own_registration(&lab, &of("a", "pg-3")).await.unwrap();
-    store.own_registration(&main, &of("b", "pg-4")).await.unwrap();
-    assert_eq!(store.registrations(&main).await.unwrap(), [of("a", "pg-2"), of("b", "pg-4")]);
-    store.disown_registration(&main, "a").await.unwrap();
-    store.disown_registration(&main, "never").await.unwrap();
-    assert_eq!(store.registrations(&main).await.unwrap(), [of("b", "pg-4")]);
-    assert_eq!(store.registrations(&lab).await.unwrap(), [of("a", "pg-3")]);
+    let of = |name: &str, port_group: &str, users: &[u128]| Registration {
+        name: name.into(),
+        port_group: port_group.into(),
+        users: users.iter().map(|n| key(*n)).collect(),
+    };
+    store.save_registration(&main, &of("b", "pg-1", &[1, 2])).await.unwrap();
+    store.save_registration(&main, &of("a", "pg-2", &[])).await.unwrap();
+    store.save_registration(&lab, &of("a", "pg-3", &[3])).await.unwrap();
+    store.save_registration(&main, &of("b", "pg-4", &[2])).await.unwrap();
+    assert_eq!(store.registrations(&main).await.unwrap(), [of("a", "pg-2", &[]), of("b", "pg-4", &[2])]);
+    store.remove_registration(&main, "a").await.unwrap();
+    store.remove_registration(&main, "never").await.unwrap();
+    assert_eq!(store.registrations(&main).await.unwrap(), [of("b", "pg-4", &[2])]);
+    assert_eq!(store.registrations(&lab).await.unwrap(), [of("a", "pg-3", &[3])]);
 }
 
-async fn old_capabilities_and_events_go(store: &dyn Store) {
+async fn old_capabilities_and_events_go(store: &Subject) {
     let one = record(1, "one");
-    store.insert(&one, &Secrets::default()).await.unwrap();
+    store.insert(&one, &no_secrets(), &[]).await.unwrap();
     for n in 0..70 {
-        store.put_capability(&one.id, &[n; 32]).await.unwrap();
+        store.put_capability(&one.key(), &[n; 32]).await.unwrap();
     }
-    assert!(!store.has_capability(&one.id, &[0; 32]).await.unwrap());
-    assert!(store.has_capability(&one.id, &[69; 32]).await.unwrap());
-    assert!(!store.has_capability(&id(2), &[69; 32]).await.unwrap());
+    assert_eq!(store.by_capability(&one.id, &[0; 32]).await.unwrap(), None);
+    assert_eq!(store.by_capability(&one.id, &[69; 32]).await.unwrap(), Some(one.key()));
+    assert_eq!(store.by_capability(&id(2), &[69; 32]).await.unwrap(), None);
     let many: Vec<_> = (0..5_001).map(|_| event("flap")).collect();
-    store.add_events(&one.id, &many).await.unwrap();
-    store.add_events(&one.id, &many).await.unwrap();
-    let kept = store.events(&one.id, 0, usize::MAX).await.unwrap();
+    store.add_events(&one.key(), &many).await.unwrap();
+    store.add_events(&one.key(), &many).await.unwrap();
+    let kept = store.events(&one.key(), 0, usize::MAX).await.unwrap();
     assert_eq!((kept.len(), kept[0].0, kept.last().unwrap().0), (10_000, 3, 10_002));
+}
+
+async fn a_write_can_be_tried(store: &Subject) {
+    for _ in 0..2 {
+        store.try_write().await.unwrap();
+    }
 }

@@ -9,7 +9,7 @@ use howdah_store::{Options, SqliteStore};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-use crate::sample::{event, id, options, record};
+use crate::sample::{event, key, options, record};
 
 const FOLDER: &str = "HOWDAH_TEST_CRASH_FOLDER";
 
@@ -20,11 +20,11 @@ async fn victim() {
     let Some(folder) = std::env::var_os(FOLDER).map(std::path::PathBuf::from) else { return };
     let options = Options { path: folder.join("db/howdah.db"), key_file: folder.join("secret.key") };
     let store = SqliteStore::open(&options).await.unwrap();
-    let (_, mut state) = store.load(&id(1)).await.unwrap().unwrap();
+    let (_, mut state) = store.load(&key(1)).await.unwrap().unwrap().cluster().unwrap();
     let mut out = std::io::stdout();
     loop {
         state.progress += 1.0;
-        store.save(&id(1), &state, &[event("a"), event("b")]).await.unwrap();
+        store.save(&key(1), &state, &[event("a"), event("b")]).await.unwrap();
         writeln!(out, "saved {}", state.progress).unwrap();
     }
 }
@@ -33,7 +33,7 @@ async fn victim() {
 async fn killed_while_writing() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&options(&folder)).await.unwrap();
-    store.insert(&record(1, "one"), &Secrets::default()).await.unwrap();
+    store.insert(&record(1, "one"), &Secrets::default(), &[]).await.unwrap();
     drop(store);
     for round in 1..=8 {
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -54,9 +54,9 @@ async fn killed_while_writing() {
         child.kill().await.unwrap();
 
         let store = SqliteStore::open(&options(&folder)).await.unwrap();
-        let (_, ClusterState { progress, .. }) = store.load(&id(1)).await.unwrap().unwrap();
+        let (_, ClusterState { progress, .. }) = store.load(&key(1)).await.unwrap().unwrap().cluster().unwrap();
         assert!(progress >= answered, "{progress} saves found, {answered} answered");
-        let events = store.events(&id(1), 0, usize::MAX).await.unwrap();
+        let events = store.events(&key(1), 0, usize::MAX).await.unwrap();
         assert_eq!(events.len() as f64, 2.0 * progress, "a save is there with its events, or not at all");
     }
 }

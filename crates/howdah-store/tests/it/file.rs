@@ -1,24 +1,22 @@
 //! What only a file can do: be opened twice, be of another version, have the wrong key.
 
 use std::fs;
+use std::future::poll_fn;
 use std::os::unix::fs::PermissionsExt;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
-use howdah_core::cluster::{ClusterState, Secrets};
+use howdah_core::cluster::{ClusterState, OperationKind, Secrets, Wanted};
 use howdah_core::failure::chain;
 use howdah_core::traits::Store;
 use howdah_store::{SqliteStore, StoreError};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::Connection;
 use tempfile::TempDir;
 
-use crate::sample::{event, id, options, record};
-
-async fn raw(folder: &TempDir) -> SqliteConnection {
-    SqliteConnectOptions::new().filename(options(folder).path).connect().await.unwrap()
-}
+use crate::sample::{event, key, operation, options, raw, record};
 
 /// The message and hint of the refusal to open, with the folder's name left out.
 async fn refusal(folder: &TempDir) -> String {
@@ -31,7 +29,7 @@ async fn refusal(folder: &TempDir) -> String {
 async fn from_empty_and_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&options(&folder)).await.unwrap();
-    store.insert(&record(1, "one"), &Secrets::default()).await.unwrap();
+    store.insert(&record(1, "one"), &Secrets::default(), &[]).await.unwrap();
     store.close().await;
     drop(store);
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -67,7 +65,7 @@ async fn a_newer_database_is_refused_and_left_alone() {
     db.close().await.unwrap();
     insta::assert_snapshot!(refusal(&folder).await, @"
     store_newer
-    /var/lib/howdah/db/howdah.db was written by a newer howdah (schema 7, this one knows 1): Install the newer howdah again, or restore the backup that was made before it.
+    /var/lib/howdah/db/howdah.db was written by a newer howdah (schema 7, this one knows 2): Install the newer howdah again, or restore the backup that was made before it.
     ");
 }
 
@@ -125,19 +123,29 @@ async fn secrets_are_sealed_for_their_cluster() {
     let store = SqliteStore::open(&options(&folder)).await.unwrap();
     let hush = "correct horse battery staple";
     let secrets = |text: &str| Secrets { cluster_password: Some(SecretString::from(text)), credentials: None };
-    store.insert(&record(1, "one"), &secrets(hush)).await.unwrap();
-    store.insert(&record(2, "two"), &secrets("other")).await.unwrap();
+    store.insert(&record(1, "one"), &secrets(hush), &[]).await.unwrap();
+    store.insert(&record(2, "two"), &secrets("other"), &[]).await.unwrap();
     let mut db = raw(&folder).await;
-    sqlx::query("UPDATE secrets SET sealed = (SELECT sealed FROM secrets WHERE cluster = ?) WHERE cluster = ?")
-        .bind(id(1).to_string())
-        .bind(id(2).to_string())
+    sqlx::query("UPDATE secrets SET sealed = (SELECT sealed FROM secrets WHERE id = ?) WHERE id = ?")
+        .bind(key(1).id.to_string())
+        .bind(key(2).id.to_string())
         .execute(&mut db)
         .await
         .unwrap();
-    let e = store.secrets(&id(2)).await.unwrap_err();
-    assert_eq!(e.code, "store_unseal");
-    assert_eq!(e.to_string(), format!("the store: the sealed secrets of cluster {} cannot be opened", id(2)));
-    assert_eq!(store.secrets(&id(1)).await.unwrap().cluster_password.unwrap().expose_secret(), hush);
+    let e = store.secrets(&key(2)).await.unwrap_err();
+    assert_eq!(e.code, "secrets_unreadable");
+    assert_eq!(e.to_string(), format!("the store: the sealed secrets of cluster {} cannot be opened", key(2)));
+    assert_eq!(store.secrets(&key(1)).await.unwrap().cluster_password.unwrap().expose_secret(), hush);
+    // Nor in the same id's cluster of another project.
+    let mut theirs = record(1, "theirs");
+    theirs.project = "p2".into();
+    store.insert(&theirs, &secrets("theirs"), &[]).await.unwrap();
+    sqlx::query("UPDATE secrets SET sealed = (SELECT sealed FROM secrets WHERE project = 'p1' AND id = ?1) WHERE project = 'p2'")
+        .bind(key(1).id.to_string())
+        .execute(&mut db)
+        .await
+        .unwrap();
+    assert_eq!(store.secrets(&theirs.key()).await.unwrap_err().code, "secrets_unreadable");
     for file in fs::read_dir(options(&folder).path.parent().unwrap()).unwrap() {
         let bytes = fs::read(file.unwrap().path()).unwrap();
         assert!(!bytes.windows(hush.len()).any(|w| w == hush.as_bytes()));
@@ -149,7 +157,7 @@ async fn a_change_cut_off_in_the_middle_never_happened() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&options(&folder)).await.unwrap();
     let one = record(1, "one");
-    store.insert(&one, &Secrets::default()).await.unwrap();
+    store.insert(&one, &Secrets::default(), &[]).await.unwrap();
     // The second statement of the transaction fails: the first must not stay.
     let mut db = raw(&folder).await;
     sqlx::query("CREATE TRIGGER trip BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'tripped'); END")
@@ -157,16 +165,49 @@ async fn a_change_cut_off_in_the_middle_never_happened() {
         .await
         .unwrap();
     let state = ClusterState { progress: 0.5, ..ClusterState::default() };
-    let e = store.save(&one.id, &state, &[event("lost")]).await.unwrap_err();
+    let e = store.save(&one.key(), &state, &[event("lost")]).await.unwrap_err();
     assert_eq!(
         chain(&e),
         "the store: the database failed to add events: error returned from database: (code: 1811) tripped"
     );
     assert!(e.kind.is_transient());
-    assert_eq!(store.load(&one.id).await.unwrap().unwrap().1, ClusterState::default());
+    assert_eq!(store.load(&one.key()).await.unwrap().unwrap().cluster().unwrap().1, ClusterState::default());
     sqlx::query("DROP TRIGGER trip").execute(&mut db).await.unwrap();
-    store.save(&one.id, &state, &[event("kept")]).await.unwrap();
-    assert_eq!(store.events(&one.id, 0, 10).await.unwrap(), [(1, event("kept"))]);
+    store.save(&one.key(), &state, &[event("kept")]).await.unwrap();
+    assert_eq!(store.events(&one.key(), 0, 10).await.unwrap(), [(1, event("kept"))]);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_blocks_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&options(&folder)).await.unwrap();
+    store.insert(&record(1, "one"), &Secrets::default(), &[]).await.unwrap();
+    let mut state = ClusterState::default();
+    let mut ended = 0;
+    // Given up after each number of polls, so at each step of a change.
+    for polls in (1..60).cycle().take(240) {
+        state.progress += 1.0;
+        ended += usize::from(polled(store.save(&key(1), &state, &[event("a"), event("b")]), polls).await);
+    }
+    assert!((20..220).contains(&ended), "{ended} of 240 saves came to their end");
+    store.save(&key(1), &state, &[event("a"), event("b")]).await.unwrap();
+    store.try_write().await.unwrap();
+    let events = store.events(&key(1), 0, usize::MAX).await.unwrap();
+    assert_eq!(events.len() % 2, 0, "a save is there with its events, or not at all");
+    assert!(events.len() / 2 > ended);
+}
+
+/// Drops a call when it could be polled once more than so many times; says whether it ended before.
+async fn polled<T>(call: impl Future<Output = T>, polls: usize) -> bool {
+    let (mut call, mut left) = (pin!(call), polls);
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(false);
+        }
+        left -= 1;
+        call.as_mut().poll(context).map(|_| true)
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -174,23 +215,27 @@ async fn many_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(&options(&folder)).await.unwrap());
     let one = record(1, "one");
-    store.insert(&one, &Secrets::default()).await.unwrap();
+    store.insert(&one, &Secrets::default(), &[]).await.unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for task in 0..16_u128 {
-        let store = Arc::clone(&store);
+        let (store, seen) = (Arc::clone(&store), one.operation.id);
         tasks.spawn(async move {
             // All want the same name: one gets it.
-            let mine = store.insert(&record(10 + task, "contended"), &Secrets::default()).await.is_ok();
+            let mine = store.insert(&record(10 + task, "contended"), &Secrets::default(), &[]).await.is_ok();
+            // All want something else of what they have seen: one gets it.
+            let stop = operation(200 + task, OperationKind::Stop);
+            let first = store.want(&key(1), &seen, Wanted::Stopped, &stop).await.is_ok();
             for _ in 0..10 {
-                store.add_events(&id(1), &[event("a"), event("b")]).await.unwrap();
-                store.load(&id(1)).await.unwrap();
+                store.add_events(&key(1), &[event("a"), event("b")]).await.unwrap();
+                store.load(&key(1)).await.unwrap();
             }
-            mine
+            (mine, first)
         });
     }
-    let winners = tasks.join_all().await.into_iter().filter(|won| *won).count();
-    assert_eq!(winners, 1);
-    let numbers: Vec<u64> = store.events(&id(1), 0, 1000).await.unwrap().into_iter().map(|(n, _)| n).collect();
+    let won = tasks.join_all().await;
+    assert_eq!(won.iter().filter(|(mine, _)| *mine).count(), 1);
+    assert_eq!(won.iter().filter(|(_, first)| *first).count(), 1);
+    let numbers: Vec<u64> = store.events(&key(1), 0, 1000).await.unwrap().into_iter().map(|(n, _)| n).collect();
     assert_eq!(numbers, (1..=320).collect::<Vec<_>>());
 }
 
@@ -199,16 +244,16 @@ async fn tombstones_go_when_their_time_has_come() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&options(&folder)).await.unwrap();
     for (n, name) in [(1, "gone"), (2, "here")] {
-        store.insert(&record(n, name), &Secrets::default()).await.unwrap();
-        store.add_events(&id(n), &[event("begun")]).await.unwrap();
-        store.put_capability(&id(n), &[7; 32]).await.unwrap();
+        store.insert(&record(n, name), &Secrets::default(), &[]).await.unwrap();
+        store.add_events(&key(n), &[event("begun")]).await.unwrap();
+        store.put_capability(&key(n), &[7; 32]).await.unwrap();
     }
     let before = Timestamp::now();
-    store.remove(&id(1), &[]).await.unwrap();
+    store.remove(&key(1), &[]).await.unwrap();
     assert_eq!(store.prune(before).await.unwrap(), 0);
-    assert_eq!(store.events(&id(1), 0, 10).await.unwrap().len(), 1);
+    assert_eq!(store.events(&key(1), 0, 10).await.unwrap().len(), 1);
     assert_eq!(store.prune(Timestamp::MAX).await.unwrap(), 1);
-    assert!(store.events(&id(1), 0, 10).await.unwrap().is_empty());
-    assert!(!store.has_capability(&id(1), &[7; 32]).await.unwrap());
-    assert_eq!(store.events(&id(2), 0, 10).await.unwrap().len(), 1);
+    assert!(store.events(&key(1), 0, 10).await.unwrap().is_empty());
+    assert_eq!(store.by_capability(&key(1).id, &[7; 32]).await.unwrap(), None);
+    assert_eq!(store.events(&key(2), 0, 10).await.unwrap().len(), 1);
 }

@@ -4,6 +4,8 @@
 
 mod contract;
 mod crash;
+mod damage;
 mod file;
 mod fixture;
+mod full;
 mod sample;

@@ -4,13 +4,24 @@ use howdah_core::cluster::{
     ClusterRecord, ClusterSpec, Event, Level, OperationKind, OperationRequest, RemedyPolicy, WaitFor, Wanted,
 };
 use howdah_core::facts::{Network, Subnet};
-use howdah_core::ids::{ClusterId, OperationId, ProjectId, SubnetId};
+use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SubnetId};
 use howdah_store::Options;
 use jiff::Timestamp;
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use uuid::Uuid;
 
 pub fn id(n: u128) -> ClusterId {
     ClusterId(Uuid::from_u128(n))
+}
+
+/// The key that [`record`] of the same number has.
+pub fn key(n: u128) -> ClusterKey {
+    key_in("p1", n)
+}
+
+pub fn key_in(project: &str, n: u128) -> ClusterKey {
+    ClusterKey { project: project.into(), id: id(n) }
 }
 
 pub fn time(second: i64) -> Timestamp {
@@ -63,4 +74,9 @@ pub fn event(reason: &str) -> Event {
 
 pub fn options(folder: &tempfile::TempDir) -> Options {
     Options { path: folder.path().join("db/howdah.db"), key_file: folder.path().join("secret.key") }
+}
+
+/// A connection beside the store's own.
+pub async fn raw(folder: &tempfile::TempDir) -> SqliteConnection {
+    SqliteConnectOptions::new().filename(options(folder).path).connect().await.unwrap()
 }

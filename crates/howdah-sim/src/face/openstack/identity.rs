@@ -2,35 +2,40 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State as Extract};
-use axum::http::{HeaderValue, Method, header as names};
+use axum::http::{HeaderValue, Method, Uri, header as names};
 use axum::response::{IntoResponse, Response};
 use howdah_core::failure::System;
 use serde_json::{Value, json};
 
 use super::login::{self, Login};
-use super::reply::{broken, gate, header, nothing, own_url, read, reply, unauthorized};
+use super::reply::{carried, header, nothing, own_url, read, reply, unauthorized};
 use crate::World;
 use crate::world::keystone::{DOMAIN_ID, DOMAIN_NAME, KeystoneError, Project, Token, User};
 
 pub(super) async fn serve(Extract(world): Extract<World>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let path: Vec<&str> = parts.uri.path().split('/').filter(|p| !p.is_empty()).collect();
-    let call = Call {
-        world: &world,
-        auth: header(&parts.headers, "x-auth-token"),
-        subject: header(&parts.headers, "x-subject-token"),
-        host: header(&parts.headers, "host"),
-        query: parts.uri.query().unwrap_or_default(),
-    };
     // HEAD is GET without a body; the server takes that away.
-    let method = if parts.method == Method::HEAD { Method::GET } else { parts.method };
-    let (name, object) = (method_name(&method, &path), path.last().copied().unwrap_or_default());
-    let lost = match gate(&world, System::Keystone, &name, object).await {
-        Ok(lost) => lost,
-        Err(refused) => return refused,
+    let method = if parts.method == Method::HEAD { Method::GET } else { parts.method.clone() };
+    let (name, object) = {
+        let path = segments(&parts.uri);
+        (method_name(&method, &path), path.last().copied().unwrap_or_default().to_owned())
     };
-    let answer = call.answer(&method, &path, body).await.unwrap_or_else(IntoResponse::into_response);
-    if lost { broken() } else { answer }
+    let origin = world.origin_of(header(&parts.headers, "x-auth-token"));
+    let work = |world: World| async move {
+        let call = Call {
+            world: &world,
+            auth: header(&parts.headers, "x-auth-token"),
+            subject: header(&parts.headers, "x-subject-token"),
+            host: header(&parts.headers, "host"),
+            query: parts.uri.query().unwrap_or_default(),
+        };
+        call.answer(&method, &segments(&parts.uri), body).await.unwrap_or_else(IntoResponse::into_response)
+    };
+    carried(&world, (System::Keystone, &name, &object), origin, work).await
+}
+
+fn segments(uri: &Uri) -> Vec<&str> {
+    uri.path().split('/').filter(|p| !p.is_empty()).collect()
 }
 
 /// How counters and fault rules call a request.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::body::{Answer, absent, inner, invalid, parsed, text, uuid};
 use super::filter::Query;
-use super::reply::{broken, gate, header, nothing, own_url, read, reply, unauthorized};
+use super::reply::{carried, header, nothing, own_url, read, reply, unauthorized};
 use super::{port, quota, show};
 use crate::World;
 use crate::world::neutron::{Caller, NetworkBody, NeutronError, SubnetBody};
@@ -53,30 +53,26 @@ pub(super) async fn serve(Extract(neutron): Extract<Neutron>, request: Request) 
         let own = own_url(&neutron.world, "network", host);
         return if path.is_empty() { versions(&own) } else { absent().into_response() };
     };
-    let world = &neutron.world;
     let body = read(body).await;
     let (name, object) = called(&parts.method, path, body.as_ref().unwrap_or(&Value::Null));
-    let lost = match gate(world, System::Neutron, &name, &object).await {
-        Ok(lost) => lost,
-        Err(refused) => return refused,
+    let token = header(&parts.headers, "x-auth-token").to_owned();
+    let origin = neutron.world.origin_of(&token);
+    let url = format!("{}{}", own_url(&neutron.world, "network", host), parts.uri.path());
+    let path: Vec<String> = path.iter().map(|p| (*p).to_owned()).collect();
+    let most = neutron.most;
+    let work = move |world: World| async move {
+        let Some(caller) = world.caller(&token) else {
+            return unauthorized();
+        };
+        let Ok(body) = body else {
+            return invalid("Malformed request body").into_response();
+        };
+        let query = Query::read(parts.uri.query().unwrap_or_default());
+        let call = Call { world: &world, caller, query, headers: &parts.headers, body, url, most };
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        call.answer(&parts.method, &path).await.unwrap_or_else(IntoResponse::into_response)
     };
-    let Some(caller) = world.caller(header(&parts.headers, "x-auth-token")) else {
-        return unauthorized();
-    };
-    let Ok(body) = body else {
-        return invalid("Malformed request body").into_response();
-    };
-    let call = Call {
-        world,
-        caller,
-        query: Query::read(parts.uri.query().unwrap_or_default()),
-        headers: &parts.headers,
-        body,
-        url: format!("{}{}", own_url(world, "network", host), parts.uri.path()),
-        most: neutron.most,
-    };
-    let answer = call.answer(&parts.method, path).await.unwrap_or_else(IntoResponse::into_response);
-    if lost { broken() } else { answer }
+    carried(&neutron.world, (System::Neutron, &name, &object), origin, work).await
 }
 
 fn versions(own: &str) -> Response {

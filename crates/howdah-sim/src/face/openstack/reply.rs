@@ -11,8 +11,10 @@ use howdah_core::failure::{ErrorKind, System};
 use serde_json::{Value, json};
 
 use crate::World;
+use crate::world::actor::Origin;
 use crate::world::keystone::KeystoneError;
 use crate::world::neutron::NeutronError;
+use crate::world::trip::Arrival;
 
 /// The largest request that is read.
 const LARGEST: usize = 16 << 20;
@@ -68,22 +70,31 @@ impl IntoResponse for NeutronError {
 }
 
 /// A connection that breaks off in the middle of the answer.
-pub(super) fn broken() -> Response {
+fn broken() -> Response {
     let error = io::Error::new(io::ErrorKind::ConnectionReset, "a fault rule breaks this connection");
     Response::new(Body::from_stream(futures::stream::once(async { Err::<Bytes, _>(error) })))
 }
 
-/// Counts the call, lets it take its time, and does what the fault rules want: refuses, or says
-/// whether the answer is to be lost after the call had its effect.
-pub(super) async fn gate(world: &World, system: System, method: &str, object: &str) -> Result<bool, Response> {
-    let verdict = world.call(system, method, object).await;
-    let Some(kind) = verdict.refuse else {
-        return Ok(verdict.lose_answer);
-    };
-    if kind == ErrorKind::NoAnswer {
-        world.sleep(Duration::from_secs(3600)).await;
+/// Carries a call as the fault rules say; its work is done by whoever calls.
+pub(super) async fn carried<F>(
+    world: &World,
+    (system, method, object): (System, &str, &str),
+    origin: Origin,
+    work: impl FnOnce(World) -> F + Send + 'static,
+) -> Response
+where
+    F: Future<Output = Response> + Send + 'static,
+{
+    match world.depart(system, method, object).by(origin).carry(work).await {
+        Arrival::Answered(response) => response,
+        Arrival::Refused(kind) => {
+            if kind == ErrorKind::NoAnswer {
+                world.sleep(Duration::from_secs(3600)).await;
+            }
+            refusal(system, kind)
+        }
+        Arrival::Lost => broken(),
     }
-    Err(refusal(system, kind))
 }
 
 fn refusal(system: System, kind: ErrorKind) -> Response {

@@ -10,13 +10,17 @@ use howdah_core::failure::{ErrorKind, System};
 use howdah_core::ids::TaskId;
 use howdah_core::traits::ClusterManager;
 use howdah_serengeti::client::follow;
+use howdah_serengeti::routes::Backend as _;
+use howdah_serengeti::wire::TaskStatus;
 use howdah_serengeti::{Client, Settings, Timeouts};
 use howdah_transport::Trust;
 use tokio::net::TcpListener;
 
+use crate::world::bde::ClusterAction;
 use crate::world::external::GuestChange;
 use crate::world::faults::{Effect, FaultRule};
 use crate::world::settings::GuestMode;
+use crate::world::strangers::Stranger;
 use crate::{SiteSettings, World};
 
 async fn site(version: &str) -> (World, Client) {
@@ -162,4 +166,25 @@ async fn a_restart_ends_the_sessions_and_maintenance_refuses_writes() {
     assert_eq!(world.read(|s| s.counters.of(System::Bde, "login")), 2);
     world.write(|s| s.bde.maintenance = true);
     assert_eq!(client.register_network(&network()).await.unwrap_err().code, "bde_maintenance");
+}
+
+#[tokio::test]
+async fn a_cluster_shows_what_it_was_made_of_and_tasks_show_who_is_busy() {
+    let world = World::new(SiteSettings::default());
+    world.add_stranger(&Stranger::new("c1", 2).registered_as("net-a")).unwrap();
+    world.add_stranger(&Stranger::new("c2", 1)).unwrap();
+    let stop = world.bde_action("c2", ClusterAction::Stop).unwrap();
+    let (face, session) = (super::Face(world), super::Session { life: 0 });
+    let read = face.cluster(&session, "c1", true).await.unwrap();
+    assert_eq!((read.distro.as_deref(), read.instance_num), (Some("bigtop"), 2));
+    let group = &read.node_groups[0];
+    assert_eq!((group.name.as_str(), group.instance_num), ("worker", 2));
+    for node in group.instances.as_ref().unwrap() {
+        let network = &node.ip_configs.as_ref().unwrap()["MGT_NETWORK"][0];
+        assert_eq!(network.network_name.as_deref(), Some("net-a"));
+    }
+    let tasks = face.tasks(&session).await.unwrap();
+    let shown: Vec<_> = tasks.iter().map(|t| (t.target.as_deref(), t.kind.as_deref(), t.status)).collect();
+    assert_eq!(shown[0], (Some("c1"), Some("INNER"), TaskStatus::Completed));
+    assert_eq!((shown[1].0, tasks[1].id), (Some("c2"), stop));
 }

@@ -29,6 +29,7 @@ use howdah_vsphere::schema;
 use howdah_vsphere::xml::Element;
 
 use crate::world::World;
+use crate::world::trip::Arrival;
 use fault::Fault;
 use methods::{Call, Reply};
 use session::Sessions;
@@ -120,21 +121,22 @@ async fn soap(State(face): State<VCenterFace>, headers: HeaderMap, body: Bytes) 
     let Some(request) = envelope.child("Body").and_then(|b| b.children.first()) else {
         return refuse(&Fault::invalid_request("there is no SOAP body"));
     };
-    let object = request.text_of("_this").unwrap_or_default();
-    let verdict = face.world.call(System::VCenter, &request.name, object).await;
-    if let Some(kind) = verdict.refuse {
-        return injected(&face, request, &headers, kind);
-    }
-    let outcome = answer(&face, request, &headers).await;
-    if verdict.lose_answer {
-        return broken();
-    }
-    match outcome {
-        Ok(reply) => accept(request, reply),
-        Err(fault) => {
-            tracing::debug!(method = %request.name, object, fault = fault.name(), "refused");
+    let trip = face.world.depart(System::VCenter, &request.name, request.text_of("_this").unwrap_or_default());
+    // A wait lasts as long as its client; what else was asked for is done though the client may go.
+    let arrival = if request.name.starts_with("WaitForUpdates") {
+        trip.attend(answer(&face, request, &headers)).await
+    } else {
+        let (face, request, headers) = (face.clone(), request.clone(), headers.clone());
+        trip.carry(|_| async move { answer(&face, &request, &headers).await }).await
+    };
+    match arrival {
+        Arrival::Answered(Ok(reply)) => accept(request, reply),
+        Arrival::Answered(Err(fault)) => {
+            tracing::debug!(method = %request.name, fault = fault.name(), "refused");
             refuse(&fault)
         }
+        Arrival::Refused(kind) => injected(&face, request, &headers, kind),
+        Arrival::Lost => broken(),
     }
 }
 

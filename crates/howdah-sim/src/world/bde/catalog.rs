@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::world::actor::Origin;
+
 /// `dnsType` of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DnsType {
@@ -58,6 +60,8 @@ pub struct BdeNetwork {
     pub generate_hostname: bool,
     /// Absent: DHCP.
     pub fixed: Option<StaticAddresses>,
+    /// Who registered it; noted when it is.
+    pub origin: Origin,
 }
 
 impl BdeNetwork {
@@ -69,6 +73,7 @@ impl BdeNetwork {
             dns_type: DnsType::Normal,
             generate_hostname: false,
             fixed: None,
+            origin: Origin::default(),
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn resource_name(what: &'static str, name: &str) -> Answer<()> {
 }
 
 impl State {
-    pub(super) fn accept_create(&mut self, mut request: ClusterRequest) -> Answer<i64> {
+    pub(crate) fn accept_create(&mut self, mut request: ClusterRequest) -> Answer<i64> {
         self.writable()?;
         let name = request.name.clone();
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
@@ -43,7 +43,10 @@ impl State {
         self.check_port_groups(&request)?;
         request.groups.retain(|g| g.count > 0);
         let groups = request.groups.iter().map(plan).collect::<Answer<Vec<_>>>()?;
+        let made = self.bde.made.entry(name.clone()).or_default();
+        *made += 1;
         let cluster = BdeCluster {
+            ordinal: *made,
             request,
             distro,
             app_manager: manager,
@@ -55,6 +58,7 @@ impl State {
             version: self.bde.version.clone(),
             created: self.now,
             folder: None,
+            origin: self.actor.origin,
         };
         self.bde.clusters.insert(name.clone(), cluster);
         self.begin(&name, BdeStatus::Provisioning, "INNER")

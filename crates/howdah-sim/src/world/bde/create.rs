@@ -20,13 +20,13 @@ const PATIENCE: Duration = Duration::from_secs(240 * 60);
 
 /// What a node needs to be made.
 #[derive(Debug, Clone)]
-pub(super) struct Plan {
-    pub(super) node: String,
-    pub(super) group: String,
+struct Plan {
+    node: String,
+    group: String,
     cpu: u32,
     memory_mb: u32,
     disk_gb: u32,
-    pub(super) place: usize,
+    place: usize,
 }
 
 impl Job {
@@ -51,7 +51,7 @@ impl Job {
             self.node(&plan.node, |n| n.action = Some("Cloning VM".to_owned()))?;
         }
         self.progress(2.0, STEPS)?;
-        self.make_folder()?;
+        self.state(|s| s.make_cluster_folder(&self.cluster))?;
         let made = plans.iter().map(|plan| self.make(plan, plans.len()));
         let ended: Vec<Step> = join_all(made).await;
         drop(turn);
@@ -89,24 +89,6 @@ impl Job {
                 }
             }
             plans
-        })
-    }
-
-    /// `<root>/<cluster>/<group>`, in the template's datacenter.
-    fn make_folder(&self) -> Step {
-        self.state(|s| {
-            let Some(root) = s.vc.datacenters.first_key_value().map(|(_, d)| d.vm_folder.clone()) else {
-                return;
-            };
-            let name = s.bde.root_folder.clone();
-            let root = s.vc.ensure_folder(&root, &name);
-            let folder = s.vc.ensure_folder(&root, &self.cluster);
-            if let Some(cluster) = s.bde.clusters.get_mut(&self.cluster) {
-                for group in &cluster.groups {
-                    s.vc.ensure_folder(&folder, &group.request.name);
-                }
-                cluster.folder = Some(folder);
-            }
         })
     }
 
@@ -156,7 +138,7 @@ impl Job {
         let slots = self.world.clone_slots();
         // A slot of the storage: vCenter queues what goes beyond them.
         let _slot = if together { None } else { Some(slots.acquire_owned().await.map_err(|_| Stopped::Dead)?) };
-        let spec = self.state(|s| s.clone_spec(&self.cluster, plan))?;
+        let spec = self.state(|s| s.clone_spec(&self.cluster, &plan.group, &plan.node, plan.place))?;
         let failed = |says: String| Stopped::failed("CLUSTERING_SERVICE.VM_CREATION_FAILED", says);
         let (template, spec) = spec.ok_or_else(|| failed("There is no node template.".to_owned()))?;
         self.remove_orphan(&spec).await?;

@@ -1,7 +1,8 @@
 //! The cluster manager's refusals: each with its code, its arguments, and the status that the
 //! newest version answers with. Older versions' deviations are the business of the HTTP face.
 
-use howdah_core::failure::{ErrorKind, RemoteError, System};
+use howdah_core::failure::{RemoteError, System};
+use howdah_serengeti::wire::ErrorBody;
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,26 +91,11 @@ impl BdeError {
 }
 
 impl From<BdeError> for RemoteError {
+    /// What the production client makes of the same refusal, so that a run in process and one over the
+    /// wire cannot differ in what an error means.
     fn from(e: BdeError) -> Self {
-        let (kind, code) = match (&e, e.code()) {
-            (BdeError::NotFound { .. }, _) => (ErrorKind::NotFound, "bde_not_found"),
-            (BdeError::AlreadyExists { what: "Cluster", .. }, _) => (ErrorKind::Conflict, "bde_cluster_name_taken"),
-            (BdeError::AlreadyExists { .. }, _) => (ErrorKind::Conflict, "bde_already_exists"),
-            (BdeError::Maintenance, _) => (ErrorKind::Unavailable, "bde_maintenance"),
-            (BdeError::Internal(_), _) => (ErrorKind::Internal, "bde_internal"),
-            (_, "VC_PROVIDER.NETWORK_NOT_FOUND") => (ErrorKind::NotFound, "bde_port_group_unknown"),
-            (_, "NETWORK.NETWORK_IN_USE") => (ErrorKind::Conflict, "bde_network_in_use"),
-            (
-                _,
-                "CLUSTER.CANNOT_DELETE"
-                | "CLUSTER.CANNOT_START"
-                | "CLUSTER.CANNOT_STOP"
-                | "CLUSTER.CANNOT_UPDATE"
-                | "CLUSTER.IS_RUNNING"
-                | "CLUSTER.IS_STOPPED",
-            ) => (ErrorKind::Conflict, "bde_cluster_state"),
-            _ => (ErrorKind::Invalid, "bde_refused"),
-        };
-        Self::new(System::Bde, kind, code, e.to_string())
+        let body = Box::new(ErrorBody::new(e.code(), e.to_string()));
+        let meant = Self::from(howdah_serengeti::Error::Refused { step: String::new(), body });
+        Self { hint: meant.hint, ..Self::new(System::Bde, meant.kind, meant.code, e.to_string()) }
     }
 }

@@ -229,7 +229,7 @@ impl State {
         };
     }
 
-    fn remove_cluster_folders(&mut self, folder: &str) {
+    pub(crate) fn remove_cluster_folders(&mut self, folder: &str) {
         let parent = self.vc.folders.get(folder).and_then(|f| f.parent.clone()).unwrap_or_default();
         let below: Vec<_> =
             self.vc.folders.get(folder).map(|f| f.children.iter().cloned().collect()).unwrap_or_default();

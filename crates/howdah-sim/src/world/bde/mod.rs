@@ -25,6 +25,8 @@ use howdah_core::ids::VmRef;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::world::actor::Origin;
+
 /// A task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BdeTask {
@@ -131,6 +133,10 @@ pub struct BdeCluster {
     pub created: Timestamp,
     /// vCenter folder of its VMs, once it is made.
     pub folder: Option<String>,
+    /// Who asked for it.
+    pub origin: Origin,
+    /// How many clusters have had this name, this one counted: the seed of its VMs' randomness.
+    pub ordinal: u32,
 }
 
 impl BdeCluster {
@@ -219,6 +225,8 @@ pub struct Bde {
     pub tasks: BTreeMap<i64, BdeTask>,
     /// Counts tasks.
     pub next_task: i64,
+    /// How many clusters have had each name.
+    pub made: BTreeMap<String, u32>,
     /// Counts restarts: a job of an older life is dead.
     pub life: u64,
 }
@@ -227,6 +235,12 @@ impl Bde {
     /// A cluster's node by the name of its VM.
     pub fn node(&self, cluster: &str, node: &str) -> Option<&BdeNode> {
         self.clusters.get(cluster)?.nodes().find(|n| n.name == node)
+    }
+
+    /// What `GET /tasks` lists: the newest task of each cluster that exists. A deleted cluster's are
+    /// not in it, though `GET /task/{id}` knows them still (Serengeti's `JobManager`).
+    pub fn newest_tasks(&self) -> impl Iterator<Item = &BdeTask> {
+        self.clusters.values().filter_map(|c| self.tasks.get(&c.task))
     }
 
     /// The cluster that uses a registered network, if any.

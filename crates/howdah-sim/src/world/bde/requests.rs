@@ -15,7 +15,7 @@ impl World {
     ///
     /// # Errors
     /// A bad name, a name that is taken, or a port group that is not in vCenter.
-    pub fn bde_add_network(&self, network: BdeNetwork) -> Answer<()> {
+    pub fn bde_add_network(&self, mut network: BdeNetwork) -> Answer<()> {
         self.write(|s| {
             s.writable()?;
             resource_name("network name", &network.name)?;
@@ -26,6 +26,7 @@ impl World {
                 let says = format!("Network {} is not found in vCenter Server.", network.port_group);
                 return Err(BdeError::refused("VC_PROVIDER.NETWORK_NOT_FOUND", says));
             }
+            network.origin = s.actor.origin;
             s.bde.networks.insert(network.name.clone(), network);
             Ok(())
         })
@@ -86,18 +87,7 @@ impl World {
     /// # Errors
     /// If it is not there, or is not stable.
     pub fn bde_delete(&self, name: &str) -> Answer<i64> {
-        let task = self.write(|s| {
-            s.writable()?;
-            let status = s.cluster(name)?.status;
-            if !status.is_stable() {
-                let message = format!(
-                    "Cannot delete cluster {name}: it is {}; it should be in RUNNING, STOPPED, ERROR or another stable status.",
-                    status.as_str()
-                );
-                return Err(BdeError::Other { code: "CLUSTER.CANNOT_DELETE", status: 409, message });
-            }
-            s.begin(name, BdeStatus::Deleting, "DELETE")
-        })?;
+        let task = self.write(|s| s.accept_delete(name))?;
         self.spawn_job(name, task, crate::world::bde::jobs::Work::Delete);
         Ok(task)
     }
@@ -142,6 +132,11 @@ impl World {
         Ok(task)
     }
 
+    /// `GET /tasks`: the newest task of each cluster that exists, by the cluster's name.
+    pub fn bde_tasks(&self) -> Vec<BdeTask> {
+        self.read(|s| s.bde.newest_tasks().cloned().collect())
+    }
+
     /// The appliance starts anew: what it was doing is given up, never taken up again.
     pub fn bde_restart(&self) {
         self.write(|s| {
@@ -179,7 +174,7 @@ fn allowed(name: &str, status: BdeStatus, action: ClusterAction) -> Answer<BdeSt
         (ClusterAction::Stop, S::Running | S::ServiceWarning | S::ServiceStopped | S::Error) => Ok(S::Stopping),
         (ClusterAction::Stop, S::Stopped) => refuse("CLUSTER.IS_STOPPED", "stop"),
         (ClusterAction::Stop, _) => refuse("CLUSTER.CANNOT_STOP", "stop"),
-        (ClusterAction::Resume, S::ProvisionError) => Ok(S::Provisioning),
+        (ClusterAction::Resume, S::ProvisionError | S::Expanding) => Ok(S::Provisioning),
         (ClusterAction::Resume, _) => refuse("CLUSTER.CANNOT_UPDATE", "resume"),
     }
 }
@@ -198,6 +193,20 @@ impl State {
 
     pub(crate) fn writable(&self) -> Answer<()> {
         if self.bde.maintenance { Err(BdeError::Maintenance) } else { Ok(()) }
+    }
+
+    /// The checks of a delete; its task.
+    pub(crate) fn accept_delete(&mut self, name: &str) -> Answer<i64> {
+        self.writable()?;
+        let status = self.cluster(name)?.status;
+        if !status.is_stable() {
+            let message = format!(
+                "Cannot delete cluster {name}: it is {}; it should be in RUNNING, STOPPED, ERROR or another stable status.",
+                status.as_str()
+            );
+            return Err(BdeError::Other { code: "CLUSTER.CANNOT_DELETE", status: 409, message });
+        }
+        self.begin(name, BdeStatus::Deleting, "DELETE")
     }
 
     /// A new task for a cluster, which gets a new status.

@@ -36,8 +36,14 @@ spelled! {
         Starting = "STARTING",
         /// Resize runs.
         Updating = "UPDATING",
+        /// Groups are being added.
+        Expanding = "EXPANDING",
         /// Shrink, scale or disk fix runs.
         Maintenance = "MAINTENANCE",
+        /// Agents in the nodes are being updated.
+        Upgrading = "UPGRADING",
+        /// That failed.
+        UpgradeError = "UPGRADE_ERROR",
         /// Configuration runs.
         Configuring = "CONFIGURING",
         /// Configuration failed.
@@ -60,6 +66,7 @@ impl BdeStatus {
                 | Self::ServiceStopped
                 | Self::Stopped
                 | Self::ConfigureError
+                | Self::UpgradeError
                 | Self::Error
         )
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::world::World;
+use crate::world::actor::Origin;
 use crate::world::keystone::{KeystoneError, Method, Token};
 use crate::world::neutron::Caller;
 use crate::world::state::State;
@@ -28,6 +29,16 @@ impl World {
         let token = self.token(token)?;
         let admin = token.roles.iter().any(|r| r == "admin" || r == "service");
         Some(Caller { project: token.project?, admin })
+    }
+
+    /// Whose deed a call with this token is: the service's own user's, or anybody else's.
+    pub fn origin_of(&self, token: &str) -> Origin {
+        let now = self.now();
+        self.read(|s| {
+            let service = s.keystone.user(&s.settings.service_login.user).map(|u| &u.id);
+            let by = s.keystone.valid(token, now).map(|t| &t.user);
+            if by.is_some() && by == service { Origin::Service } else { Origin::People }
+        })
     }
 
     /// Ends a token.

@@ -19,6 +19,8 @@ use std::net::IpAddr;
 use howdah_core::ids::Mac;
 use jiff::Timestamp;
 
+use crate::world::actor::Origin;
+
 /// Who calls Neutron: what the token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -92,7 +94,7 @@ pub struct Cidr {
 }
 
 /// A port.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NeutronPort {
     /// UUID.
     pub id: String,
@@ -134,6 +136,8 @@ pub struct NeutronPort {
     pub created: Timestamp,
     /// When it was changed last.
     pub updated: Timestamp,
+    /// Who made it.
+    pub origin: Origin,
 }
 
 /// A security group.

@@ -170,6 +170,7 @@ impl State {
             revision: 1,
             created: self.now,
             updated: self.now,
+            origin: self.actor.origin,
         };
         self.neutron.by_mac.entry(mac).or_default().push(id.clone());
         self.neutron.ports.insert(id, port.clone());

@@ -7,6 +7,7 @@ use howdah_core::facts::{Power, Tools};
 use howdah_core::ids::VmRef;
 
 use crate::world::World;
+use crate::world::actor::Origin;
 use crate::world::guest::external::GuestChange;
 use crate::world::journal::Remedy;
 use crate::world::state::State;
@@ -152,9 +153,12 @@ impl World {
         Ok(())
     }
 
-    /// Notes in the journal that something was done to a running VM from outside.
+    /// Notes in the journal that the service did something to a running VM.
     pub(crate) fn remedied(&self, vm: &VmRef, what: &'static str) {
         self.write(|s| {
+            if s.actor.origin != Origin::Service {
+                return;
+            }
             let at = s.now;
             let Some(addressed) = s.vm(vm).filter(|v| v.power == Power::On).map(Vm::has_reported_address) else {
                 return;

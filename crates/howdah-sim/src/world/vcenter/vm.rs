@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::world::actor::Origin;
 use crate::world::settings::GuestProfile;
 use crate::world::vcenter::inventory::MoRef;
 
@@ -154,6 +155,8 @@ pub struct Vm {
     pub disks_gb: Vec<u32>,
     /// The cluster manager's cluster, if it made this VM.
     pub cluster: Option<String>,
+    /// Whose it is: its cluster's, or whoever made it.
+    pub origin: Origin,
 }
 
 impl Vm {

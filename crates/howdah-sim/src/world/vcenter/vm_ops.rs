@@ -171,6 +171,8 @@ impl State {
         vm.tools = if vm.tools == Tools::NotInstalled { Tools::NotInstalled } else { Tools::NotRunning };
         vm.extra_config = BTreeMap::new();
         vm.cluster.clone_from(&spec.cluster);
+        let above = spec.cluster.as_ref().and_then(|c| self.bde.clusters.get(c));
+        vm.origin = above.map_or(self.actor.origin, |c| c.origin);
         for nic in &mut vm.nics {
             nic.connected = false;
             nic.address = None;
@@ -198,7 +200,7 @@ impl State {
     }
 
     /// Applies a reconfiguration; the links that went up or down.
-    fn reconfigure(&mut self, vm: &VmRef, change: &Reconfigure) -> Done<Vec<(i32, bool)>> {
+    pub(crate) fn reconfigure(&mut self, vm: &VmRef, change: &Reconfigure) -> Done<Vec<(i32, bool)>> {
         let mut copy = self.vm(vm).ok_or_else(|| VcFault::not_found(vm.as_str()))?.clone();
         if change.change_version.as_ref().is_some_and(|v| *v != copy.change_version.to_string()) {
             let says = "The resource is currently locked by another operation: it was changed meanwhile.";

@@ -1,0 +1,301 @@
+//! What is told of the nodes and remembered of the ports, as the facts come in.
+
+use super::*;
+use crate::condition::ConditionKind::{Addressed, Attached, PortReady, VmExists};
+use crate::condition::ConditionStatus::{False, True};
+use crate::facts::WatchEvent;
+use crate::test_support::{
+    Eyes, MAC, PASS, at, first_mark, good_port, mac, managed, marks, record, segment, state, up, vm,
+};
+use uuid::Uuid;
+
+/// A cluster of ours as it is observed, one moment after the other.
+struct Watched {
+    state: ClusterState,
+    eyes: Eyes,
+    backend: NetworkBackend,
+}
+
+impl Watched {
+    /// Its one node is planned.
+    fn new() -> Self {
+        let mut eyes = Eyes::default();
+        eyes.look(Some(managed(ManagedStatus::Provisioning)));
+        Self { state: ClusterState { segment: Some(segment()), ..state() }, eyes, backend: NetworkBackend::NsxV }
+    }
+
+    /// Its one node is up with its address, since the beginning.
+    fn up() -> Self {
+        let mut watched = Self::new();
+        watched.eyes.watch([up("10.0.0.5")]);
+        watched.eyes.list([good_port()]);
+        watched.eyes.look(Some(managed(ManagedStatus::Running)));
+        watched.observe(0);
+        watched
+    }
+
+    /// Another process takes it up: what is stored is known, and nothing was looked at.
+    fn restart(&mut self) {
+        let ticker = self.eyes.ticker.clone();
+        self.eyes = Eyes { ticker, ..Eyes::default() };
+    }
+
+    fn observe(&mut self, seconds: i64) -> Vec<String> {
+        let seen = &self.eyes.seen;
+        let sight = Sight {
+            pass: PASS,
+            record: &record(),
+            seen,
+            vms: &seen.vms,
+            cluster: seen.cluster.last().and_then(Option::as_ref),
+            marks: &marks(),
+            backend: self.backend,
+            now: at(seconds),
+        };
+        observe(&sight, &mut self.state).into_iter().map(|e| e.message).collect()
+    }
+
+    fn node(&self) -> &NodeState {
+        &self.state.nodes[&"c-worker-0".into()]
+    }
+
+    fn condition(&self, kind: ConditionKind) -> &Condition {
+        self.node().conditions.iter().find(|c| c.kind == kind).unwrap()
+    }
+
+    fn says(&self, kind: ConditionKind) -> &str {
+        &self.condition(kind).message
+    }
+}
+
+#[test]
+fn a_node_is_told_once_from_plan_to_address() {
+    let mut watched = Watched::new();
+    watched.eyes.watch([]);
+    watched.eyes.list([]);
+    assert!(watched.observe(0).is_empty());
+    assert_eq!(watched.node().stage, Stage::Planned);
+    assert_eq!(watched.says(VmExists), "There is no VM of this name yet.");
+
+    watched.eyes.watch([vm()]);
+    watched.eyes.list([good_port()]);
+    assert_eq!(
+        watched.observe(1),
+        [
+            "c-worker-0: vm-1 has the MAC 00:50:56:01:02:03.",
+            "c-worker-0: port port-1 with address 10.0.0.5.",
+            "c-worker-0: planned -> cloned.",
+        ]
+    );
+    let known = watched.state.clone();
+    assert!(watched.observe(2).is_empty(), "the same facts are told once");
+    assert_eq!(watched.state, known, "and change nothing");
+
+    watched.eyes.watch([up("10.0.0.5")]);
+    watched.eyes.look(Some(managed(ManagedStatus::Running)));
+    assert_eq!(watched.observe(9), ["c-worker-0: cloned -> addressed 10.0.0.5."]);
+    let since: Vec<_> = watched.node().conditions.iter().map(|c| (c.kind, c.status, c.since)).collect();
+    let expected =
+        [(VmExists, True, at(1)), (PortReady, True, at(1)), (Attached, False, at(0)), (Addressed, True, at(9))];
+    assert_eq!(since, expected);
+}
+
+#[test]
+fn the_wrong_address_is_named() {
+    let mut watched = Watched::up();
+    watched.eyes.watch([up("10.9.9.9")]);
+    watched.observe(1);
+    assert_eq!(watched.node().stage, Stage::NoAddress);
+    assert_eq!(watched.says(Addressed), "The guest has 10.9.9.9; its port promises 10.0.0.5.");
+}
+
+// ---------------------------------------------------------------- what is not visible
+
+#[test]
+fn a_watch_that_starts_again_makes_nothing_vanish() {
+    let mut watched = Watched::up();
+    let known = watched.state.clone();
+    watched.eyes.seen.apply(WatchEvent::Reset);
+    assert!(watched.observe(1).is_empty());
+    assert_eq!(watched.state, known);
+    watched.eyes.seen.apply(WatchEvent::Vm(up("10.0.0.5")));
+    watched.eyes.seen.apply(WatchEvent::Synced);
+    assert!(watched.observe(2).is_empty());
+    assert_eq!(watched.state, known);
+}
+
+#[test]
+fn a_restart_takes_nothing_for_lost_in_whatever_order_the_systems_answer() {
+    type Step = fn(&mut Watched);
+    let manager: Step = |w| w.eyes.look(Some(managed(ManagedStatus::Running)));
+    let vms: Step = |w| w.eyes.watch([up("10.0.0.5")]);
+    let ports: Step = |w| w.eyes.list([good_port()]);
+    for backend in [NetworkBackend::NsxV, NetworkBackend::NsxT, NetworkBackend::Ml2] {
+        for (order, steps) in [
+            ("manager, VMs, ports", [manager, vms, ports]),
+            ("manager, ports, VMs", [manager, ports, vms]),
+            ("VMs, manager, ports", [vms, manager, ports]),
+            ("VMs, ports, manager", [vms, ports, manager]),
+            ("ports, manager, VMs", [ports, manager, vms]),
+            ("ports, VMs, manager", [ports, vms, manager]),
+        ] {
+            let mut watched = Watched::up();
+            watched.backend = backend;
+            watched.observe(0);
+            let known = watched.state.clone();
+            watched.restart();
+            for (n, step) in steps.into_iter().enumerate() {
+                step(&mut watched);
+                let told = watched.observe(100 + i64::try_from(n).unwrap());
+                assert_eq!(told, Vec::<String>::new(), "{backend:?}: {order}: {n}");
+                assert_eq!(watched.state, known, "{backend:?}: {order}: {n}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_vm_that_was_there_is_gone_since_a_moment() {
+    let mut watched = Watched::up();
+    watched.eyes.watch([]);
+    let told = watched.observe(60);
+    assert_eq!(told, ["c-worker-0: the VM vm-1 is gone.", "c-worker-0: addressed -> planned."]);
+    assert_eq!(watched.says(VmExists), "The VM vm-1 is gone since 2027-01-15 08:01 UTC.");
+    assert_eq!(watched.condition(VmExists).status, False);
+    assert!(watched.observe(4000).is_empty());
+    assert_eq!(watched.says(VmExists), "The VM vm-1 is gone since 2027-01-15 08:01 UTC.", "the date stays");
+    // The process after this one knows it too.
+    watched.restart();
+    watched.eyes.look(Some(managed(ManagedStatus::Running)));
+    watched.eyes.watch([]);
+    watched.observe(8000);
+    assert_eq!(watched.says(VmExists), "The VM vm-1 is gone since 2027-01-15 08:01 UTC.");
+    // A resume makes it anew; then it is not there *yet*.
+    let mut anew = managed(ManagedStatus::Provisioning);
+    anew.nodes[0].vm = None;
+    watched.eyes.look(Some(anew));
+    watched.observe(9000);
+    assert_eq!(watched.says(VmExists), "There is no VM of this name yet.");
+}
+
+#[test]
+fn nodes_of_a_cluster_that_is_gone_stay_known() {
+    let mut watched = Watched::up();
+    watched.eyes.look(None);
+    watched.eyes.watch([]);
+    watched.observe(60);
+    assert_eq!(watched.says(VmExists), "The VM vm-1 is gone since 2027-01-15 08:01 UTC.");
+    assert_eq!(watched.state.manager_status, Some(ManagedStatus::Running), "as seen last");
+}
+
+// ---------------------------------------------------------------- ports
+
+#[test]
+fn the_ledger_holds_each_port_of_ours_until_a_complete_list_lacks_it() {
+    let mut watched = Watched::new();
+    watched.eyes.watch([vm()]);
+    let asked = watched.eyes.ticker.tick();
+    // The answer of the create.
+    watched.eyes.seen.ports.partial(watched.eyes.ticker.tick(), [(good_port().id, good_port())]);
+    watched.observe(0);
+    let own = OwnPort { node: "c-worker-0".into(), mac: MAC, address: Some("10.0.0.5".parse().unwrap()) };
+    assert_eq!(watched.state.ports, [(good_port().id, own.clone())].into());
+    watched.eyes.list_asked(asked, []);
+    watched.observe(1);
+    assert_eq!(watched.state.ports.len(), 1, "that list was asked for before the port was made");
+    watched.restart();
+    watched.eyes.look(Some(managed(ManagedStatus::Running)));
+    watched.observe(2);
+    assert_eq!(watched.state.ports.len(), 1, "nothing was listed since the start");
+    // Its mark was removed by somebody: it is ours by its id.
+    watched.eyes.list([Port { description: String::new(), ..good_port() }]);
+    watched.observe(3);
+    assert_eq!(watched.state.ports, [(good_port().id, own)].into());
+    watched.eyes.list([]);
+    watched.observe(4);
+    assert_eq!(watched.state.ports, [].into());
+}
+
+#[test]
+fn no_port_of_others_comes_into_the_ledger() {
+    let other_project = Port { project: "p2".into(), ..good_port() };
+    let unkeyed = Port { description: first_mark(), ..good_port() };
+    let by_hand = Port { description: "made by hand".into(), ..good_port() };
+    for port in [other_project, unkeyed, by_hand] {
+        let mut watched = Watched::new();
+        watched.eyes.watch([vm()]);
+        watched.eyes.list([port.clone()]);
+        watched.observe(0);
+        assert!(watched.state.ports.is_empty(), "{port:?}");
+        assert_eq!(watched.node().port, None, "{port:?}");
+        assert_eq!(watched.says(PortReady), "There is no port with MAC 00:50:56:01:02:03 yet.");
+    }
+}
+
+#[test]
+fn a_port_that_was_removed_by_hand_is_named_and_its_address_remembered() {
+    let mut watched = Watched::up();
+    watched.eyes.list([]);
+    watched.observe(60);
+    assert_eq!(watched.node().port, None);
+    assert_eq!(watched.node().promised, Some("10.0.0.5".parse().unwrap()));
+    assert_eq!(watched.says(PortReady), "The port with MAC 00:50:56:01:02:03 was removed by somebody.");
+    assert_eq!(watched.condition(PortReady).since, at(60));
+    watched.observe(120);
+    assert_eq!(watched.condition(PortReady).reason, "PortGone", "until it is there again");
+    watched.eyes.list([Port { id: "port-2".into(), ..good_port() }]);
+    assert_eq!(watched.observe(180), ["c-worker-0: port port-2 with address 10.0.0.5."]);
+    assert_eq!((watched.condition(PortReady).status, watched.condition(PortReady).since), (True, at(180)));
+}
+
+#[test]
+fn another_card_is_promised_nothing() {
+    let mut watched = Watched::up();
+    let mut replaced = vm();
+    replaced.nics[0].mac = Some(mac(7));
+    replaced.instance_uuid = Some(Uuid::nil());
+    watched.eyes.watch([replaced]);
+    watched.eyes.list([]);
+    watched.observe(60);
+    assert_eq!((watched.node().port.clone(), watched.node().promised), (None, None));
+    assert_eq!(watched.says(PortReady), "There is no port with MAC 00:50:56:01:02:0a yet.");
+}
+
+// ---------------------------------------------------------------- attachment, progress
+
+#[test]
+fn each_backend_says_what_it_lacks() {
+    let says = |backend, port: Port, vm: VmFacts| {
+        let mut watched = Watched::new();
+        watched.backend = backend;
+        watched.eyes.watch([vm]);
+        watched.eyes.list([port]);
+        watched.observe(0);
+        let found = watched.node().conditions.iter().find(|c| c.kind == Attached);
+        found.map(|c| format!("{}: {}", c.reason, c.message))
+    };
+    let mut named = vm();
+    named.nics[0].external_id = Some("port-1".into());
+    let indexed = Port { vnic_index: Some(0), ..good_port() };
+    let said: Vec<_> = [
+        says(NetworkBackend::NsxV, good_port(), vm()),
+        says(NetworkBackend::NsxV, indexed, vm()),
+        says(NetworkBackend::NsxT, good_port(), vm()),
+        says(NetworkBackend::NsxT, good_port(), up("10.0.0.5")),
+        says(NetworkBackend::NsxT, good_port(), named),
+        says(NetworkBackend::Ml2, good_port(), vm()),
+    ]
+    .into_iter()
+    .map(|said| said.unwrap_or_else(|| "not asked".into()))
+    .collect();
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn progress_never_goes_back_within_an_operation() {
+    let mut watched = Watched::up();
+    let before = watched.state.progress;
+    watched.eyes.watch([vm()]);
+    watched.observe(1);
+    assert!(before > 0.9 && watched.state.progress == before, "{before}");
+}
