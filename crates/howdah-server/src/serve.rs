@@ -272,3 +272,4 @@ where
         tracing::error!("a listener ended: {e}");
     }
 }
+
