@@ -5,7 +5,7 @@
 
 use howdah_core::cluster::{ClusterRecord, ClusterState, Event, Level, Registration, Secrets};
 use howdah_core::document::{self, Row, Unreadable};
-use howdah_core::ids::ClusterKey;
+use howdah_core::ids::{ClusterKey, SiteName};
 use jiff::Timestamp;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
@@ -73,13 +73,24 @@ pub(crate) async fn readable(
     }
 }
 
-/// Whether that is so; `false` if there is no such cluster.
+/// Whether it is there, and can be read; `false` if there is no such cluster.
 pub(crate) async fn is_there(db: &mut SqliteConnection, key: &ClusterKey) -> Result<bool, StoreError> {
     match readable(db, key).await {
         Ok(_) => Ok(true),
         Err(StoreError::Gone { .. }) => Ok(false),
         Err(e) => Err(e),
     }
+}
+
+/// Whether a cluster that is there has this name in this site, readable or not.
+pub(crate) async fn is_named(db: &mut SqliteConnection, site: &str, name: &str) -> Result<bool, sqlx::Error> {
+    let found: Option<i64> =
+        sqlx::query_scalar("SELECT 1 FROM clusters WHERE site = ? AND name = ? AND removed IS NULL")
+            .bind(site)
+            .bind(name)
+            .fetch_optional(db)
+            .await?;
+    Ok(found.is_some())
 }
 
 // ---------------------------------------------------------------- secrets
@@ -127,6 +138,15 @@ pub(crate) fn unseal(sealer: &Sealer, key: &ClusterKey, sealed: &[u8]) -> Result
     })
 }
 
+/// Forgets the secrets of a cluster; fine if there are none.
+pub(crate) async fn forget_secrets(db: &mut SqliteConnection, key: &ClusterKey) -> Result<(), StoreError> {
+    keyed("DELETE FROM secrets WHERE id = ?1 AND project = ?2", key)
+        .execute(db)
+        .await
+        .map_err(failed("forget secrets"))?;
+    Ok(())
+}
+
 // ---------------------------------------------------------------- registrations
 
 /// A registration from its document; `None` if a newer version wrote it, or it is damaged.
@@ -139,6 +159,26 @@ pub(crate) fn registration(name: &str, text: &str) -> Option<Registration> {
     }
     let read: Versioned = serde_json::from_str(text).ok()?;
     (read.v <= document::VERSION && read.registration.name == name).then_some(read.registration)
+}
+
+/// Fails if the registration of this name cannot be read: it is not written over.
+pub(crate) async fn registration_is_readable(
+    db: &mut SqliteConnection,
+    site: &SiteName,
+    name: &str,
+) -> Result<(), StoreError> {
+    let text: Option<String> = sqlx::query_scalar("SELECT document FROM registrations WHERE site = ? AND name = ?")
+        .bind(site.as_str())
+        .bind(name)
+        .fetch_optional(db)
+        .await
+        .map_err(failed("look up a registration"))?;
+    match text {
+        Some(text) if registration(name, &text).is_none() => {
+            Err(StoreError::RegistrationUnreadable { site: site.clone(), name: name.to_owned() })
+        }
+        _ => Ok(()),
+    }
 }
 
 // ---------------------------------------------------------------- events

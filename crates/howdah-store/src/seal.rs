@@ -158,7 +158,7 @@ mod tests {
         let mark = Mark::new(ClusterId(Uuid::from_u128(7)), "c-worker-3".into(), 0);
         let told = sealer().mark_key().describe(&"p1".into(), &mark);
         // With another tag, ports that this installation marked would not be its own any more.
-        insta::assert_snapshot!(told, @"howdah/2 cluster=00000000-0000-0000-0000-000000000007 node=c-worker-3 nic=0 tag=d0f759f124c825b2fd5e868175086c41");
+        insta::assert_snapshot!(told.rsplit_once('=').unwrap().1, @"d0f759f124c825b2fd5e868175086c41");
         let sealing = MarkKey::new(&[7; KEY_LEN]).describe(&"p1".into(), &mark);
         assert_ne!(told, sealing, "the key that seals marks nothing");
     }

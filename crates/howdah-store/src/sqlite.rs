@@ -14,7 +14,8 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use crate::lock::Lock;
 use crate::open::{Opened, Options, open};
 use crate::rows::{
-    CLUSTER, append, cluster, encode, event, failed, is_there, keyed, readable, registration, seal, unseal,
+    CLUSTER, append, cluster, encode, event, failed, forget_secrets, is_named, is_there, keyed, readable, registration,
+    registration_is_readable, seal, unseal,
 };
 use crate::seal::Sealer;
 use crate::writer::Writer;
@@ -72,33 +73,6 @@ impl SqliteStore {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
-    }
-}
-
-/// Whether a cluster that is there has this name in this site, readable or not.
-async fn is_named(db: &mut SqliteConnection, site: &str, name: &str) -> Result<bool, sqlx::Error> {
-    let found: Option<i64> =
-        sqlx::query_scalar("SELECT 1 FROM clusters WHERE site = ? AND name = ? AND removed IS NULL")
-            .bind(site)
-            .bind(name)
-            .fetch_optional(db)
-            .await?;
-    Ok(found.is_some())
-}
-
-/// Fails if the registration of this name cannot be read: it is not written over.
-async fn registration_is_readable(db: &mut SqliteConnection, site: &SiteName, name: &str) -> Result<(), StoreError> {
-    let text: Option<String> = sqlx::query_scalar("SELECT document FROM registrations WHERE site = ? AND name = ?")
-        .bind(site.as_str())
-        .bind(name)
-        .fetch_optional(db)
-        .await
-        .map_err(failed("look up a registration"))?;
-    match text {
-        Some(text) if registration(name, &text).is_none() => {
-            Err(StoreError::RegistrationUnreadable { site: site.clone(), name: name.to_owned() })
-        }
-        _ => Ok(()),
     }
 }
 
@@ -390,12 +364,4 @@ impl Store for SqliteStore {
         // Where the log has room for so little, it may have none for a cluster.
         Ok(self.writer.has_room()?)
     }
-}
-
-async fn forget_secrets(db: &mut SqliteConnection, key: &ClusterKey) -> Result<(), StoreError> {
-    keyed("DELETE FROM secrets WHERE id = ?1 AND project = ?2", key)
-        .execute(db)
-        .await
-        .map_err(failed("forget secrets"))?;
-    Ok(())
 }

@@ -12,8 +12,8 @@
 //! Invariants: a change takes the write lock at its begin, so it happens as a whole or not at
 //! all, and never fails half-way for want of the lock. A connection is kept only after a commit
 //! or a rollback that went well: SQLite ends a transaction by itself when the disk is full, and
-//! whoever believes otherwise can never begin another. A change whose caller went away is closed
-//! with its connection, which undoes it.
+//! whoever believes otherwise can never begin another. If the caller of a change goes away, its
+//! connection is closed, which undoes the change unless its commit was under way.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
