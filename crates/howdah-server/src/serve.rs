@@ -272,4 +272,3 @@ where
         tracing::error!("a listener ended: {e}");
     }
 }
-

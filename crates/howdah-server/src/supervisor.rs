@@ -33,12 +33,8 @@ use tokio::time::{Instant, sleep};
 /// Runs the controller of one cluster.
 pub trait RunController: Send + Sync {
     /// The controller's life: until there is nothing to be done, or `stop` becomes true.
-    fn run(
-        &self,
-        key: ClusterKey,
-        wake: Arc<Notify>,
-        stop: watch::Receiver<bool>,
-    ) -> BoxFuture<'static, Remote<Ended>>;
+    fn run(&self, key: ClusterKey, wake: Arc<Notify>, stop: watch::Receiver<bool>)
+    -> BoxFuture<'static, Remote<Ended>>;
 }
 
 /// How often all clusters are looked through for one that nobody works on.
@@ -80,12 +76,7 @@ struct Kept {
 
 impl Supervisor {
     /// Without any controllers yet. `policy` says how long to pause.
-    pub fn new(
-        store: Arc<dyn Store>,
-        run: Arc<dyn RunController>,
-        entropy: Arc<dyn Entropy>,
-        policy: Policy,
-    ) -> Self {
+    pub fn new(store: Arc<dyn Store>, run: Arc<dyn RunController>, entropy: Arc<dyn Entropy>, policy: Policy) -> Self {
         let stop = watch::Sender::new(false);
         Self { shared: Arc::new(Shared { store, run, entropy, policy, stop, table: Mutex::default() }) }
     }

@@ -23,8 +23,8 @@ use tokio::sync::watch;
 use utoipa::IntoParams;
 
 use super::clusters::{Checked, Scope, parse};
-use super::visible::of_reader;
 use super::dto::{Cluster, ErrorBody, Events};
+use super::visible::of_reader;
 use super::{ApiError, Routes, view};
 
 /// Events in one list, or read at a time for a stream.

@@ -10,7 +10,8 @@
 //! * `openapi`: the document that describes it all.
 //!
 //! Invariant: an answer to a write is sent only after the store has kept it. Handlers write what
-//! is wanted; the controllers do everything else. A cluster is what its project and its id name.
+//! is wanted; the controllers do everything else. A cluster is what its project and its id name. A
+//! write outlives its request: a client that goes away loses its answer and nothing else.
 
 pub mod dto;
 
@@ -27,13 +28,14 @@ mod visible;
 mod wish;
 mod writes;
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{Method, Uri};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use axum::{Router, extract::connect_info::Connected, serve::IncomingStream};
 use howdah_core::traits::{Clock, Entropy, Store};
@@ -116,6 +118,7 @@ pub fn router(app: App) -> Router {
         .fallback(nothing)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(app.clone(), count))
+        .layer(middleware::from_fn(outlive))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(app)
 }
@@ -126,6 +129,21 @@ async fn nothing(uri: Uri) -> ApiError {
 
 async fn no_such_method(method: Method, uri: Uri) -> ApiError {
     ApiError::MethodNotAllowed { path: uri.path().to_owned(), method: method.to_string() }
+}
+
+/// Handles whatever may write in a task of its own: a request whose client has gone is dropped, with
+/// whatever it is in the middle of.
+async fn outlive(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(e) => match e.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => ApiError::Stopping.into_response(),
+        },
+    }
 }
 
 async fn count(State(routes): State<Routes>, request: Request, next: Next) -> Response {

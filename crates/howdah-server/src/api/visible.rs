@@ -46,7 +46,9 @@ pub(super) async fn of_caller(
     let mut found = vec![];
     for key in keys {
         let row = routes.store.load(&key).await?;
-        found.extend(row.filter(|row| caller.sees(&key.project, site_of(row), routes, scope.all_projects)).map(|row| (key, row)));
+        found.extend(
+            row.filter(|row| caller.sees(&key.project, site_of(row), routes, scope.all_projects)).map(|row| (key, row)),
+        );
     }
     match (found.pop(), found.is_empty()) {
         (Some(one), true) => Ok(one),
@@ -60,7 +62,12 @@ pub(super) async fn of_caller(
 
 /// The key of the cluster that a reader may follow. A capability is good for that even when the
 /// cluster is gone, so that a delete can be followed to its end.
-pub(super) async fn of_reader(routes: &Routes, parts: &Parts, id: &ClusterId, scope: Scope) -> Result<ClusterKey, ApiError> {
+pub(super) async fn of_reader(
+    routes: &Routes,
+    parts: &Parts,
+    id: &ClusterId,
+    scope: Scope,
+) -> Result<ClusterKey, ApiError> {
     match Reader::of(parts, routes, id).await? {
         Reader::Bearer(key) => Ok(key),
         Reader::Caller(caller) => of_caller(routes, &caller, id, scope).await.map(|(key, _)| key),

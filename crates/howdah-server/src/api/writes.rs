@@ -1,15 +1,14 @@
 //! The routes that write.
 //!
 //! ```text
-//!   request --> a task of its own: read, decide --> store, if nothing was changed meanwhile --> wake
-//!      \------- waits for its answer                    \-- changed: once more
+//!   read --> decide --> store, if nothing was changed meanwhile --> wake
+//!    ^                    |
+//!    +------ changed -----+
 //! ```
 //!
-//! Invariants: every write can be repeated: its answer may have been lost. A write outlives its
-//! request: a client that goes away loses its answer and nothing else. Whatever was stored is
-//! worked on: a wake follows the store in the same breath.
-
-use std::panic::resume_unwind;
+//! Invariants: every write can be repeated: its answer may have been lost. Whatever was stored is
+//! worked on: a wake follows in the same breath, and nothing cuts a write off in the middle, see
+//! [`outlive`](super::outlive).
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -54,7 +53,7 @@ pub(super) async fn want(
     let id = parse(&id)?;
     caller.may_write()?;
     let wish = Wish::read(body)?;
-    outlive(async move { create(&routes, &caller, &id, &wish).await }).await
+    create(&routes, &caller, &id, &wish).await
 }
 
 /// Starts or stops a cluster.
@@ -73,7 +72,7 @@ pub(super) async fn want_state(
 ) -> Answer {
     let id = parse(&id)?;
     caller.may_write()?;
-    outlive(async move { decide(&routes, &caller, &id, scope, wanted(body.state)).await }).await
+    decide(&routes, &caller, &id, scope, wanted(body.state)).await
 }
 
 /// Removes a cluster and everything that was made for it.
@@ -90,19 +89,7 @@ pub(super) async fn delete(
 ) -> Answer {
     let id = parse(&id)?;
     caller.may_write()?;
-    outlive(async move { decide(&routes, &caller, &id, scope, Wanted::Deleted).await }).await
-}
-
-/// Does the work in a task of its own: a request whose client has gone is dropped, with whatever it
-/// was in the middle of.
-async fn outlive(work: impl Future<Output = Answer> + Send + 'static) -> Answer {
-    match tokio::spawn(work).await {
-        Ok(answer) => answer,
-        Err(e) => match e.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            Err(_) => Err(ApiError::Stopping),
-        },
-    }
+    decide(&routes, &caller, &id, scope, Wanted::Deleted).await
 }
 
 async fn create(routes: &Routes, caller: &Caller, id: &ClusterId, wish: &Wish) -> Answer {

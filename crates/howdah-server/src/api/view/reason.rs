@@ -88,7 +88,7 @@ fn nodes(state: &ClusterState) -> Option<String> {
             let first = node.conditions.iter().find(|c| c.status == ConditionStatus::False);
             match first {
                 Some(c) => Some(format!("{name}: {}", c.message.trim_end_matches('.'))),
-                None => (node.stage != Stage::Addressed).then(|| format!("{name} is {}", node.stage)),
+                None => (node.stage != Stage::Addressed).then(|| format!("{name}: {}", node.stage)),
             }
         })
         .collect();
