@@ -254,7 +254,7 @@ def cmd_test(lab, arguments):
         return run_tests(lab, arguments)
     try:
         cmd_up(lab, [])
-        code = run_tests(lab, [name for name in arguments if name != "--up"])
+        code = run_tests(lab, [argument for argument in arguments if argument != "--up"])
     finally:
         cmd_down(lab, [])
     if not code:  # what went wrong is in the logs

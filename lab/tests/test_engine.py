@@ -1,5 +1,7 @@
 """Heat's engine is killed in the middle of a create. Heat itself neither resumes nor fails such a stack."""
 
+BY_ENGINE = "how an engine dies, and what the next one finds, is its own affair"
+
 
 def killed_in_the_middle(cloud, name, nodes):
     cloud.create(name, nodes, ClusterName=name)

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test | bench | lab | generate`.
+//! The project's own commands: `cargo xtask test | sim | bench | lab | generate`.
 //!
 //! Each says what it runs before it runs it, installs what is missing (apt, pip, go) and ends
 //! what it started by pid. It holds no test of its own.
@@ -11,6 +11,7 @@ mod http;
 mod lab;
 mod run;
 mod sandbox;
+mod sim;
 mod test;
 mod tools;
 
@@ -33,6 +34,18 @@ enum Command {
         /// Only these kinds.
         #[arg(long, value_enum, value_delimiter = ',')]
         only: Vec<test::Kind>,
+        /// Add what is long: ten thousand seeds, every lab test with each Heat.
+        #[arg(long)]
+        deep: bool,
+    },
+    /// Random mixtures of operations, faults, strangers and crashes in a simulated site.
+    Sim {
+        /// How many seeds.
+        #[arg(long, default_value_t = 1000)]
+        seeds: u64,
+        /// Replay this one and print what happens.
+        #[arg(long)]
+        seed: Option<u64>,
     },
     /// Measure: MAC to port request, calls per node, memory, build time, size.
     Bench {
@@ -59,7 +72,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Test { only } => test::run(&only),
+        Command::Test { only, deep } => test::run(&only, deep),
+        Command::Sim { seeds, seed } => sim::run(seeds, seed),
         Command::Bench { nodes, build } => bench::run(nodes, build),
         Command::Lab { args } => lab::run(&args),
         Command::Generate { check } => generate::run(check),

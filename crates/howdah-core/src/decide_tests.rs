@@ -1,69 +1,176 @@
-//! A test for each arrow of the drawing in [`super`].
+//! A test for each arrow of the drawing in [`super`]: here what is asked of the manager, below it
+//! the ports and the clock.
+
+#[path = "decide_ports_tests.rs"]
+mod ports;
+#[path = "decide_time_tests.rs"]
+mod time;
 
 use uuid::Uuid;
 
 use super::*;
-use crate::cluster::{ClusterStatus, OperationKind, OperationProgress, OperationRequest};
-use crate::facts::{ManagedTask, Power, Tools, VmFacts};
-use crate::ids::{Mac, OperationId};
-use crate::observe::observe;
-use crate::test_support::{at, good_port, managed, record, seen, segment, state, vm};
+use crate::action::Kind;
+use crate::cluster::{OperationKind, OperationProgress, OperationRequest, WaitFor};
+use crate::facts::{ManagedCluster, ManagedStatus, Port, Power, TaskState};
+use crate::failure::{ErrorKind, RemoteError, System};
+use crate::ids::OperationId;
+use crate::observe::{Sight, observe};
+use crate::own;
+use crate::test_support::{
+    Eyes, PASS, at, good_port, likeness, managed, marks, record, seconds, segment, state, task, up, vm, vm_of_node,
+};
+
+const OP: OperationId = OperationId(Uuid::from_u128(2));
+const LATER_OP: OperationId = OperationId(Uuid::from_u128(3));
 
 /// A situation that tests bend to their purpose.
 struct Case {
     record: ClusterRecord,
     state: ClusterState,
-    seen: Seen,
+    eyes: Eyes,
+    troubles: Troubles,
+    refused: Option<Failure>,
     in_flight: BTreeSet<Key>,
     waves: usize,
     policy: Policy,
     backend: NetworkBackend,
-    now: i64,
+    begun: Stamp,
+    ports_ended: Stamp,
+    released: bool,
+    stuck: Option<Duration>,
+    watch_lost: Option<Duration>,
 }
 
 impl Case {
-    /// Wanted running, checked, registered, accepted; ports listed and the manager just looked at.
-    fn running(status: ManagedStatus) -> Self {
-        let mut state = state();
-        state.segment = Some(segment());
-        state.registration = Some("net".into());
-        state.create_call = CreateCall::Accepted;
-        if let Some(o) = &mut state.operation {
-            o.asked.push(Asked::Create);
+    /// A create that was just taken up.
+    fn new() -> Self {
+        let eyes = Eyes::default();
+        Self {
+            record: record(),
+            state: state(),
+            troubles: Troubles::default(),
+            refused: None,
+            in_flight: BTreeSet::new(),
+            waves: 0,
+            policy: Policy::default(),
+            backend: NetworkBackend::NsxV,
+            begun: eyes.ticker.tick(),
+            ports_ended: Stamp::START,
+            released: false,
+            stuck: None,
+            watch_lost: None,
+            eyes,
         }
-        let mut seen = seen(vec![], vec![]);
-        seen.manager = Some(Some(managed(status)));
-        seen.manager_at = Some(at(0));
-        let policy = Policy::default();
-        let (in_flight, record) = (BTreeSet::new(), record());
-        Self { record, state, seen, in_flight, waves: 0, policy, backend: NetworkBackend::NsxV, now: 0 }
     }
 
+    /// The create call was made and answered; everything was just looked at.
+    fn founded(status: ManagedStatus) -> Self {
+        let mut case = Self::new();
+        case.is_checked();
+        case.state.segment = Some(segment());
+        case.state.registration = Some("net".into());
+        case.state.identity.sent = Some(likeness());
+        case.sent(Verb::Found);
+        case.done(Verb::Found);
+        case.eyes.watch([]);
+        case.eyes.list([]);
+        case.look(status);
+        case
+    }
+
+    /// Another request was taken up: nothing was looked at for it yet.
     fn wanted(mut self, wanted: Wanted, kind: OperationKind) -> Self {
         self.record.wanted = wanted;
-        let request = OperationRequest { id: OperationId(Uuid::from_u128(3)), kind, requested: at(0) };
-        self.state.operation = Some(OperationProgress { id: request.id, kind, asked: vec![], ..self.operation() });
-        self.record.operation = request;
+        self.record.operation = OperationRequest { id: LATER_OP, kind, requested: at(0) };
+        self.state.operation = Some(OperationProgress { id: LATER_OP, kind, ..state().operation.unwrap() });
+        self.begun = self.eyes.ticker.tick();
+        self.troubles = Troubles::default();
         self
     }
 
-    fn operation(&self) -> OperationProgress {
-        self.state.operation.clone().unwrap()
+    fn operation(&mut self) -> &mut OperationProgress {
+        self.state.operation.as_mut().unwrap()
+    }
+
+    fn is_checked(&mut self) {
+        self.operation().checked = true;
+    }
+
+    fn look(&mut self, status: ManagedStatus) {
+        self.eyes.look(Some(managed(status)));
+    }
+
+    fn sent(&mut self, verb: Verb) {
+        let operation = self.operation().id;
+        self.state.journal.sent(verb, operation, at(0));
+    }
+
+    fn done(&mut self, verb: Verb) {
+        self.state.journal.done(verb, Some("7".into()), self.eyes.ticker.tick());
+    }
+
+    fn lost(&mut self, verb: Verb) {
+        self.state.journal.lost(verb, self.eyes.ticker.tick(), self.eyes.now, &self.policy);
+    }
+
+    /// Time goes by, and what has had time to settle has settled.
+    fn pass_time(&mut self, time: Duration) {
+        self.eyes.now = self.eyes.now.plus(time);
+        self.state.journal.settle(self.eyes.now, &self.eyes.ticker);
+    }
+
+    fn fails(&mut self, action: &Action, kind: ErrorKind, operation: OperationId, wait: Duration) {
+        let error = RemoteError::new(System::Neutron, kind, "neutron_refused", "does not do it");
+        self.troubles.add(action, &error, Some(operation), self.eyes.ticker.tick(), self.eyes.now, |_| wait);
+    }
+
+    fn own(&self) -> Ownership {
+        let place = own::place(&self.state, &self.eyes.seen);
+        own::ownership(PASS, &self.state.journal, self.state.identity.dissolved, place, self.begun)
     }
 
     fn decide(&mut self) -> Decision {
-        let now = at(self.now);
-        observe(&self.record, &mut self.state, &self.seen, self.backend, now);
-        decide(&View {
+        let own = self.own();
+        let seen = &self.eyes.seen;
+        let (vms, cluster) = match &own {
+            Ownership::Ours(ours) => {
+                (own::our_vms(ours, &self.record, &self.state, seen), seen.cluster.last().and_then(Option::as_ref))
+            }
+            _ => Default::default(),
+        };
+        if own != Ownership::Unknown {
+            let (record, marks, backend, now) = (&self.record, &marks(), self.backend, at(0));
+            observe(&Sight { pass: PASS, record, seen, vms: &vms, cluster, marks, backend, now }, &mut self.state);
+        }
+        let decision = decide(&View {
+            pass: PASS,
             record: &self.record,
             state: &self.state,
-            seen: &self.seen,
+            seen,
+            own: &own,
+            marks: &marks(),
+            troubles: &self.troubles,
+            refused: self.refused.as_ref(),
             in_flight: &self.in_flight,
             waves: self.waves,
             policy: &self.policy,
             backend: self.backend,
-            now,
-        })
+            now: self.eyes.now,
+            begun: self.begun,
+            ports_ended: self.ports_ended,
+            released: self.released,
+            stuck: self.stuck,
+            watch_lost: self.watch_lost.map(|lost| (lost, "vCenter: cannot be reached")),
+        });
+        assert!(decision.actions.iter().all(|a| a.pass().is_none_or(|p| p == PASS)), "{decision:?}");
+        decision
+    }
+
+    /// What is to be done, while the operation goes on.
+    fn acts(&mut self) -> Vec<Kind> {
+        let decision = self.decide();
+        assert_eq!(decision.outcome, None, "{decision:?}");
+        decision.actions.iter().map(Action::kind).collect()
     }
 
     fn failure(&mut self) -> String {
@@ -74,220 +181,418 @@ impl Case {
     }
 }
 
-fn addressed() -> VmFacts {
-    let mut up = vm();
-    up.power = Power::On;
-    up.tools = Tools::Running;
-    up.nics[0].addresses = vec!["10.0.0.5".parse().unwrap()];
-    up
+const NOTHING: [Kind; 0] = [];
+
+fn indexed() -> Port {
+    Port { vnic_index: Some(0), ..good_port() }
 }
 
-fn indexed() -> crate::facts::Port {
-    crate::facts::Port { vnic_index: Some(0), ..good_port() }
-}
+// ---------------------------------------------------------------- unknown, vacant, pending
 
 #[test]
 fn at_first_everything_is_looked_up_at_once() {
-    let mut case = Case::running(ManagedStatus::Running);
-    case.state = state();
-    case.seen = Seen::default();
-    assert_eq!(case.decide().actions, [Action::ListPorts, Action::Check, Action::FindSegment]);
+    let mut case = Case::new();
+    assert_eq!(case.acts(), [Kind::Look, Kind::ListPorts]);
+    case.in_flight = [Key::Look, Key::Ports].into();
+    assert_eq!(case.acts(), NOTHING, "nothing is asked twice");
+    case.in_flight.clear();
+    case.eyes.list([]);
+    case.eyes.look(None);
+    assert_eq!(case.acts(), [Kind::Check, Kind::FindSegment], "the name is free");
     case.state.segment = Some(segment());
-    case.in_flight = [Key::Ports, Key::Check].into();
-    assert_eq!(case.decide().actions, [], "nothing is asked twice, and nothing is registered unchecked");
-    if let Some(o) = &mut case.state.operation {
-        o.checked = true;
-    }
-    case.in_flight = [Key::Ports].into();
-    assert_eq!(case.decide().actions, [Action::Register]);
+    assert_eq!(case.acts(), [Kind::Check], "nothing is registered unchecked");
+    case.is_checked();
+    assert_eq!(case.acts(), [Kind::Register]);
     case.state.registration = Some("net".into());
-    assert_eq!(case.decide().actions, [Action::Look]);
-    case.seen.manager = Some(None);
-    assert_eq!(case.decide().actions, [Action::Create(CreateCall::NotSent)]);
+    assert_eq!(case.acts(), [Kind::Create]);
     case.in_flight.insert(Key::Manager);
-    assert_eq!(case.decide().actions, []);
+    assert_eq!(case.acts(), NOTHING);
+}
+
+#[test]
+fn nothing_is_asked_for_by_name_on_a_look_older_than_seconds() {
+    let mut create = Case::founded(ManagedStatus::Running);
+    create.state.journal = Default::default();
+    create.eyes.look(None);
+    let mut stop = Case::founded(ManagedStatus::Running).wanted(Wanted::Stopped, OperationKind::Stop);
+    let mut start = Case::founded(ManagedStatus::Stopped).wanted(Wanted::Running, OperationKind::Start);
+    let mut resume = Case::founded(ManagedStatus::Running).wanted(Wanted::Running, OperationKind::Create);
+    let mut delete = Case::founded(ManagedStatus::Running).wanted(Wanted::Deleted, OperationKind::Delete);
+    stop.look(ManagedStatus::Running);
+    start.look(ManagedStatus::Stopped);
+    resume.look(ManagedStatus::ProvisionError);
+    delete.look(ManagedStatus::Running);
+    for (mut case, kind) in [
+        (create, Kind::Create),
+        (stop, Kind::Stop),
+        (start, Kind::Start),
+        (resume, Kind::Resume),
+        (delete, Kind::Delete),
+    ] {
+        // The interval of looks alone would be longer.
+        case.policy.manager_poll = seconds(60);
+        case.pass_time(own::LOOK_LASTS);
+        assert_eq!(case.acts(), [kind]);
+        case.pass_time(seconds(1));
+        assert_eq!(case.acts(), [Kind::Look], "{kind:?}");
+    }
 }
 
 #[test]
 fn a_create_whose_answer_was_lost_is_sent_again_only_if_the_cluster_is_not_there() {
-    let mut case = Case::running(ManagedStatus::Provisioning);
-    case.state.create_call = CreateCall::Sent { at: at(0) };
-    case.seen.manager = None;
-    assert_eq!(case.decide().actions, [Action::Look]);
-    case.seen.manager = Some(None);
-    assert_eq!(case.decide().actions, [Action::Create(CreateCall::Sent { at: at(0) })]);
+    let mut case = Case::founded(ManagedStatus::Provisioning);
+    case.sent(Verb::Found);
+    case.lost(Verb::Found);
+    case.eyes.look(None);
+    let decision = case.decide();
+    assert_eq!((decision.actions, decision.outcome, decision.again), (vec![], None, case.policy.manager_poll));
+    case.pass_time(case.policy.manager_settles);
+    assert!(case.acts().contains(&Kind::Look), "that look was asked for before the call had settled");
+    case.eyes.look(None);
+    assert!(case.acts().contains(&Kind::Create));
+    case.look(ManagedStatus::Provisioning);
+    assert!(!case.acts().contains(&Kind::Create), "it did get through");
 }
 
 #[test]
-fn a_cluster_of_somebody_else_is_not_taken() {
-    let mut case = Case::running(ManagedStatus::Running);
-    case.state.create_call = CreateCall::NotSent;
-    if let Some(o) = &mut case.state.operation {
-        o.checked = true;
-    }
+fn a_stop_while_the_create_call_is_in_flight_waits_for_the_answer() {
+    let mut case = Case::founded(ManagedStatus::Running);
+    case.sent(Verb::Found);
+    let mut case = case.wanted(Wanted::Stopped, OperationKind::Stop);
+    case.eyes.look(None);
+    assert_eq!(case.acts(), NOTHING, "it is neither gone nor was it never made");
+    case.done(Verb::Found);
+    assert_eq!(case.acts(), [Kind::Look]);
+    case.look(ManagedStatus::Running);
+    assert_eq!(case.acts(), [Kind::Stop]);
+}
+
+#[test]
+fn a_stop_of_what_was_never_made_says_so() {
+    let mut case = Case::founded(ManagedStatus::Running);
+    case.sent(Verb::Found);
+    case.lost(Verb::Found);
+    let mut case = case.wanted(Wanted::Stopped, OperationKind::Stop);
+    case.pass_time(case.policy.manager_settles);
+    case.eyes.list([]);
+    case.eyes.look(None);
     insta::assert_snapshot!(case.failure());
 }
 
-#[test]
-fn the_manager_is_asked_again_after_its_pause() {
-    let mut case = Case::running(ManagedStatus::Provisioning);
-    let decision = case.decide();
-    assert_eq!((decision.actions, decision.again), (vec![], case.policy.manager_poll));
-    case.now = 3;
-    assert_eq!(case.decide().actions, [Action::Look]);
+// ---------------------------------------------------------------- ours
+
+/// Each change that the manager carries out in the background: wanted, kind of operation, verb, the
+/// status that calls for it, the action.
+const CHANGES: [(Wanted, OperationKind, Verb, ManagedStatus, Kind); 4] = [
+    (Wanted::Stopped, OperationKind::Stop, Verb::Stop, ManagedStatus::Running, Kind::Stop),
+    (Wanted::Running, OperationKind::Start, Verb::Start, ManagedStatus::Stopped, Kind::Start),
+    (Wanted::Running, OperationKind::Create, Verb::Resume, ManagedStatus::ProvisionError, Kind::Resume),
+    (Wanted::Deleted, OperationKind::Delete, Verb::Remove, ManagedStatus::Running, Kind::Delete),
+];
+
+/// The change of this row has just been asked for.
+fn asking((wanted, operation, verb, status, kind): (Wanted, OperationKind, Verb, ManagedStatus, Kind)) -> Case {
+    let mut case = Case::founded(ManagedStatus::Running).wanted(wanted, operation);
+    assert_eq!(case.acts(), [Kind::Look], "{verb:?}: a look from before the request is none");
+    case.look(status);
+    assert_eq!(case.acts(), [kind]);
+    case.sent(verb);
+    case
 }
 
 #[test]
-fn new_cards_get_their_ports_in_waves() {
-    let mut case = Case::running(ManagedStatus::Provisioning);
-    case.policy.wave_size = 2;
-    case.policy.port_waves = 2;
-    for n in 0..5u8 {
-        let mut vm = vm();
-        vm.vm = format!("vm-{n}").as_str().into();
-        vm.name = Some(format!("c-worker-{n}").as_str().into());
-        vm.nics[0].mac = Some(Mac::new([0, 80, 86, 0, 0, n]));
-        case.seen.vms.insert(vm.vm.clone(), vm);
+fn a_look_older_than_the_change_is_no_verdict() {
+    for row @ (.., verb, status, _) in CHANGES {
+        let mut case = asking(row);
+        case.in_flight = [Key::Manager].into();
+        case.look(status);
+        assert_eq!(case.acts(), NOTHING, "{verb:?} is in flight");
+        let asked = case.eyes.ticker.tick();
+        case.done(verb);
+        case.in_flight.clear();
+        case.eyes.look_asked(asked, Some(managed(status)));
+        assert_eq!(case.acts(), [Kind::Look], "{verb:?}: the answer came after that look was asked for");
+        case.look(status);
+        assert!(case.failure().starts_with("bde_failed: "), "{verb:?}: it was asked for, done, and is not so");
     }
-    let sizes = |d: &Decision| -> Vec<usize> {
-        d.actions.iter().map(|a| if let Action::CreatePorts(r) = a { r.len() } else { 0 }).collect()
-    };
-    assert_eq!(sizes(&case.decide()), [2, 2]);
-    case.waves = 1;
-    case.in_flight = [Key::Mac(Mac::new([0, 80, 86, 0, 0, 0])), Key::Mac(Mac::new([0, 80, 86, 0, 0, 1]))].into();
-    assert_eq!(sizes(&case.decide()), [2], "one wave is under way, its cards are not asked for again");
 }
 
 #[test]
-fn the_index_is_set_and_then_every_node_counts() {
-    let mut case = Case::running(ManagedStatus::Provisioning);
-    case.seen.vms.insert("vm-1".into(), addressed());
-    case.seen.ports = Some(vec![good_port()]);
-    let decision = case.decide();
-    assert_eq!(decision.actions, [Action::SetIndex(good_port().id, 0)]);
-    assert_eq!(decision.outcome, None, "an address without the index is not done");
-    case.seen.ports = Some(vec![indexed()]);
-    assert_eq!(case.decide().outcome, Some(Outcome::Succeeded));
-    if let Some(Some(c)) = &mut case.seen.manager {
-        c.node_count = 2;
+fn a_change_whose_answer_was_lost_is_made_again_only_when_a_look_after_it_settled_refutes_it() {
+    for row @ (.., verb, status, kind) in CHANGES {
+        let mut case = asking(row);
+        case.lost(verb);
+        case.look(status);
+        assert_eq!(case.acts(), NOTHING, "{verb:?} may still be carried out");
+        case.pass_time(case.policy.manager_settles);
+        case.eyes.list([]);
+        assert_eq!(case.acts(), [Kind::Look], "{verb:?}");
+        case.look(status);
+        assert_eq!(case.acts(), [kind]);
     }
-    assert_eq!(case.decide().outcome, None, "a node that is still to come is waited for");
 }
 
 #[test]
-fn services_are_waited_for_if_asked() {
-    let mut case = Case::running(ManagedStatus::Provisioning);
-    case.record.spec.wait_for = WaitFor::Services;
-    case.seen.vms.insert("vm-1".into(), addressed());
-    case.seen.ports = Some(vec![indexed()]);
-    assert_eq!(case.decide().outcome, None);
-    case.seen.manager = Some(Some(managed(ManagedStatus::Running)));
-    assert_eq!(case.decide().outcome, Some(Outcome::Succeeded));
+fn a_refused_change_is_made_again_after_its_pause() {
+    for row @ (.., verb, status, kind) in CHANGES {
+        let mut case = asking(row);
+        let action = case.decide().actions.pop();
+        assert_eq!(action, None, "{verb:?}: once is enough");
+        case.state.journal.refused(verb, case.eyes.ticker.tick());
+        case.look(status);
+        let action = case.decide().actions.pop().unwrap();
+        case.fails(&action, ErrorKind::Unavailable, LATER_OP, seconds(2));
+        let decision = case.decide();
+        assert_eq!((decision.actions, decision.outcome, decision.again), (vec![], None, seconds(2)));
+        case.pass_time(seconds(2));
+        assert_eq!(case.acts(), [kind]);
+    }
+}
+
+#[test]
+fn what_the_manager_is_at_work_on_is_waited_for() {
+    let works = [ManagedStatus::Provisioning, ManagedStatus::Busy, ManagedStatus::Stopping, ManagedStatus::Deleting];
+    for (wanted, kind) in [
+        (Wanted::Running, OperationKind::Start),
+        (Wanted::Stopped, OperationKind::Stop),
+        (Wanted::Deleted, OperationKind::Delete),
+    ] {
+        for status in works {
+            let mut case = Case::founded(ManagedStatus::Running).wanted(wanted, kind);
+            case.look(status);
+            assert_eq!(case.acts(), NOTHING, "{kind:?} while {status:?}");
+        }
+    }
 }
 
 #[test]
 fn a_failed_create_is_resumed_by_the_next_request_once() {
-    let mut case = Case::running(ManagedStatus::ProvisionError);
-    case.seen.task = Some(ManagedTask {
-        id: "7".into(),
-        state: TaskState::Failed,
-        progress: 0.3,
-        error: Some("Failed to query IP address".into()),
-    });
+    let mut case = Case::founded(ManagedStatus::ProvisionError);
+    let mut failed = task("7", "c", TaskState::Failed);
+    failed.error = Some("Failed to query IP address.".into());
+    case.eyes.task(failed);
     insta::assert_snapshot!(case.failure());
     let mut case = case.wanted(Wanted::Running, OperationKind::Create);
-    assert_eq!(case.decide().actions, [Action::Change(ManagedChange::Resume)]);
-    if let Some(o) = &mut case.state.operation {
-        o.asked.push(Asked::Change(ManagedChange::Resume));
-    }
+    case.look(ManagedStatus::ProvisionError);
+    assert_eq!(case.acts(), [Kind::Resume]);
+    case.sent(Verb::Resume);
+    case.done(Verb::Resume);
+    case.look(ManagedStatus::ProvisionError);
     assert!(case.failure().starts_with("bde_failed: "));
 }
 
 #[test]
-fn stop_and_start() {
-    let mut case = Case::running(ManagedStatus::Provisioning).wanted(Wanted::Stopped, OperationKind::Stop);
-    assert_eq!(case.decide().actions, [], "BDE refuses a stop while it provisions");
-    case.seen.manager = Some(Some(managed(ManagedStatus::Running)));
-    assert_eq!(case.decide().actions, [Action::Change(ManagedChange::Stop)]);
-    case.seen.manager = Some(Some(managed(ManagedStatus::Stopping)));
-    assert_eq!(case.decide().actions, []);
-    case.seen.manager = Some(Some(managed(ManagedStatus::Stopped)));
+fn stopped_is_what_a_look_after_the_stop_shows() {
+    let mut case = asking(CHANGES[0]);
+    case.done(Verb::Stop);
+    case.look(ManagedStatus::Stopping);
+    assert_eq!(case.acts(), NOTHING);
+    case.look(ManagedStatus::Stopped);
     assert_eq!(case.decide().outcome, Some(Outcome::Succeeded));
+    // One that is stopped already needs no call.
+    let mut case = Case::founded(ManagedStatus::Running).wanted(Wanted::Stopped, OperationKind::Stop);
+    case.look(ManagedStatus::Stopped);
+    assert_eq!(case.decide().outcome, Some(Outcome::Succeeded));
+}
 
-    let mut case = case.wanted(Wanted::Running, OperationKind::Start);
-    assert_eq!(case.decide().actions, [Action::Change(ManagedChange::Start)]);
-    if let Some(o) = &mut case.state.operation {
-        o.asked.push(Asked::Change(ManagedChange::Start));
+// ---------------------------------------------------------------- addresses
+
+#[test]
+fn a_create_is_done_when_each_node_was_asked_for_once_more() {
+    let mut case = Case::founded(ManagedStatus::Provisioning);
+    case.eyes.watch([up("10.0.0.5")]);
+    case.eyes.list([good_port()]);
+    case.ports_ended = case.eyes.ticker.tick();
+    assert_eq!(case.acts(), [Kind::SetIndex], "an address without the index is not done");
+    case.eyes.seen.ports.partial(case.eyes.ticker.tick(), [(good_port().id, indexed())]);
+    case.ports_ended = case.eyes.ticker.tick();
+    assert_eq!(case.acts(), [Kind::ListPorts, Kind::LookAtVms]);
+    case.eyes.list([indexed()]);
+    case.eyes.seen.status_since = case.eyes.ticker.tick();
+    case.eyes.check([vm()]);
+    assert_eq!(case.acts(), NOTHING, "the watch is ahead of the truth, or late");
+    case.pass_time(case.policy.manager_poll);
+    assert_eq!(case.acts(), [Kind::Look, Kind::LookAtVms]);
+    case.eyes.check([up("10.0.0.5")]);
+    assert_eq!(case.decide().outcome, Some(Outcome::Succeeded));
+    let mut two = managed(ManagedStatus::Provisioning);
+    two.node_count = 2;
+    case.eyes.look(Some(two));
+    assert_eq!(case.decide().outcome, None, "a node that is still to come is waited for");
+}
+
+#[test]
+fn addresses_from_before_the_start_do_not_end_it() {
+    let mut case = Case::founded(ManagedStatus::Stopped).wanted(Wanted::Running, OperationKind::Start);
+    case.eyes.watch([up("10.0.0.5")]);
+    case.eyes.list([indexed()]);
+    case.look(ManagedStatus::Stopped);
+    case.eyes.check([up("10.0.0.5")]);
+    case.sent(Verb::Start);
+    case.done(Verb::Start);
+    case.look(ManagedStatus::Running);
+    case.eyes.seen.status_since = case.eyes.ticker.tick();
+    case.eyes.list([indexed()]);
+    case.pass_time(seconds(3));
+    case.look(ManagedStatus::Running);
+    assert_eq!(case.acts(), [Kind::LookAtVms], "those VMs were asked for before the manager had started them");
+    case.eyes.check([up("10.0.0.5")]);
+    assert_eq!(case.decide().outcome, Some(Outcome::Succeeded));
+}
+
+#[test]
+fn services_are_waited_for_if_asked() {
+    let mut case = Case::founded(ManagedStatus::Provisioning);
+    case.record.spec.wait_for = WaitFor::Services;
+    case.eyes.watch([up("10.0.0.5")]);
+    case.eyes.list([indexed()]);
+    case.eyes.check([up("10.0.0.5")]);
+    assert_eq!(case.acts(), NOTHING);
+    case.look(ManagedStatus::Running);
+    case.eyes.check([up("10.0.0.5")]);
+    assert_eq!(case.decide().outcome, Some(Outcome::Succeeded));
+}
+
+// ---------------------------------------------------------------- gone, foreign
+
+#[test]
+fn a_cluster_that_was_deleted_by_hand_is_neither_made_again_nor_waited_for() {
+    for (wanted, kind) in [(Wanted::Running, OperationKind::Start), (Wanted::Stopped, OperationKind::Stop)] {
+        let mut case = Case::founded(ManagedStatus::Running).wanted(wanted, kind);
+        case.eyes.look(None);
+        assert_eq!(case.decide().actions, []);
+        assert!(case.failure().starts_with("cluster_vanished: "), "{kind:?}");
     }
-    case.seen.manager = Some(Some(managed(ManagedStatus::Starting)));
-    assert_eq!(case.decide().outcome, None);
+    let mut case = Case::founded(ManagedStatus::Running).wanted(Wanted::Running, OperationKind::Start);
+    case.eyes.look(None);
+    insta::assert_snapshot!(case.failure());
+}
+
+fn strangers() -> ManagedCluster {
+    let mut theirs = managed(ManagedStatus::Running);
+    theirs.likeness.groups = [("worker".into(), 5)].into();
+    theirs.nodes[0].vm = Some("vm-900".into());
+    theirs
 }
 
 #[test]
-fn a_delete_leaves_nothing_in_this_order() {
-    let mut case = Case::running(ManagedStatus::Provisioning).wanted(Wanted::Deleted, OperationKind::Delete);
-    case.seen.ports = Some(vec![good_port()]);
-    assert_eq!(case.decide().actions, [], "BDE refuses a delete while it provisions");
-    case.seen.manager = Some(Some(managed(ManagedStatus::ProvisionError)));
-    assert_eq!(case.decide().actions, [Action::Delete]);
-    case.seen.manager = Some(None);
-    assert_eq!(case.decide().actions, [Action::DeletePort(good_port().id)]);
-    case.in_flight = [Key::Port(good_port().id)].into();
-    assert_eq!(case.decide().actions, []);
-    case.in_flight.clear();
-    case.seen.ports = Some(vec![]);
-    assert_eq!(case.decide().actions, [Action::Unregister]);
-    case.state.registration = None;
-    assert_eq!(case.decide().outcome, Some(Outcome::Removed));
+fn a_cluster_of_somebody_else_is_not_taken() {
+    let mut case = Case::new();
+    case.eyes.list([]);
+    case.look(ManagedStatus::Running);
+    insta::assert_snapshot!(case.failure());
+    // It came while our checks were being made.
+    let mut case = Case::founded(ManagedStatus::Running);
+    case.sent(Verb::Found);
+    case.state.journal.refused(Verb::Found, case.eyes.ticker.tick());
+    case.look(ManagedStatus::Running);
+    assert!(case.failure().starts_with("cluster_name_taken: "));
 }
 
 #[test]
-fn a_delete_waits_for_a_create_that_may_still_turn_up() {
-    let mut case = Case::running(ManagedStatus::Running).wanted(Wanted::Deleted, OperationKind::Delete);
-    case.state.create_call = CreateCall::Sent { at: at(0) };
-    case.seen.manager = Some(None);
-    case.now = 5;
-    assert_eq!(case.decide().actions, [Action::Look]);
-    case.now = 31;
-    case.seen.manager_at = Some(at(31));
-    assert_eq!(case.decide().actions, [Action::Unregister]);
+fn a_cluster_in_place_of_ours_is_named_and_left_alone() {
+    let mut case = Case::founded(ManagedStatus::Running);
+    case.state.identity.vms = [("vm-1".into(), vm().instance_uuid.unwrap())].into();
+    case.eyes.look(Some(strangers()));
+    insta::assert_snapshot!(case.failure());
 }
 
 #[test]
-fn what_was_never_created_is_deleted_without_asking_bde() {
-    let mut case = Case::running(ManagedStatus::Running).wanted(Wanted::Deleted, OperationKind::Delete);
-    case.state.create_call = CreateCall::NotSent;
-    case.state.registration = None;
-    assert_eq!(case.decide().outcome, Some(Outcome::Removed));
+fn whatever_is_wanted_nothing_of_somebody_elses_cluster_is_touched() {
+    let stranger = vm_of_node(8);
+    let theirs =
+        Port { id: "theirs".into(), mac: stranger.nics[0].mac.unwrap(), description: String::new(), ..good_port() };
+    for (wanted, kind) in [
+        (Wanted::Running, OperationKind::Create),
+        (Wanted::Stopped, OperationKind::Stop),
+        (Wanted::Deleted, OperationKind::Delete),
+    ] {
+        for status in [
+            ManagedStatus::Running,
+            ManagedStatus::Stopped,
+            ManagedStatus::ProvisionError,
+            ManagedStatus::Provisioning,
+            ManagedStatus::Error,
+            ManagedStatus::Busy,
+        ] {
+            for founded in [false, true] {
+                for runs in [false, true] {
+                    let mut case = Case::founded(ManagedStatus::Running).wanted(wanted, kind);
+                    if !founded {
+                        case.state.journal = Default::default();
+                    }
+                    if !runs {
+                        case.operation().state = OperationState::Failed;
+                    }
+                    case.eyes.watch([stranger.clone()]);
+                    case.eyes.list([theirs.clone()]);
+                    case.eyes.look(Some(ManagedCluster { status, ..strangers() }));
+                    let written: Vec<_> = case.decide().actions.into_iter().filter(|a| a.pass().is_some()).collect();
+                    assert_eq!(written, [], "{wanted:?}, {status:?}, founded: {founded}, runs: {runs}");
+                }
+            }
+        }
+    }
 }
+
+#[test]
+fn a_delete_waits_for_our_create_call_although_somebody_else_has_the_name_now() {
+    let mut case = Case::founded(ManagedStatus::Running);
+    case.sent(Verb::Found);
+    let mut case = case.wanted(Wanted::Deleted, OperationKind::Delete);
+    case.eyes.list([]);
+    case.eyes.look(Some(strangers()));
+    assert_eq!(case.acts(), NOTHING);
+}
+
+// ---------------------------------------------------------------- between operations
 
 #[test]
 fn after_a_failure_before_the_create_nothing_happens_by_itself() {
-    let mut case = Case::running(ManagedStatus::Running);
-    case.state = state();
-    case.seen = Seen::default();
-    if let Some(o) = &mut case.state.operation {
-        o.state = OperationState::Failed;
-    }
+    let mut case = Case::new();
+    case.operation().state = OperationState::Failed;
     let decision = case.decide();
     assert_eq!((decision.actions, decision.outcome), (vec![], None));
-    assert_eq!(crate::observe::status(&case.state), ClusterStatus::Error);
+    // Nor after one that the manager refused: it is looked at now and then.
+    let mut case = Case::founded(ManagedStatus::Running);
+    case.operation().state = OperationState::Failed;
+    case.sent(Verb::Found);
+    case.state.journal.refused(Verb::Found, case.eyes.ticker.tick());
+    case.eyes.look(None);
+    assert_eq!(case.acts(), NOTHING);
+    case.pass_time(case.policy.idle_poll);
+    assert_eq!(case.acts(), [Kind::Look, Kind::ListPorts]);
 }
 
 #[test]
-fn every_wait_ends_and_says_what_was_seen_last() {
-    let mut case = Case::running(ManagedStatus::Provisioning);
-    case.seen.vms.insert("vm-1".into(), vm());
-    case.seen.ports = Some(vec![indexed()]);
-    case.now = 5 * 3600;
-    insta::assert_snapshot!(case.failure());
+fn between_operations_the_manager_is_asked_for_nothing() {
+    for status in [ManagedStatus::Stopped, ManagedStatus::ProvisionError, ManagedStatus::Error, ManagedStatus::Running]
+    {
+        for (wanted, kind) in [
+            (Wanted::Running, OperationKind::Create),
+            (Wanted::Stopped, OperationKind::Stop),
+            (Wanted::Deleted, OperationKind::Delete),
+        ] {
+            for end in [OperationState::Succeeded, OperationState::Failed] {
+                let mut case = Case::founded(status).wanted(wanted, kind);
+                case.operation().state = end;
+                case.look(status);
+                assert_eq!(case.acts(), NOTHING, "{wanted:?} after {end:?}, now {status:?}");
+            }
+        }
+    }
+}
 
-    let mut case = Case::running(ManagedStatus::Running);
-    let mut wrong = addressed();
-    wrong.nics[0].addresses = vec!["10.9.9.9".parse().unwrap()];
-    case.seen.vms.insert("vm-1".into(), wrong);
-    case.seen.ports = Some(vec![indexed()]);
-    assert_eq!(case.decide().outcome, None);
-    case.now = 900;
-    insta::assert_snapshot!(case.failure());
+#[test]
+fn cards_are_powered_off_before_they_are_attached_late() {
+    let mut case = Case::founded(ManagedStatus::Running).wanted(Wanted::Stopped, OperationKind::Stop);
+    case.backend = NetworkBackend::NsxT;
+    case.eyes.list([good_port()]);
+    case.eyes.watch([up("10.0.0.5")]);
+    case.look(ManagedStatus::Stopping);
+    assert_eq!(case.acts(), NOTHING);
+    let mut off = vm();
+    off.power = Power::Off;
+    case.eyes.watch([off]);
+    assert_eq!(case.acts(), [Kind::Attach]);
 }

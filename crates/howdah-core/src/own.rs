@@ -215,6 +215,27 @@ fn compare(state: &ClusterState, seen: &Seen, cluster: &ManagedCluster) -> Match
     }
 }
 
+/// Identity grows only while the place is ours, from what two systems say together.
+pub fn record_vms(state: &mut ClusterState, seen: &Seen) {
+    let Some(Some(cluster)) = seen.cluster.last() else {
+        return;
+    };
+    let identity = &mut state.identity;
+    let mut recorded = false;
+    for vm in cluster.nodes.iter().filter_map(|n| n.vm.as_ref()) {
+        if let Some(uuid) = seen.vms.get(vm).and_then(|facts| facts.instance_uuid) {
+            identity.vms.insert(vm.clone(), uuid);
+            recorded = true;
+        }
+    }
+    // The resume is over, and what it left is known.
+    let quiet = state.journal.quiet(&[Verb::Resume]);
+    let looked_since = quiet.is_some_and(|end| seen.cluster.after(end).is_some());
+    if looked_since && recorded && cluster.status != ManagedStatus::Provisioning {
+        identity.renewed = false;
+    }
+}
+
 /// Whether vCenter shows another VM under this reference.
 fn is_another(seen: &Seen, vm: &VmRef, uuid: &Uuid) -> bool {
     seen.vms.get(vm).and_then(|facts| facts.instance_uuid).is_some_and(|shown| shown != *uuid)

@@ -229,6 +229,43 @@ fn without_its_vms_a_cluster_is_judged_by_its_look_unless_somebody_is_making_it(
 }
 
 #[test]
+fn a_resume_may_replace_every_vm_and_the_cluster_stays_ours() {
+    let mut eyes = Eyes::default();
+    let mut state = known(true);
+    state.journal.sent(Verb::Resume, OP, at(0));
+    state.identity.renewed = true;
+    eyes.look(Some(without_vms(ManagedStatus::Provisioning)));
+    assert_eq!(by(&state, &eyes), Match::Likeness);
+    record_vms(&mut state, &eyes.seen);
+    state.journal.done(Verb::Resume, Some("7".into()), eyes.ticker.tick());
+    let mut renewed = managed(ManagedStatus::Running);
+    renewed.nodes[0].vm = Some("vm-2".into());
+    eyes.look(Some(renewed));
+    // A new process, for one, hears of the cluster before it hears of the VMs.
+    record_vms(&mut state, &eyes.seen);
+    assert_eq!((by(&state, &eyes), state.identity.renewed), (Match::Likeness, true));
+    eyes.watch([VmFacts { vm: "vm-2".into(), ..vm() }]);
+    record_vms(&mut state, &eyes.seen);
+    assert_eq!((by(&state, &eyes), state.identity.renewed), (Match::Identity, false));
+    let mut other = managed(ManagedStatus::Running);
+    other.nodes[0].vm = Some("vm-900".into());
+    eyes.look(Some(other));
+    assert_eq!(by(&state, &eyes), no("none of its VMs is one of this cluster's"));
+}
+
+#[test]
+fn only_what_manager_and_vcenter_both_show_is_recorded() {
+    let mut state = known(false);
+    let mut eyes = Eyes::default();
+    eyes.watch([vm(), vm_of_node(8)]);
+    record_vms(&mut state, &eyes.seen);
+    assert!(state.identity.vms.is_empty(), "the manager shows nothing");
+    eyes.look(Some(managed(ManagedStatus::Running)));
+    record_vms(&mut state, &eyes.seen);
+    assert_eq!(state.identity.vms, known(true).identity.vms, "the other one is not named by the manager");
+}
+
+#[test]
 fn a_task_of_ours_at_work_is_identity() {
     let mut strange = managed(ManagedStatus::Provisioning);
     strange.nodes[0].vm = Some("vm-900".into());

@@ -19,6 +19,7 @@ use tokio::sync::Mutex;
 
 use crate::cluster::Registration;
 use crate::facts::{RegisteredNetwork, Segment, Unregistered};
+use crate::failure::{ErrorKind, RemoteError, System};
 use crate::ids::{ClusterKey, NetworkId, SiteName};
 use crate::traits::{ClusterManager, Remote, Store};
 
@@ -61,6 +62,9 @@ impl Registrar {
         let there = known.iter().find(|n| n.port_group == segment.name && n.dhcp);
         if let Some(theirs) = there.filter(|n| n.name != name || ours.is_none()) {
             return Ok(theirs.name.clone());
+        }
+        if ours.is_none() && known.iter().any(|n| n.name == name) {
+            return Err(name_taken(&name));
         }
         let users = ours.map(|r| r.users).unwrap_or_default();
         let registration = Registration {
@@ -106,3 +110,14 @@ impl Registrar {
         Ok(())
     }
 }
+
+/// Others gave our name to another port group, or to static addresses: it serves nobody of ours.
+fn name_taken(name: &str) -> RemoteError {
+    let message = format!("the network {name} is registered already, not for this port group and DHCP, and not by us");
+    RemoteError::new(System::Bde, ErrorKind::Conflict, "bde_network_name_taken", message)
+        .hint("Delete that network in BDE if nothing uses it.")
+}
+
+#[cfg(test)]
+#[path = "registrar_tests.rs"]
+mod tests;

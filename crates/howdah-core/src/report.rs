@@ -55,6 +55,12 @@ pub fn stuck(record: &ClusterRecord, seen: &Seen) -> Failure {
     )
 }
 
+/// Without the watch nobody knows whether nodes come up.
+pub fn watch_lost(lost: Duration, why: &str) -> Failure {
+    Failure::new("vcenter_watch_lost", format!("could not follow the cluster's VMs for {}: {why}", minutes(lost)))
+        .hint("Once vCenter answers again, repeat the request.")
+}
+
 /// The cluster manager ended its work badly.
 pub fn manager_failed(view: &View<'_>, cluster: &ManagedCluster) -> Failure {
     let (record, state) = (view.record, view.state);
@@ -141,7 +147,7 @@ pub fn call_failed(trouble: &Trouble, over: Duration, all: &Troubles) -> Failure
     let others: String = others.iter().map(|t| format!("; at the same time {}", t.says)).collect();
     Failure {
         code: trouble.failure.code.clone(),
-        message: format!("could not {}{again}: {}{others}", trouble.purpose, trouble.failure.message),
+        message: format!("could not {}{again}: {}{others}", trouble.purpose, trouble.says),
         hint: trouble.failure.hint.clone(),
     }
 }

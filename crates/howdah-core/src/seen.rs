@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::cluster::Wanted;
 use crate::facts::{ManagedCluster, ManagedTask, NetworkingFeatures, NicFacts, Port, VmFacts, Vms, WatchEvent};
 use crate::fresh::{Known, Listing};
 use crate::ids::{NodeName, PortId, SegmentKey};
@@ -51,9 +52,16 @@ impl Seen {
         }
     }
 
-    /// Whether every system was heard since the start: without that nothing ends for want of time.
-    pub fn is_complete(&self) -> bool {
-        self.cluster.last().is_some() && self.vms_synced && self.ports.whole_after(Stamp::START).is_some()
+    /// Whether every system was heard since the start on which this rests: without that nothing ends
+    /// for want of time.
+    pub fn is_complete(&self, wanted: Wanted) -> bool {
+        let ports = || self.ports.whole_after(Stamp::START).is_some();
+        self.cluster.last().is_some()
+            && match wanted {
+                Wanted::Running => self.vms_synced && ports(),
+                Wanted::Stopped => true,
+                Wanted::Deleted => ports(),
+            }
     }
 }
 

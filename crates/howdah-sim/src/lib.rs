@@ -20,6 +20,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod ending;
 pub mod face;
 pub mod inprocess;
 pub mod invariants;

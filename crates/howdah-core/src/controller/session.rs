@@ -25,7 +25,7 @@ use crate::cluster::{
 };
 use crate::decide::{Decision, Outcome, View, decide};
 use crate::document::Row;
-use crate::facts::{ManagedCluster, ManagedStatus, Vms, WatchEvent};
+use crate::facts::{ManagedCluster, Vms, WatchEvent};
 use crate::failure::{Failure, chain};
 use crate::health::{self, Signs};
 use crate::ids::ClusterKey;
@@ -272,7 +272,7 @@ impl<'a> Session<'a> {
                 if self.state.journal.get(Verb::Found).is_some_and(|i| i.phase == Phase::Unknown) {
                     self.state.journal.resolve(Verb::Found, Phase::Done);
                 }
-                self.record_identity();
+                own::record_vms(&mut self.state, &self.seen);
             }
             // Looked for after everything that could bring it: it never got through.
             Ownership::Vacant(_) => {
@@ -289,23 +289,6 @@ impl<'a> Session<'a> {
     fn judge(&self, pass: Pass) -> Ownership {
         let place = own::place(&self.state, &self.seen);
         own::ownership(pass, &self.state.journal, self.state.identity.dissolved, place, self.begun)
-    }
-
-    /// Identity grows only while the place is ours, from what two systems say together.
-    fn record_identity(&mut self) {
-        let Some(Some(cluster)) = self.seen.cluster.last() else {
-            return;
-        };
-        let quiet = self.state.journal.quiet(&[Verb::Resume]);
-        let looked_since = quiet.is_some_and(|end| self.seen.cluster.after(end).is_some());
-        if looked_since && cluster.status != ManagedStatus::Provisioning {
-            self.state.identity.renewed = false;
-        }
-        for vm in cluster.nodes.iter().filter_map(|n| n.vm.as_ref()) {
-            if let Some(uuid) = self.seen.vms.get(vm).and_then(|facts| facts.instance_uuid) {
-                self.state.identity.vms.insert(vm.clone(), uuid);
-            }
-        }
     }
 
     /// Brings what is known up to what was seen. Returns the VMs that are ours.
@@ -371,8 +354,16 @@ impl<'a> Session<'a> {
             begun: self.begun,
             ports_ended: self.ports_ended,
             released: self.released,
-            stuck: self.stuck_since.map(|since| now.since(since)),
+            stuck: self.stuck(now),
+            watch_lost: self.watch_trouble.as_ref().map(|t| (now.since(t.since), t.says.as_str())),
         })
+    }
+
+    /// For how long looks have shown a status of work without a task that works: from the first to
+    /// the last of them, because while nobody looks nothing is known.
+    fn stuck(&self, now: Mono) -> Option<Duration> {
+        let age = self.seen.cluster.age(now).unwrap_or_default();
+        self.stuck_since.map(|since| now.since(since).saturating_sub(age))
     }
 
     fn note_conditions(&mut self, own: &Ownership, conflict: Option<Failure>, now: Mono) {
@@ -383,7 +374,7 @@ impl<'a> Session<'a> {
             troubles: &self.troubles,
             watch: watch.map(|t| t.says.as_str()),
             port: conflict.map(|f| (f.code.clone(), f.to_string())),
-            stuck: self.stuck_since.map(|since| now.since(since)),
+            stuck: self.stuck(now),
             stuck_after: self.controller.policy.stuck_after,
             now: self.controller.clock.now(),
         };

@@ -101,6 +101,8 @@ pub struct View<'a> {
     pub released: bool,
     /// For how long the manager has shown a status of work without a task that works.
     pub stuck: Option<Duration>,
+    /// For how long the watch on the VMs has been down, and why.
+    pub watch_lost: Option<(Duration, &'a str)>,
 }
 
 impl View<'_> {
@@ -136,7 +138,11 @@ pub fn decide(view: &View<'_>) -> Decision {
         draft.mind_the_troubles();
         draft.mind_the_time();
     }
-    let Draft { actions, outcome, again, conflict, .. } = draft;
+    let Draft { mut actions, outcome, again, conflict, .. } = draft;
+    // What starts work at the manager is part of the operation; ports and cards are kept beyond it.
+    if outcome.is_some() {
+        actions.retain(|a| !a.keys().contains(&Key::Manager));
+    }
     Decision { actions, outcome, again, conflict }
 }
 
@@ -230,6 +236,14 @@ impl Draft<'_> {
         if let Some(refused) = view.refused {
             return self.fail(refused.clone());
         }
+        if let Some((lost, why)) = view.watch_lost.filter(|_| view.record.wanted == Wanted::Running) {
+            // An operation answers for its own time only.
+            let (lost, patience) = (lost.min(operation.watched), view.policy.call_patience);
+            if lost >= patience {
+                return self.fail(report::watch_lost(lost, why));
+            }
+            self.again = self.again.min(patience - lost);
+        }
         let of_this = view.troubles.iter().filter(|(key, t)| {
             t.operation == Some(operation.id) && is_essential(view.record.wanted, key)
         });
@@ -253,7 +267,7 @@ impl Draft<'_> {
         let Some(operation) = &view.state.operation else {
             return;
         };
-        if let Some(stuck) = view.stuck {
+        if let Some(stuck) = view.stuck.filter(|_| matches!(view.own, Ownership::Ours(_))) {
             if stuck >= view.policy.stuck_after {
                 return self.fail(report::stuck(view.record, view.seen));
             }
@@ -261,7 +275,7 @@ impl Draft<'_> {
         }
         // No verdict on what was not looked at since the start: until then, a call that fails for
         // too long is what ends the operation.
-        if !view.seen.is_complete() {
+        if !view.seen.is_complete(view.record.wanted) {
             return;
         }
         if operation.watched >= view.policy.operation_patience {

@@ -18,7 +18,10 @@ impl Draft<'_> {
         let plan = attachment::plan(&bond, segment);
         if let Some((_, failure)) = plan.conflicts.first() {
             self.conflict = Some(failure.clone());
-            if view.record.wanted == Wanted::Running {
+            // What was listed before the request may have been put right since.
+            if seen.ports.whole_after(view.begun).is_none() {
+                self.act(Action::ListPorts);
+            } else if record.wanted == Wanted::Running {
                 self.fail(failure.clone());
             }
         }

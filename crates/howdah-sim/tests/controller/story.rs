@@ -7,17 +7,13 @@ use std::time::Duration;
 
 use howdah_core::cluster::{ClusterState, ClusterStatus, OperationKind, OperationState, Wanted};
 use howdah_core::condition::{ClusterCondition, ClusterConditionKind};
-use howdah_core::document::Row;
 use howdah_core::failure::System;
 use howdah_core::ids::{ClusterKey, VmRef};
 use howdah_core::traits::Store;
-use howdah_sim::invariants::Moment;
+use howdah_sim::ending::FOR_EVER;
 use howdah_sim::service::Service;
 use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_sim::{SiteSettings, World};
-
-/// Longer than the longest patience of an operation.
-const FOR_EVER: Duration = Duration::from_secs(12 * 3600);
 
 pub struct Story {
     pub service: Service,
@@ -156,17 +152,7 @@ impl Story {
 
     /// Deletes every cluster; nothing of the service is left, and nothing of others was touched.
     pub async fn end(mut self) {
-        self.calm();
-        self.service.start().await;
-        for row in self.service.store().list(None).await.unwrap() {
-            let key = row.key();
-            assert!(matches!(row, Row::Cluster(_)), "seed {}: {key} cannot be read", self.seed);
-            self.removed(&key).await;
-        }
-        let left = self.world.service_part();
-        assert!(left.is_empty(), "seed {}: left: {left:?}", self.seed);
-        self.nothing_touched();
-        let violations = self.world.invariants(Moment::Anytime, &[self.service.store().text().await]);
-        assert!(violations.is_empty(), "seed {}: {violations:?}", self.seed);
+        let wrong = howdah_sim::ending::clear(&mut self.service).await;
+        assert!(wrong.is_empty(), "seed {}: {wrong:#?}", self.seed);
     }
 }
