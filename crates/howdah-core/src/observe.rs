@@ -80,22 +80,28 @@ fn node_names(sight: &Sight<'_>, before: &BTreeMap<NodeName, NodeState>) -> Vec<
     names
 }
 
-/// Every port of ours is in the ledger from when it is seen until a complete list lacks it.
+/// Every port of ours is in the ledger from when it is seen until a complete list lacks it. A ledger
+/// that was lost is made again from the first complete list.
 fn keep_ledger(sight: &Sight<'_>, state: &mut ClusterState) {
     let ports = &sight.seen.ports;
+    let is_ours = |port: &Port| {
+        own::marked(sight.pass, sight.record, state, sight.marks, port).is_some()
+            || state.ledger_lost && own::was_of_first_release(sight.record, port)
+    };
     let ours: Vec<_> = ports
         .present()
-        .filter(|p| own::marked(sight.pass, sight.record, state, sight.marks, p).is_some())
+        .filter(|p| is_ours(p))
         .filter_map(|p| {
             let known = state.ports.get(&p.id).map(|o| o.node.clone());
             let node = known.or_else(|| Mark::parse(&p.description).map(|m| m.node))?;
             let address = p.fixed_ips.first().map(|ip| ip.address);
-            Some((p.id.clone(), OwnPort { node, mac: p.mac, address }))
+            Some((p.id.clone(), OwnPort { node, mac: Some(p.mac), address }))
         })
         .collect();
     state.ports.extend(ours);
     if ports.whole_after(Stamp::START).is_some() {
         state.ports.retain(|id, _| ports.get(id).is_some());
+        state.ledger_lost = false;
     }
 }
 
