@@ -175,6 +175,18 @@ impl Journal {
         }
     }
 
+    /// A look at the manager, asked for at this moment, shows whatever calls that had settled before
+    /// have done: they are no open questions any more, for the next process neither. The create is
+    /// resolved by whose the place is, see [`crate::own`].
+    pub fn looked(&mut self, asked: Stamp) {
+        for (verb, intent) in &mut self.0 {
+            let settled = intent.phase == Phase::Unknown && intent.settles.is_none() && intent.ended < asked;
+            if settled && !matches!(verb, Verb::Found | Verb::Ports) {
+                intent.phase = Phase::Absent;
+            }
+        }
+    }
+
     /// A burst has ended: nothing of it can have an effect any more.
     pub fn forget(&mut self, verb: Verb) {
         self.0.remove(&verb);
@@ -282,6 +294,26 @@ mod tests {
         journal.settle(settled, &ticker);
         assert!(matches!(journal.existence(Verb::Found), Existence::Settled(_)));
         assert!(!journal.asked(Verb::Found, OP), "it may be asked for again once a look has refuted it");
+    }
+
+    #[test]
+    fn a_look_after_a_lost_call_settled_closes_it_for_good() {
+        let (ticker, policy) = (Ticker::default(), Policy::default());
+        for verb in [Verb::Start, Verb::Stop, Verb::Resume, Verb::Remove] {
+            let mut journal = sent(verb);
+            journal.lost(verb, ticker.tick(), T0, &policy);
+            journal.looked(ticker.tick());
+            assert_eq!(journal.existence(verb), Existence::Open, "{verb:?} has not settled");
+            let asked = ticker.tick();
+            journal.settle(T0.plus(policy.settles(verb)), &ticker);
+            let settled = journal.quiet(&[verb]);
+            journal.looked(asked);
+            assert!(matches!(journal.existence(verb), Existence::Settled(_)), "{verb:?}: that look was before it");
+            journal.looked(ticker.tick());
+            journal.resume(T0, &policy);
+            assert!(matches!(journal.existence(verb), Existence::Without(_)), "{verb:?}, also after a restart");
+            assert_eq!(journal.quiet(&[verb]), settled);
+        }
     }
 
     #[test]

@@ -267,6 +267,9 @@ impl<'a> Session<'a> {
 
     /// Whose the place is, and what follows from that for what is remembered.
     fn whose(&mut self, pass: Pass) -> Ownership {
+        if let Some(asked) = self.seen.cluster.asked() {
+            self.state.journal.looked(asked);
+        }
         let own = self.judge(pass);
         match &own {
             // Seen and ours: the create got through. From now on its absence is a loss.
