@@ -319,7 +319,10 @@ async fn a_delete_after_a_crash_between_store_and_register_leaves_nothing() {
         let world = Arc::new(World::default());
         world.fault("register", fault);
         assert!(Process::on(&world).need(1).now_or_never_soon().await.is_none(), "killed there");
-        Process::on(&world).release(1).await.unwrap();
+        let process = Process::on(&world);
+        let early = process.release(1).await.unwrap_err();
+        assert_eq!(early.code, "bde_network_may_turn_up", "nothing is concluded before it had its time");
+        process.release(1).await.unwrap();
         world.is_clean();
     }
 }
