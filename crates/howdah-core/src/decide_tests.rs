@@ -407,6 +407,11 @@ fn a_create_is_done_when_each_node_was_asked_for_once_more() {
     case.eyes.seen.ports.partial(case.eyes.ticker.tick(), [(good_port().id, indexed())]);
     case.ports_ended = case.eyes.ticker.tick();
     assert_eq!(case.acts(), [Kind::ListPorts, Kind::LookAtVms]);
+    let mut unlisted = case.eyes.seen.clone();
+    unlisted.checked.learn(case.eyes.ticker.tick(), case.eyes.now, [(vm().vm, up("10.0.0.5"))].into());
+    let listed = std::mem::replace(&mut case.eyes.seen, unlisted);
+    assert_eq!(case.acts(), [Kind::ListPorts], "the VMs are as they should be; the ports were not asked for since");
+    case.eyes.seen = listed;
     case.eyes.list([indexed()]);
     case.eyes.seen.status_since = case.eyes.ticker.tick();
     case.eyes.check([vm()]);
@@ -425,19 +430,32 @@ fn a_create_is_done_when_each_node_was_asked_for_once_more() {
 fn addresses_from_before_the_start_do_not_end_it() {
     let mut case = Case::founded(ManagedStatus::Stopped).wanted(Wanted::Running, OperationKind::Start);
     case.eyes.watch([up("10.0.0.5")]);
-    case.eyes.list([indexed()]);
     case.look(ManagedStatus::Stopped);
     case.eyes.check([up("10.0.0.5")]);
     case.sent(Verb::Start);
     case.done(Verb::Start);
+    case.look(ManagedStatus::Starting);
+    case.eyes.check([up("10.0.0.5")]);
+    case.pass_time(seconds(3));
     case.look(ManagedStatus::Running);
     case.eyes.seen.status_since = case.eyes.ticker.tick();
     case.eyes.list([indexed()]);
-    case.pass_time(seconds(3));
-    case.look(ManagedStatus::Running);
     assert_eq!(case.acts(), [Kind::LookAtVms], "those VMs were asked for before the manager had started them");
     case.eyes.check([up("10.0.0.5")]);
     assert_eq!(case.decide().outcome, Some(Outcome::Succeeded));
+}
+
+#[test]
+fn a_request_that_finds_all_well_asks_for_the_vms_itself() {
+    let mut case = Case::founded(ManagedStatus::Running);
+    case.eyes.watch([up("10.0.0.5")]);
+    case.eyes.check([up("10.0.0.5")]);
+    let mut case = case.wanted(Wanted::Running, OperationKind::Start);
+    case.look(ManagedStatus::Running);
+    case.eyes.list([indexed()]);
+    case.pass_time(seconds(3));
+    case.look(ManagedStatus::Running);
+    assert_eq!(case.acts(), [Kind::LookAtVms], "what was asked for before the request decides nothing about it");
 }
 
 #[test]

@@ -262,6 +262,11 @@ fn a_create_whose_vms_cannot_be_followed_ends_too() {
     let decision = create.decide();
     assert_eq!((decision.outcome, decision.again), (None, seconds(1)), "it was down before, too");
     insta::assert_snapshot!(lost(Wanted::Running, OperationKind::Create, 600).failure());
+    let mut both = lost(Wanted::Running, OperationKind::Create, 600);
+    let down = RemoteError::new(System::VCenter, ErrorKind::Unreachable, "vcenter_unreachable", "cannot be reached");
+    let asked = both.eyes.ticker.tick();
+    both.troubles.add(&Action::FindSegment, &down, Some(LATER_OP), asked, both.eyes.now, |_| seconds(30));
+    assert_eq!(both.decide().outcome, None, "the call that fails says more, in its time");
     for (wanted, kind) in [(Wanted::Stopped, OperationKind::Stop), (Wanted::Deleted, OperationKind::Delete)] {
         assert_eq!(lost(wanted, kind, 600).decide().outcome, None, "{kind:?} needs no VMs");
     }

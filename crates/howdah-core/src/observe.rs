@@ -134,12 +134,14 @@ fn one(
     }
     let same_card = node.mac == nic.and_then(|n| n.mac);
     node.mac = nic.and_then(|n| n.mac);
+    if !same_card {
+        (node.port, node.promised) = (None, None);
+    }
     let listed = seen.ports.whole_after(Stamp::START).is_some() || port.is_some();
     if listed {
         node.port = port.map(|p| p.id.clone());
-        let promised = port.and_then(|p| p.fixed_ips.first()).map(|ip| ip.address);
         // What a port promised to this card is remembered: it is made again with the same.
-        node.promised = promised.or_else(|| node.promised.filter(|_| same_card));
+        node.promised = port.and_then(|p| p.fixed_ips.first()).map(|ip| ip.address).or(node.promised);
     }
     node.stage = stage(vm, nic, node.promised);
     node.address = good_address(nic, node.promised).or_else(|| nic.and_then(|n| n.addresses.first().copied()));
@@ -154,7 +156,7 @@ fn one(
     }
     conditions.push(addressed(&node, nic));
     node.conditions = conditions.into_iter().map(|said| dated(said, old, sight.now)).collect();
-    if !listed {
+    if !listed && same_card {
         keep_port_conditions(&mut node, old);
     }
     node

@@ -282,15 +282,23 @@ fn a_port_that_was_removed_by_hand_is_named_and_its_address_remembered() {
 
 #[test]
 fn another_card_is_promised_nothing() {
-    let mut watched = Watched::up();
     let mut replaced = vm();
     replaced.nics[0].mac = Some(mac(7));
     replaced.instance_uuid = Some(Uuid::nil());
-    watched.eyes.watch([replaced]);
-    watched.eyes.list([]);
-    watched.observe(60);
-    assert_eq!((watched.node().port.clone(), watched.node().promised), (None, None));
-    assert_eq!(watched.says(PortReady), "There is no port with MAC 00:50:56:01:02:0a yet.");
+    for restarted in [false, true] {
+        let mut watched = Watched::up();
+        if restarted {
+            watched.restart();
+            watched.eyes.look(Some(managed(ManagedStatus::Running)));
+        }
+        watched.eyes.watch([replaced.clone()]);
+        // Before the ports are listed, too.
+        watched.observe(60);
+        watched.eyes.list([]);
+        watched.observe(61);
+        assert_eq!((watched.node().port.clone(), watched.node().promised), (None, None), "restarted: {restarted}");
+        assert_eq!(watched.says(PortReady), "There is no port with MAC 00:50:56:01:02:0a yet.");
+    }
 }
 
 // ---------------------------------------------------------------- attachment, progress

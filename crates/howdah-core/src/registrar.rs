@@ -98,9 +98,9 @@ impl Registrar {
                     Some(earlier) => open.insert(name.clone(), earlier),
                     None => open.remove(&name),
                 };
+                self.store.save_registration(&self.site, &Registration { open: false, ..registration }).await?;
             }
             made?;
-            self.store.save_registration(&self.site, &Registration { open: false, ..registration }).await?;
         }
         Ok(name)
     }

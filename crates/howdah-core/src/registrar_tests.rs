@@ -39,8 +39,10 @@ impl Clock for Leaps {
 /// What goes wrong with the next call of that name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
-    /// It fails and has no effect.
+    /// Its answer is lost, and it has no effect.
     Refused,
+    /// It is refused.
+    Denied,
     /// It has its effect, and the answer is lost.
     Lost,
     /// It never answers, and has no effect: who waits for it is killed.
@@ -73,7 +75,7 @@ impl World {
             let mut faults = self.faults.lock().unwrap();
             faults.iter().position(|(of, _)| *of == call).map(|at| faults.remove(at).1)
         };
-        if !matches!(fault, Some(Fault::Refused | Fault::Silent)) {
+        if !matches!(fault, Some(Fault::Refused | Fault::Denied | Fault::Silent)) {
             let done = effect();
             if fault.is_none() {
                 return Ok(done);
@@ -81,6 +83,9 @@ impl World {
         }
         if matches!(fault, Some(Fault::Silent | Fault::SilentAfter)) {
             std::future::pending::<()>().await;
+        }
+        if fault == Some(Fault::Denied) {
+            return Err(RemoteError::new(System::Bde, ErrorKind::NotFound, "bde_port_group_not_found", "is not there"));
         }
         Err(RemoteError::new(System::Bde, ErrorKind::NoAnswer, "bde_no_answer", "gave no answer"))
     }
@@ -231,7 +236,10 @@ struct Process {
 
 impl Process {
     fn on(world: &Arc<World>) -> Self {
-        Self { world: world.clone(), registrar: Registrar::new("main".into(), world.clone(), Arc::new(Leaps::default()), SETTLES) }
+        Self {
+            world: world.clone(),
+            registrar: Registrar::new("main".into(), world.clone(), Arc::new(Leaps::default()), SETTLES),
+        }
     }
 
     async fn need(&self, cluster: u128) -> Remote<String> {
@@ -325,6 +333,16 @@ async fn a_delete_after_a_crash_between_store_and_register_leaves_nothing() {
         process.release(1).await.unwrap();
         world.is_clean();
     }
+}
+
+#[tokio::test]
+async fn what_the_manager_refused_is_not_waited_for() {
+    let world = Arc::new(World::default());
+    world.fault("register", Fault::Denied);
+    let process = Process::on(&world);
+    assert_eq!(process.need(1).await.unwrap_err().code, "bde_port_group_not_found");
+    Process::on(&world).release(1).await.unwrap();
+    world.is_clean();
 }
 
 #[tokio::test]

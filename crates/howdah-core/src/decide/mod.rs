@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use crate::action::{Action, Key};
 use crate::cluster::{ClusterRecord, ClusterState, OperationState, Wanted};
-use crate::failure::Failure;
+use crate::failure::{Failure, System};
 use crate::intent::{Existence, Verb};
 use crate::mark::MarkKey;
 use crate::own::{Ownership, Pass};
@@ -236,19 +236,12 @@ impl Draft<'_> {
         if let Some(refused) = view.refused {
             return self.fail(refused.clone());
         }
-        if let Some((lost, why)) = view.watch_lost.filter(|_| view.record.wanted == Wanted::Running) {
-            // An operation answers for its own time only.
-            let (lost, patience) = (lost.min(operation.watched), view.policy.call_patience);
-            if lost >= patience {
-                return self.fail(report::watch_lost(lost, why));
-            }
-            self.again = self.again.min(patience - lost);
-        }
         let of_this = view.troubles.iter().filter(|(key, t)| {
             t.operation == Some(operation.id) && is_essential(view.record.wanted, key)
         });
         let mut of_this: Vec<_> = of_this.map(|(_, trouble)| trouble).collect();
         of_this.sort_by_key(|t| t.since);
+        let vcenter_fails = of_this.iter().any(|t| t.system == System::VCenter);
         for trouble in of_this {
             let over = view.now.since(trouble.since);
             if trouble.failure.code == segment::NOT_FOUND && over >= view.policy.segment_patience {
@@ -259,6 +252,16 @@ impl Draft<'_> {
                 return self.fail(report::call_failed(trouble, over, view.troubles));
             }
             self.again = self.again.min(patience - over);
+        }
+        // A call that fails says more than the watch.
+        let lost = view.watch_lost.filter(|_| view.record.wanted == Wanted::Running && !vcenter_fails);
+        if let Some((lost, why)) = lost {
+            // An operation answers for its own time only.
+            let (lost, patience) = (lost.min(operation.watched), view.policy.call_patience);
+            if lost >= patience {
+                return self.fail(report::watch_lost(lost, why));
+            }
+            self.again = self.again.min(patience - lost);
         }
     }
 
