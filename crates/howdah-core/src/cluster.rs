@@ -340,6 +340,9 @@ pub struct Registration {
     /// Clusters that use it. With the last one it is removed.
     #[serde(default)]
     pub users: BTreeSet<ClusterKey>,
+    /// A call to make it is under way, or its answer is not known: it may still turn up.
+    #[serde(default)]
+    pub open: bool,
 }
 
 /// A node as it is known.

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::cluster::{ClusterRecord, ClusterState, Event, Level, NodeState, OperationKind, OperationState, OwnPort};
+use crate::cluster::{
+    ClusterRecord, ClusterState, Event, Level, NodeState, OperationKind, OperationState, OwnPort, Wanted,
+};
 use crate::condition::{Condition, ConditionKind, ConditionStatus};
 use crate::facts::{ManagedCluster, ManagedNode, ManagedStatus, NicFacts, Port, Power, VmFacts, Vms};
 use crate::ids::{Mac, NodeName, SegmentKey};
@@ -55,7 +57,7 @@ pub fn observe(sight: &Sight<'_>, state: &mut ClusterState) -> Vec<Event> {
     for name in node_names(sight, &before) {
         let old = before.get(&name);
         let node = one(sight, state, &name, old, segment.as_ref());
-        tell(&name, old, &node, sight.now, &mut events);
+        tell(sight, &name, old, &node, &mut events);
         state.nodes.insert(name, node);
     }
     if let Some(cluster) = sight.cluster {
@@ -289,9 +291,11 @@ fn dated((kind, status, reason, message): Said, old: Option<&NodeState>, now: Ti
     Condition { kind, status, reason: reason.to_owned(), message, since }
 }
 
-fn tell(name: &NodeName, old: Option<&NodeState>, new: &NodeState, now: Timestamp, events: &mut Vec<Event>) {
+fn tell(sight: &Sight<'_>, name: &NodeName, old: Option<&NodeState>, new: &NodeState, events: &mut Vec<Event>) {
+    // In a delete of ours, nodes go because they shall.
+    let loss = if sight.record.wanted == Wanted::Deleted { Level::Info } else { Level::Warning };
     let mut say = |level, reason: &str, message: String| {
-        events.push(Event { at: now, level, reason: reason.to_owned(), node: Some(name.clone()), message });
+        events.push(Event { at: sight.now, level, reason: reason.to_owned(), node: Some(name.clone()), message });
     };
     if new.mac.is_some() && old.and_then(|o| o.mac) != new.mac {
         let mac = new.mac.map(|m| m.to_string()).unwrap_or_default();
@@ -306,12 +310,12 @@ fn tell(name: &NodeName, old: Option<&NodeState>, new: &NodeState, now: Timestam
     let is_gone = |n: &NodeState| n.conditions.iter().any(|c| c.reason == VM_GONE);
     if is_gone(new) && !old.is_some_and(is_gone) {
         let vm = new.vm.as_ref().map(ToString::to_string).unwrap_or_default();
-        say(Level::Warning, "vm_gone", format!("{name}: the VM {vm} is gone."));
+        say(loss, "vm_gone", format!("{name}: the VM {vm} is gone."));
     }
     let was = old.map_or(Stage::Planned, |o| o.stage);
     if was != new.stage {
         let back = new.stage < was;
-        let level = if back && new.stage != Stage::Cloned { Level::Warning } else { Level::Info };
+        let level = if back && new.stage != Stage::Cloned { loss } else { Level::Info };
         let address = match (new.stage, new.address) {
             (Stage::Addressed, Some(ip)) => format!(" {ip}"),
             _ => String::new(),

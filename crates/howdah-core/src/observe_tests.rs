@@ -179,6 +179,20 @@ fn a_vm_that_was_there_is_gone_since_a_moment() {
 }
 
 #[test]
+fn a_delete_of_ours_warns_of_nothing() {
+    for (wanted, warnings) in [(Wanted::Deleted, 0), (Wanted::Running, 2)] {
+        let mut watched = Watched::up();
+        watched.eyes.watch([]);
+        let (seen, record) = (&watched.eyes.seen, ClusterRecord { wanted, ..record() });
+        let (vms, marks, now) = (&seen.vms, &marks(), at(60));
+        let sight =
+            Sight { pass: PASS, record: &record, seen, vms, cluster: None, marks, backend: NetworkBackend::NsxV, now };
+        let told = observe(&sight, &mut watched.state);
+        assert_eq!(told.iter().filter(|e| e.level == Level::Warning).count(), warnings, "{wanted:?}: {told:?}");
+    }
+}
+
+#[test]
 fn nodes_of_a_cluster_that_is_gone_stay_known() {
     let mut watched = Watched::up();
     watched.eyes.look(None);

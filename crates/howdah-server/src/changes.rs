@@ -7,28 +7,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use howdah_core::cluster::{ClusterRecord, ClusterState, Event, OperationRequest, Registration, Secrets, Wanted};
-use howdah_core::ids::{ClusterId, ProjectId, SiteName};
+use howdah_core::document::Row;
+use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
 use howdah_core::traits::{Remote, Store};
 use tokio::sync::watch;
 
 /// The waiting.
 #[derive(Debug, Default)]
 pub struct Changes {
-    by_cluster: Mutex<HashMap<ClusterId, watch::Sender<u64>>>,
+    by_cluster: Mutex<HashMap<ClusterKey, watch::Sender<u64>>>,
 }
 
 impl Changes {
     /// From now on each change marks the receiver as changed.
-    pub fn subscribe(&self, id: ClusterId) -> watch::Receiver<u64> {
+    pub fn subscribe(&self, key: ClusterKey) -> watch::Receiver<u64> {
         let mut by_cluster = self.by_cluster.lock().unwrap_or_else(PoisonError::into_inner);
-        by_cluster.entry(id).or_insert_with(|| watch::Sender::new(0)).subscribe()
+        by_cluster.entry(key).or_insert_with(|| watch::Sender::new(0)).subscribe()
     }
 
-    fn announce(&self, id: &ClusterId) {
+    fn announce(&self, key: &ClusterKey) {
         let mut by_cluster = self.by_cluster.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = by_cluster.get(id) {
+        if let Some(sender) = by_cluster.get(key) {
             if sender.receiver_count() == 0 {
-                by_cluster.remove(id);
+                by_cluster.remove(key);
             } else {
                 sender.send_modify(|n| *n += 1);
             }
@@ -51,63 +52,81 @@ impl AnnouncingStore {
 
 #[async_trait]
 impl Store for AnnouncingStore {
-    async fn insert(&self, record: &ClusterRecord, secrets: &Secrets) -> Remote<()> {
-        self.inner.insert(record, secrets).await.inspect(|()| self.changes.announce(&record.id))
+    async fn insert(&self, record: &ClusterRecord, secrets: &Secrets, events: &[Event]) -> Remote<()> {
+        self.inner.insert(record, secrets, events).await.inspect(|()| self.changes.announce(&record.key()))
     }
 
-    async fn load(&self, id: &ClusterId) -> Remote<Option<(ClusterRecord, ClusterState)>> {
-        self.inner.load(id).await
+    async fn load(&self, key: &ClusterKey) -> Remote<Option<Row>> {
+        self.inner.load(key).await
     }
 
-    async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<(ClusterRecord, ClusterState)>> {
+    async fn wanted(&self, key: &ClusterKey) -> Remote<Option<ClusterRecord>> {
+        self.inner.wanted(key).await
+    }
+
+    async fn find(&self, id: &ClusterId) -> Remote<Vec<ClusterKey>> {
+        self.inner.find(id).await
+    }
+
+    async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<Row>> {
         self.inner.list(project).await
     }
 
-    async fn want(&self, id: &ClusterId, wanted: Wanted, operation: &OperationRequest) -> Remote<()> {
-        self.inner.want(id, wanted, operation).await.inspect(|()| self.changes.announce(id))
+    async fn want(
+        &self,
+        key: &ClusterKey,
+        seen: &OperationId,
+        wanted: Wanted,
+        operation: &OperationRequest,
+    ) -> Remote<()> {
+        self.inner.want(key, seen, wanted, operation).await.inspect(|()| self.changes.announce(key))
     }
 
-    async fn save(&self, id: &ClusterId, state: &ClusterState, events: &[Event]) -> Remote<()> {
-        self.inner.save(id, state, events).await.inspect(|()| self.changes.announce(id))
+    async fn save(&self, key: &ClusterKey, state: &ClusterState, events: &[Event]) -> Remote<()> {
+        self.inner.save(key, state, events).await.inspect(|()| self.changes.announce(key))
     }
 
-    async fn add_events(&self, id: &ClusterId, events: &[Event]) -> Remote<()> {
-        self.inner.add_events(id, events).await.inspect(|()| self.changes.announce(id))
+    async fn add_events(&self, key: &ClusterKey, events: &[Event]) -> Remote<()> {
+        self.inner.add_events(key, events).await.inspect(|()| self.changes.announce(key))
     }
 
-    async fn remove(&self, id: &ClusterId, events: &[Event]) -> Remote<()> {
-        self.inner.remove(id, events).await.inspect(|()| self.changes.announce(id))
+    async fn remove(&self, key: &ClusterKey, events: &[Event]) -> Remote<()> {
+        self.inner.remove(key, events).await.inspect(|()| self.changes.announce(key))
     }
 
-    async fn secrets(&self, id: &ClusterId) -> Remote<Secrets> {
-        self.inner.secrets(id).await
+    async fn secrets(&self, key: &ClusterKey) -> Remote<Secrets> {
+        self.inner.secrets(key).await
     }
 
-    async fn forget_secrets(&self, id: &ClusterId) -> Remote<()> {
-        self.inner.forget_secrets(id).await
+    async fn forget_secrets(&self, key: &ClusterKey) -> Remote<()> {
+        self.inner.forget_secrets(key).await
     }
 
-    async fn events(&self, id: &ClusterId, after: u64, limit: usize) -> Remote<Vec<(u64, Event)>> {
-        self.inner.events(id, after, limit).await
+    async fn events(&self, key: &ClusterKey, after: u64, limit: usize) -> Remote<Vec<(u64, Event)>> {
+        self.inner.events(key, after, limit).await
     }
 
     async fn registrations(&self, site: &SiteName) -> Remote<Vec<Registration>> {
         self.inner.registrations(site).await
     }
 
-    async fn own_registration(&self, site: &SiteName, registration: &Registration) -> Remote<()> {
-        self.inner.own_registration(site, registration).await
+    async fn save_registration(&self, site: &SiteName, registration: &Registration) -> Remote<()> {
+        self.inner.save_registration(site, registration).await
     }
 
-    async fn disown_registration(&self, site: &SiteName, name: &str) -> Remote<()> {
-        self.inner.disown_registration(site, name).await
+    async fn remove_registration(&self, site: &SiteName, name: &str) -> Remote<()> {
+        self.inner.remove_registration(site, name).await
     }
 
-    async fn put_capability(&self, id: &ClusterId, hash: &[u8; 32]) -> Remote<()> {
-        self.inner.put_capability(id, hash).await
+    async fn put_capability(&self, key: &ClusterKey, hash: &[u8; 32]) -> Remote<()> {
+        self.inner.put_capability(key, hash).await
     }
 
-    async fn has_capability(&self, id: &ClusterId, hash: &[u8; 32]) -> Remote<bool> {
-        self.inner.has_capability(id, hash).await
+    async fn by_capability(&self, id: &ClusterId, hash: &[u8; 32]) -> Remote<Option<ClusterKey>> {
+        self.inner.by_capability(id, hash).await
+    }
+
+    async fn try_write(&self) -> Remote<()> {
+        self.inner.try_write().await
     }
 }

@@ -1,82 +1,112 @@
 //! The core's controller, put together for a cluster from the parts of its site.
+//!
+//! Invariant: there is one registrar for each site and one ticker in the process; they are made
+//! here and nowhere else.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use howdah_core::controller::{Controller, Site};
-use howdah_core::failure::chain;
-use howdah_core::ids::ClusterId;
+use howdah_core::controller::{Controller, Ended, Site};
+use howdah_core::document::Row;
+use howdah_core::ids::{ClusterKey, SiteName};
+use howdah_core::mark::MarkKey;
 use howdah_core::policy::Policy;
-use howdah_core::traits::{Clock, ClusterManager, Entropy, Store};
+use howdah_core::registrar::Registrar;
+use howdah_core::time::Ticker;
+use howdah_core::traits::{Clock, ClusterManager, Entropy, Remote, Store};
 use tokio::sync::{Notify, watch};
 
+use crate::credentials::OwnCredentials;
 use crate::sites::{SiteHandles, Sites};
 use crate::supervisor::RunController;
 
 /// What every controller is made from.
-#[derive(Clone)]
-pub(crate) struct Controllers {
+pub(crate) struct Parts {
     pub(crate) sites: Sites,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) policy: Policy,
+    pub(crate) marks: MarkKey,
 }
 
-impl RunController for Controllers {
-    fn run(&self, id: ClusterId, wake: Arc<Notify>, stop: watch::Receiver<bool>) -> BoxFuture<'static, ()> {
-        let parts = self.clone();
-        async move { parts.work(id, wake, stop).await }.boxed()
-    }
+/// Makes controllers.
+#[derive(Clone)]
+pub(crate) struct Controllers {
+    parts: Arc<Parts>,
+    registrars: Arc<HashMap<SiteName, Arc<Registrar>>>,
+    ticker: Ticker,
 }
 
 impl Controllers {
-    async fn work(self, id: ClusterId, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) {
-        let record = match self.store.load(&id).await {
-            Ok(Some((record, _))) => record,
-            Ok(None) => return,
-            Err(e) => return tracing::warn!(cluster = %id, "cannot be read: {}", chain(&e)),
+    pub(crate) fn new(parts: Parts) -> Self {
+        let registrar = |site: &SiteHandles| {
+            let name = site.name.clone();
+            (name.clone(), Arc::new(Registrar::new(name, Arc::clone(&parts.store))))
         };
-        let Some(site) = self.sites.get(&record.site) else {
+        let registrars = parts.sites.all().iter().map(registrar).collect();
+        Self { parts: Arc::new(parts), registrars: Arc::new(registrars), ticker: Ticker::default() }
+    }
+
+    async fn work(self, key: ClusterKey, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) -> Remote<Ended> {
+        let parts = &self.parts;
+        let name = match parts.store.load(&key).await? {
+            Some(Row::Cluster(cluster)) => cluster.0.site,
+            Some(Row::Unreadable(row)) => {
+                tracing::error!(cluster = %key, name = row.name, "is left alone: {}", row.why);
+                return Ok(Ended::Unreadable);
+            }
+            None => return Ok(Ended::Removed),
+        };
+        let (Some(site), Some(registrar)) = (parts.sites.get(&name), self.registrars.get(&name)) else {
             // The operator has taken the site out of the configuration. Nothing can be done, and
             // nothing must be lost: the cluster waits for its site to come back.
-            tracing::error!(cluster = %id, site = %record.site, "there is no such site any more");
+            tracing::error!(cluster = %key, site = %name, "there is no such site any more");
             let _ = stop.wait_for(|stop| *stop).await;
-            return;
+            return Ok(Ended::Stopped);
         };
-        let manager = self.manager(&id, site).await;
         let controller = Controller {
             site: Site {
                 name: site.name.clone(),
                 backend: site.backend,
-                manager,
+                manager: self.manager(&key, site),
                 vcenter: Arc::clone(&site.vcenter),
                 networking: Arc::clone(&site.networking),
+                registrar: Arc::clone(registrar),
             },
-            store: self.store,
-            clock: self.clock,
-            entropy: self.entropy,
-            policy: self.policy,
+            store: Arc::clone(&parts.store),
+            clock: Arc::clone(&parts.clock),
+            entropy: Arc::clone(&parts.entropy),
+            ticker: self.ticker.clone(),
+            marks: parts.marks.clone(),
+            policy: parts.policy,
         };
-        match controller.run(id, wake, stop).await {
-            Ok(ended) => tracing::debug!(cluster = %id, ?ended, "the controller ended"),
-            Err(e) => tracing::error!(cluster = %id, "the controller cannot go on: {}", chain(&e)),
-        }
+        let ended = controller.run(key.clone(), wake, stop).await;
+        tracing::debug!(cluster = %key, ?ended, "the controller ended");
+        ended
     }
 
-    /// The operator's, or one with the template's credentials for as long as they are kept.
-    async fn manager(&self, id: &ClusterId, site: &SiteHandles) -> Arc<dyn ClusterManager> {
-        if let Some(manager_as) = &site.manager_as {
-            match self.store.secrets(id).await {
-                Ok(secrets) => {
-                    if let Some((user, password)) = secrets.credentials {
-                        return manager_as(&user, password);
-                    }
-                }
-                Err(e) => tracing::warn!(cluster = %id, "secrets cannot be read: {}", chain(&e)),
+    /// The operator's, or one that acts with the template's credentials where there are some.
+    fn manager(&self, key: &ClusterKey, site: &SiteHandles) -> Arc<dyn ClusterManager> {
+        match &site.manager_as {
+            Some(make) => {
+                let store = Arc::clone(&self.parts.store);
+                Arc::new(OwnCredentials::new(key.clone(), store, Arc::clone(&site.manager), Arc::clone(make)))
             }
+            None => Arc::clone(&site.manager),
         }
-        Arc::clone(&site.manager)
+    }
+}
+
+impl RunController for Controllers {
+    fn run(
+        &self,
+        key: ClusterKey,
+        wake: Arc<Notify>,
+        stop: watch::Receiver<bool>,
+    ) -> BoxFuture<'static, Remote<Ended>> {
+        self.clone().work(key, wake, stop).boxed()
     }
 }

@@ -19,6 +19,7 @@ pub mod api;
 pub mod changes;
 pub mod config;
 mod controllers;
+mod credentials;
 mod error;
 pub mod metered;
 pub mod metrics;

@@ -123,6 +123,10 @@ impl ClusterManager for Around<dyn ClusterManager> {
     async fn task(&self, task: &TaskId) -> Remote<Option<ManagedTask>> {
         self.meter.count(System::Bde, "task", self.inner.task(task)).await
     }
+
+    async fn tasks(&self) -> Remote<Vec<ManagedTask>> {
+        self.meter.count(System::Bde, "tasks", self.inner.tasks()).await
+    }
 }
 
 #[async_trait]

@@ -1,13 +1,19 @@
 //! Time and randomness of the real world, for the core that has neither.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use howdah_core::time::Mono;
 use howdah_core::traits::{Clock, Entropy};
 use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
+use tokio::time::Instant;
 use uuid::Uuid;
+
+/// The moment of the first question for the time.
+static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The system's clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,6 +22,10 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn mono(&self) -> Mono {
+        Mono::new(BEGINNING.elapsed())
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
@@ -51,6 +61,13 @@ pub(crate) fn random_bytes() -> Result<[u8; 32], ring::error::Unspecified> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_goes_forward_for_all_who_ask() {
+        let first = SystemClock.mono();
+        assert!(first <= SystemClock.mono());
+        assert!(SystemClock.mono().since(first) < Duration::from_secs(60));
+    }
 
     #[test]
     fn fractions_are_below_one_and_spread() {

@@ -5,8 +5,8 @@
 //!   -> no new connections, streams end -> controllers finish their step -> store closes
 //! ```
 //!
-//! Invariant: nothing is accepted before every cluster in the store has its controller, and the
-//! store closes last.
+//! Invariant: nothing is accepted before the clusters in the store have been taken up, and the store
+//! closes last.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -18,6 +18,7 @@ use axum::Router;
 use axum::serve::Listener;
 use howdah_core::failure::chain;
 use howdah_core::ids::NetworkId;
+use howdah_core::mark::MarkKey;
 use howdah_core::policy::Policy;
 use howdah_core::traits::{Clock, Entropy, Store};
 use howdah_store::SqliteStore;
@@ -29,7 +30,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::api::{self, App, Peer};
 use crate::changes::{AnnouncingStore, Changes};
 use crate::config::{Config, Server, Templates};
-use crate::controllers::Controllers;
+use crate::controllers::{self, Controllers};
 use crate::metrics::Metrics;
 use crate::runtime::{SystemClock, SystemEntropy};
 use crate::sites::{SiteHandles, Sites};
@@ -58,6 +59,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// The key of this installation's marks on ports.
+    pub marks: MarkKey,
     /// The controllers' figures.
     pub policy: Policy,
     /// What templates may bring along.
@@ -110,6 +113,7 @@ pub async fn serve(
     let store = Arc::new(SqliteStore::open(&config.store).await.map_err(ServerError::OpenStore)?);
     let parts = Parts {
         sites,
+        marks: store.mark_key(),
         store: store.clone(),
         clock,
         entropy: Arc::new(SystemEntropy),
@@ -150,16 +154,17 @@ pub async fn start(server: &Server, parts: Parts) -> Result<Running, ServerError
     let store: Arc<dyn Store> = Arc::new(AnnouncingStore::new(parts.store, Arc::clone(&changes)));
     let sites = Sites::new(parts.sites, Arc::clone(&metrics), Arc::clone(&parts.clock));
     let controllers = parts.controllers.unwrap_or_else(|| {
-        Arc::new(Controllers {
+        Arc::new(Controllers::new(controllers::Parts {
             sites: sites.clone(),
             store: Arc::clone(&store),
             clock: Arc::clone(&parts.clock),
             entropy: Arc::clone(&parts.entropy),
             policy: parts.policy,
-        })
+            marks: parts.marks,
+        }))
     });
     let listeners = Listeners::bind(server).await?;
-    let supervisor = Supervisor::new(Arc::clone(&store), controllers);
+    let supervisor = Supervisor::new(Arc::clone(&store), controllers, Arc::clone(&parts.entropy), parts.policy);
     let taken_up = supervisor.take_up_all().await.map_err(ServerError::TakeUp)?;
     let (stop, stopping) = watch::channel(false);
     let app = App::new(api::Inner {

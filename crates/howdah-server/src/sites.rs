@@ -7,7 +7,7 @@ use std::sync::Arc;
 use howdah_core::failure::System;
 use howdah_core::ids::SiteName;
 use howdah_core::policy::NetworkBackend;
-use howdah_core::traits::{Clock, ClusterManager, Identity, Networking, VCenter};
+use howdah_core::traits::{Clock, ClusterManager, Identity, Networking, Remote, VCenter};
 use secrecy::SecretString;
 
 use crate::api::ApiError;
@@ -16,7 +16,7 @@ use crate::metered::{Metered, Wrap};
 use crate::metrics::{Metrics, system_word};
 
 /// Makes a cluster manager client with the credentials of a template: user, password.
-pub type ManagerAs = Arc<dyn Fn(&str, SecretString) -> Arc<dyn ClusterManager> + Send + Sync>;
+pub type ManagerAs = Arc<dyn Fn(&str, SecretString) -> Remote<Arc<dyn ClusterManager>> + Send + Sync>;
 
 /// One site: who to talk to.
 #[derive(Clone)]
@@ -70,7 +70,8 @@ impl Sites {
             let metered = Metered::new(site.name.to_string(), Arc::clone(&metrics), Arc::clone(&clock));
             let manager_as = site.manager_as.map(|make| {
                 let metered = metered.clone();
-                let as_user: ManagerAs = Arc::new(move |user, password| metered.around(make(user, password)));
+                let as_user: ManagerAs =
+                    Arc::new(move |user, password| make(user, password).map(|manager| metered.around(manager)));
                 as_user
             });
             SiteHandles {

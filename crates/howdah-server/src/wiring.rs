@@ -47,8 +47,8 @@ fn wire(site: &Site, credentials: bool, clock: &Arc<dyn Clock>) -> Result<SiteHa
         bde_host: site.bde.host.clone(),
         vcenter_host: site.vcenter.host.clone(),
         realm: site.openstack.auth_url.to_string(),
-        manager: manager.clone(),
-        manager_as: credentials.then(|| manager_as(site.bde.clone(), manager)),
+        manager,
+        manager_as: credentials.then(|| manager_as(site.bde.clone())),
         vcenter: Arc::new(vcenter),
         networking,
         identity,
@@ -70,7 +70,7 @@ fn manager(
     Ok(Arc::new(client))
 }
 
-/// A client with other credentials for the same appliance; what can fail has failed before.
-fn manager_as(bde: Endpoint, operators: Arc<dyn ClusterManager>) -> ManagerAs {
-    Arc::new(move |user, password| manager(&bde, user, password).unwrap_or_else(|_| Arc::clone(&operators)))
+/// A client with other credentials for the same appliance.
+fn manager_as(bde: Endpoint) -> ManagerAs {
+    Arc::new(move |user, password| manager(&bde, user, password).map_err(Into::into))
 }

@@ -86,7 +86,7 @@ impl Service {
     pub fn controller(&self) -> Controller {
         let store: Arc<dyn Store> = self.store.clone();
         Controller {
-            site: inprocess::site(&self.world, self.site.clone(), &store),
+            site: inprocess::site(&self.world, self.site.clone(), &store, &self.policy),
             store,
             clock: self.world.clock(),
             entropy: self.world.entropy(),

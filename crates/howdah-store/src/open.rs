@@ -95,7 +95,8 @@ fn make_folder_of(file: &Path) -> Result<(), StoreError> {
 }
 
 async fn migrate(path: &Path, db: &mut SqliteConnection) -> Result<(), StoreError> {
-    MIGRATIONS.run(db).await.map_err(|source| match source {
+    // `run` itself makes a future that cannot be proved to be `Send`.
+    MIGRATIONS.run_direct(None, db, false).await.map_err(|source| match source {
         MigrateError::VersionMissing(found) => StoreError::Newer {
             path: path.to_owned(),
             found,

@@ -162,6 +162,9 @@ pub struct Connection {
     /// A Keystone token. [default: log in as OS_* or clouds.yaml say]
     #[arg(long, global = true, env = "OS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub token: Option<String>,
+    /// How long to go on trying while the service is lost, or answers that it cannot do its work.
+    #[arg(long, global = true, env = "HOWDAH_PATIENCE", value_name = "SECONDS", default_value_t = 120)]
+    pub patience: u64,
     /// The cloud in clouds.yaml.
     #[arg(long, global = true, env = "OS_CLOUD", value_name = "NAME")]
     pub cloud: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use howdah_openstack::{Keys, OpenStack, clouds_files};
 use howdah_server::api::dto;
@@ -24,7 +25,7 @@ pub async fn run(printer: Printer, connection: &Connection, command: &Cluster) -
         Cluster::Create(create) => {
             let body = body(create)?;
             let id = create.id.unwrap_or_else(Uuid::new_v4);
-            let accepted = service.want(id, &body).await?;
+            let accepted = patiently(printer, &service, || service.want(id, &body)).await?;
             printer.note(&format!(
                 "Cluster {} ({id}): {} accepted.",
                 accepted.cluster.name,
@@ -32,27 +33,61 @@ pub async fn run(printer: Printer, connection: &Connection, command: &Cluster) -
             ));
             finish(printer, &service, accepted, create.no_wait).await
         }
-        Cluster::List => list(printer, &service.list().await?),
-        Cluster::Show { cluster } => show(printer, &service.find(cluster).await?),
+        Cluster::List => list(printer, &patiently(printer, &service, || service.list()).await?),
+        Cluster::Show { cluster } => show(printer, &find(printer, &service, cluster).await?),
         Cluster::Watch { cluster } => {
-            let cluster = service.find(cluster).await?;
+            let cluster = find(printer, &service, cluster).await?;
             report(printer, follow(printer, &service, cluster).await?)
         }
         Cluster::Stop(change) => to_state(printer, &service, change, dto::StateWord::Stopped).await,
         Cluster::Start(change) => to_state(printer, &service, change, dto::StateWord::Running).await,
         Cluster::Delete(change) => {
-            let cluster = service.find(&change.cluster).await?;
-            let accepted = service.delete(cluster.id).await?;
+            let cluster = find(printer, &service, &change.cluster).await?;
+            let accepted = patiently(printer, &service, || service.delete(cluster.id)).await?;
             finish(printer, &service, accepted, change.no_wait).await
         }
     }
 }
 
 async fn to_state(printer: Printer, service: &Service, change: &Change, state: dto::StateWord) -> Result<(), Failed> {
-    let cluster = service.find(&change.cluster).await?;
-    let accepted = service.want_state(cluster.id, state).await?;
+    let cluster = find(printer, service, &change.cluster).await?;
+    let accepted = patiently(printer, service, || service.want_state(cluster.id, state)).await?;
     finish(printer, service, accepted, change.no_wait).await
 }
+
+async fn find(printer: Printer, service: &Service, name: &str) -> Result<dto::Cluster, Failed> {
+    patiently(printer, service, || service.find(name)).await
+}
+
+/// Asks again for a while as long as the service says that it cannot do its work, and says what is
+/// waited for. Every request of ours can be repeated.
+async fn patiently<T, F: Future<Output = Result<T, Failed>>>(
+    printer: Printer,
+    service: &Service,
+    ask: impl Fn() -> F,
+) -> Result<T, Failed> {
+    let begun = Instant::now();
+    let mut told = String::new();
+    loop {
+        let failed = match ask().await {
+            Err(failed @ Failed::Unavailable { .. }) => failed,
+            answer => return answer,
+        };
+        if begun.elapsed() + PAUSE > service.patience {
+            return Err(failed);
+        }
+        let says = failed.to_string();
+        if says != told {
+            let hint = failed.hint().map(|hint| format!(" {hint}")).unwrap_or_default();
+            printer.warn(&format!("{says}.{hint} Trying again for up to {} s.", service.patience.as_secs()));
+            told = says;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_secs(1);
 
 async fn finish(printer: Printer, service: &Service, accepted: dto::Accepted, no_wait: bool) -> Result<(), Failed> {
     if no_wait {
@@ -89,7 +124,7 @@ async fn connect(connection: &Connection) -> Result<Service, Failed> {
             hint: Some("Give the address of Howdah's service: --endpoint or HOWDAH_ENDPOINT.".to_owned()),
         });
     };
-    Service::new(&endpoint, connection.ca_file.clone(), token)
+    Service::new(&endpoint, connection.ca_file.clone(), token, Duration::from_secs(connection.patience))
 }
 
 /// Whom the environment or `clouds.yaml` says to ask as.
@@ -183,15 +218,19 @@ fn list(printer: Printer, clusters: &dto::Clusters) -> Result<(), Failed> {
     if printer.is_json() {
         return printer.json(clusters);
     }
-    if clusters.clusters.is_empty() {
+    if clusters.clusters.is_empty() && clusters.unreadable.is_empty() {
         printer.note("There are no clusters.");
         return Ok(());
     }
     let rows = clusters.clusters.iter().map(|c| {
         let addressed = format!("{}/{}", c.stages.addressed, c.node_count);
-        vec![c.id.to_string(), c.name.clone(), c.site.clone(), status(c), addressed, c.network.name.clone()]
+        vec![c.id.to_string(), c.name.clone(), c.site.clone(), c.status.clone(), addressed, c.network.name.clone()]
     });
-    printer.data(&table(&["id", "name", "site", "status", "addressed", "network"], rows))
+    let odd = clusters.unreadable.iter().map(|c| {
+        let none = || "-".to_owned();
+        vec![c.id.to_string(), c.name.clone(), c.site.clone(), c.status.clone(), none(), none()]
+    });
+    printer.data(&table(&["id", "name", "site", "status", "addressed", "network"], rows.chain(odd)))
 }
 
 /// Shows a cluster: what it is in a few lines, then its nodes.
@@ -207,13 +246,25 @@ pub fn show(printer: Printer, cluster: &dto::Cluster) -> Result<(), Failed> {
         cluster.cluster_type,
         cluster.network.name,
         cluster.subnet.cidr,
-        status(cluster),
+        cluster.status,
         cluster.status_reason
     ))?;
     if let Some(hint) = cluster.operation.error.as_ref().and_then(|e| e.hint.as_ref()) {
         printer.data(&format!("  hint: {hint}"))?;
     }
+    if !cluster.conditions.is_empty() {
+        printer.data(&format!("\n{}", conditions(cluster)))?;
+    }
     if cluster.nodes.is_empty() { Ok(()) } else { printer.data(&format!("\n{}", nodes(cluster))) }
+}
+
+/// The table of the cluster's conditions.
+fn conditions(cluster: &dto::Cluster) -> String {
+    let rows = cluster.conditions.iter().map(|c| {
+        let since = c.since.round(jiff::Unit::Second).unwrap_or(c.since);
+        vec![c.kind.clone(), format!("{:?}", c.status), since.to_string(), c.reason.clone(), c.message.clone()]
+    });
+    table(&["condition", "status", "since", "reason", "message"], rows)
 }
 
 /// The table of nodes.
@@ -231,8 +282,4 @@ pub fn nodes(cluster: &dto::Cluster) -> String {
         ]
     });
     table(&["name", "group", "vm", "mac", "port", "address", "stage"], rows)
-}
-
-fn status(cluster: &dto::Cluster) -> String {
-    serde_json::to_value(cluster.status).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }

@@ -6,6 +6,7 @@
 //! the template are made by hand here, as Heat would make them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use howdah_core::failure::System;
 use howdah_core::policy::Policy;
@@ -55,7 +56,7 @@ pub async fn run(printer: Printer, args: &Demo) -> Result<(), Failed> {
         args.seed, args.speed
     ));
 
-    let service = Service::new(&format!("http://{address}"), None, Some(token))?;
+    let service = Service::new(&format!("http://{address}"), None, Some(token), Duration::from_secs(120))?;
     let accepted = service.want(Uuid::new_v4(), &Value::Object(body)).await?;
     let outcome = follow(printer, &service, accepted.cluster).await;
     running.stop();
@@ -162,9 +163,11 @@ async fn service(site: &Site, folder: &std::path::Path) -> Result<Running, Faile
     let nothing = howdah_server::config::Env::default();
     let config = Config::load(&path, &nothing).map_err(|e| Failed::Config(e.to_string()))?;
     let clock: Arc<dyn Clock> = site.world().clock();
+    let store = SqliteStore::open(&config.store).await.map_err(|e| run_failed("no database", e))?;
     let parts = Parts {
         sites: wiring::sites(&config, &clock).map_err(|e| run_failed("the service could not be set up", e))?,
-        store: Arc::new(SqliteStore::open(&config.store).await.map_err(|e| run_failed("no database", e))?),
+        marks: store.mark_key(),
+        store: Arc::new(store),
         clock,
         entropy: site.world().entropy(),
         policy: Policy::default(),

@@ -6,6 +6,7 @@
 //! | 1 | it was refused, or it failed |
 //! | 2 | the command line, a file or the configuration is wrong |
 //! | 3 | the service cannot be reached |
+//! | 4 | the service cannot do its work, and said why; it was waited for in vain |
 //! | 130 | interrupted with Ctrl-C |
 
 use std::path::PathBuf;
@@ -79,6 +80,14 @@ pub enum Failed {
         /// Its hint.
         hint: Option<String>,
     },
+    /// The service answers that it cannot do its work now.
+    #[error("the service answers 503: {message}")]
+    Unavailable {
+        /// Its sentence.
+        message: String,
+        /// Its hint.
+        hint: Option<String>,
+    },
     /// A remote system refused before the service was asked.
     #[error(transparent)]
     Remote(#[from] RemoteError),
@@ -124,6 +133,7 @@ impl Failed {
             Self::ClosedPipe => 0,
             Self::Usage { .. } | Self::Read { .. } | Self::Write { .. } | Self::Template { .. } | Self::Config(_) => 2,
             Self::Service(_) | Self::NotHowdah { .. } => 3,
+            Self::Unavailable { .. } => 4,
             Self::Remote(e) if e.kind == ErrorKind::Unreachable => 3,
             Self::Interrupted => 130,
             _ => 1,
@@ -133,7 +143,10 @@ impl Failed {
     /// What to do.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Usage { hint, .. } | Self::Refused { hint, .. } | Self::Operation { hint, .. } => hint.clone(),
+            Self::Usage { hint, .. }
+            | Self::Refused { hint, .. }
+            | Self::Unavailable { hint, .. }
+            | Self::Operation { hint, .. } => hint.clone(),
             Self::Template { source, .. } => source.hint().map(str::to_owned),
             Self::Service(source) => source.hint(),
             Self::NotHowdah { .. } => {

@@ -2,7 +2,8 @@
 //!
 //! On a terminal one line is drawn over and over; elsewhere a line is written whenever the counts
 //! change. A lost connection is announced and opened again after the last event that was seen,
-//! so nothing is missed and nothing is shown twice.
+//! so nothing is missed and nothing is shown twice. When nothing is heard for a while, the service is
+//! asked whether it can do its work: an operation of one that cannot write its database never ends.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +14,12 @@ use uuid::Uuid;
 
 use crate::exit::Failed;
 use crate::printer::Printer;
-use crate::service::{Service, is_passing};
+use crate::service::{Service, is_passing, unreadable};
 
-/// How long to go on trying to reach a service that was there a moment ago.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
+/// After such a silence the service is asked how it is.
+const QUIET: Duration = Duration::from_secs(15);
 
 /// What a followed operation came to.
 pub enum Outcome {
@@ -48,13 +49,17 @@ struct Following<'a> {
     id: Uuid,
     cluster: dto::Cluster,
     last: Option<u64>,
+    /// Since when the service cannot keep what it does.
+    stuck: Option<Instant>,
+    /// What was told of that last.
+    told: String,
     view: View,
 }
 
 impl<'a> Following<'a> {
     fn new(printer: Printer, service: &'a Service, cluster: dto::Cluster) -> Self {
         let view = View::new(printer, &cluster);
-        Self { printer, service, id: cluster.id, cluster, last: None, view }
+        Self { printer, service, id: cluster.id, cluster, last: None, stuck: None, told: String::new(), view }
     }
 
     async fn run(mut self) -> Result<Outcome, Failed> {
@@ -72,7 +77,7 @@ impl<'a> Following<'a> {
                     stream
                 }
                 Err(e) if is_gone(&e) => return self.gone(),
-                Err(e) if is_passing(&e) && lost.is_none_or(|l| l.elapsed() < PATIENCE) => {
+                Err(e) if is_passing(&e) && lost.is_none_or(|l| l.elapsed() < self.service.patience) => {
                     if lost.is_none() {
                         self.view
                             .say(&format!("The service is lost, trying again: {}", howdah_core::failure::chain(&e)));
@@ -83,7 +88,17 @@ impl<'a> Following<'a> {
                 }
                 Err(e) => return Err(e),
             };
-            while let Some(frame) = stream.next().await {
+            let mut heard = false;
+            loop {
+                let frame = match tokio::time::timeout(QUIET, stream.next()).await {
+                    Ok(Some(frame)) => frame,
+                    Ok(None) => break,
+                    Err(_) => {
+                        self.ask_how_it_is().await?;
+                        continue;
+                    }
+                };
+                heard = true;
                 self.last = frame.id.or(self.last);
                 match frame.event.as_str() {
                     "event" => {
@@ -98,13 +113,54 @@ impl<'a> Following<'a> {
                         }
                     }
                     "gone" => return self.gone(),
+                    "unreadable" => {
+                        if let Ok(cluster) = serde_json::from_str(&frame.data) {
+                            self.view.finish();
+                            return Err(unreadable(&cluster));
+                        }
+                    }
                     _ => {}
                 }
                 if let Some(outcome) = self.end(operation) {
                     return outcome;
                 }
             }
+            if !heard {
+                // It ended at once: not opened again and again without a pause or a word.
+                self.ask_how_it_is().await?;
+                tokio::time::sleep(PAUSE).await;
+            }
         }
+    }
+
+    /// Says what the service says of itself. Fails once it could not use its database for too long.
+    async fn ask_how_it_is(&mut self) -> Result<(), Failed> {
+        let (failed, of_the_store) = match self.service.ready().await {
+            Err((failed @ Failed::Unavailable { .. }, of_the_store)) => (failed, of_the_store),
+            // That the service is lost is told by the stream.
+            Err(_) => return Ok(()),
+            Ok(()) => {
+                if !std::mem::take(&mut self.told).is_empty() {
+                    self.view.say("The service can do its work again.");
+                }
+                self.stuck = None;
+                return Ok(());
+            }
+        };
+        let hint = failed.hint().map(|hint| format!(" {hint}")).unwrap_or_default();
+        let says = format!("{failed}.{hint}");
+        if says != self.told {
+            self.view.say(&says);
+            self.told = says;
+        }
+        if !of_the_store {
+            // The service goes on by itself, or ends the operation.
+            self.stuck = None;
+        } else if self.stuck.get_or_insert_with(Instant::now).elapsed() >= self.service.patience {
+            self.view.finish();
+            return Err(failed);
+        }
+        Ok(())
     }
 
     fn gone(&self) -> Result<Outcome, Failed> {

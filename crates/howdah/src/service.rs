@@ -26,11 +26,18 @@ pub struct Service {
     http: Http,
     base: String,
     token: Option<SecretString>,
+    /// How long to go on trying once it is lost, or cannot do its work.
+    pub patience: Duration,
 }
 
 impl Service {
     /// A service at `endpoint`: `https://…`, `http://…` or `unix:/path`.
-    pub fn new(endpoint: &str, ca_file: Option<PathBuf>, token: Option<SecretString>) -> Result<Self, Failed> {
+    pub fn new(
+        endpoint: &str,
+        ca_file: Option<PathBuf>,
+        token: Option<SecretString>,
+        patience: Duration,
+    ) -> Result<Self, Failed> {
         let deadlines = Deadlines::default();
         let (http, base) = match endpoint.strip_prefix("unix:") {
             // The host name is never looked up; a URL just has to have one.
@@ -40,7 +47,7 @@ impl Service {
                 (Http::new(&trust, deadlines), endpoint.trim_end_matches('/').to_owned())
             }
         };
-        Ok(Self { http: http.map_err(Failed::Service)?, base, token })
+        Ok(Self { http: http.map_err(Failed::Service)?, base, token, patience })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -85,12 +92,34 @@ impl Service {
         self.answer(self.request(Method::GET, &format!("/clusters/{id}"))).await
     }
 
+    /// `GET /readyz`: an error if the service cannot do its work, and whether that is for want of
+    /// its own database: then no operation of it can end.
+    pub async fn ready(&self) -> Result<(), (Failed, bool)> {
+        let request = self.http.request(Method::GET, &format!("{}/readyz", self.base));
+        let response = self.http.send(request).await.map_err(|e| (Failed::Service(e), false))?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        let body = self.http.body(response).await.map_err(|e| (Failed::Service(e), false))?;
+        let error = serde_json::from_slice::<dto::ErrorBody>(&body).ok().map(|body| body.error);
+        let store = error.as_ref().and_then(|e| e.details.get("store")).is_some_and(|store| store != "ok");
+        let (message, hint) = match error {
+            Some(e) => (e.message, e.hint),
+            None => ("the service is not ready".to_owned(), None),
+        };
+        Err((Failed::Unavailable { message, hint }, store))
+    }
+
     /// A cluster by its name or id.
     pub async fn find(&self, name: &str) -> Result<dto::Cluster, Failed> {
         if let Ok(id) = name.parse() {
             return self.show(id).await;
         }
-        let mut found: Vec<_> = self.list().await?.clusters.into_iter().filter(|c| c.name == name).collect();
+        let all = self.list().await?;
+        if let Some(odd) = all.unreadable.iter().find(|c| c.name == name) {
+            return Err(unreadable(odd));
+        }
+        let mut found: Vec<_> = all.clusters.into_iter().filter(|c| c.name == name).collect();
         match (found.pop(), found.len()) {
             (Some(one), 0) => Ok(one),
             (None, _) => Err(Failed::Refused {
@@ -151,6 +180,9 @@ async fn refusal(response: Response, http: &Http) -> Result<Response, Failed> {
     let (server, status) = (response.url().origin().ascii_serialization(), response.status().as_u16());
     let body = http.body(response).await.map_err(Failed::Service)?;
     match serde_json::from_slice::<dto::ErrorBody>(&body) {
+        Ok(dto::ErrorBody { error }) if status == 503 => {
+            Err(Failed::Unavailable { message: error.message, hint: error.hint })
+        }
         Ok(dto::ErrorBody { error }) => {
             Err(Failed::Refused { code: error.code, message: error.message, hint: error.hint })
         }
@@ -158,9 +190,23 @@ async fn refusal(response: Response, http: &Http) -> Result<Response, Failed> {
     }
 }
 
-/// Whether this failure is one of the way to the service, which may pass.
+/// What is said of a cluster that the service cannot read.
+pub fn unreadable(cluster: &dto::UnreadableCluster) -> Failed {
+    Failed::Refused {
+        code: "cluster_unreadable".to_owned(),
+        message: format!("cluster {} ({}) cannot be read: {}", cluster.name, cluster.id, cluster.status_reason),
+        hint: Some(
+            "A newer howdah may have written it: the operator has to install that one again. Until then the cluster \
+             is left alone."
+                .to_owned(),
+        ),
+    }
+}
+
+/// Whether this failure is one of the way to the service, or of the service as a whole, which may pass.
 pub fn is_passing(failed: &Failed) -> bool {
     match failed {
+        Failed::Unavailable { .. } => true,
         Failed::Service(e) => !matches!(e, TransportError::Certificate { .. }),
         Failed::NotHowdah { status, .. } => matches!(status, 502..=504),
         _ => false,

@@ -1,16 +1,16 @@
 //! Who asks, and what they may do.
 //!
-//! With `auth = "keystone"` a token is verified at the Keystone of the sites. With `auth = "local"` the user at the other end of the UNIX socket is the operator.
-//! A read capability stands for one cluster. Invariant: a capability is kept as
-//! a hash only, and compared as such; a token is not kept here.
+//! With `auth = "keystone"` a token is verified at the Keystone of the sites. With `auth = "local"`
+//! the user at the other end of the UNIX socket is the operator. A read capability stands for one
+//! cluster. Invariant: a capability is kept as a hash only, and compared as such; a token is not
+//! kept here.
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use howdah_core::cluster::ClusterRecord;
 use howdah_core::cluster::LOCAL_PROJECT;
 use howdah_core::facts::Principal;
-use howdah_core::ids::{ClusterId, ProjectId};
+use howdah_core::ids::{ClusterId, ClusterKey, ProjectId, SiteName};
 use howdah_core::traits::TOKEN_REFUSED;
 use ring::digest::{SHA256, digest};
 use secrecy::SecretString;
@@ -87,10 +87,10 @@ impl Caller {
         self.realm.as_ref().is_none_or(|r| r == realm)
     }
 
-    /// Whether a cluster is theirs to see.
-    pub(super) fn sees(&self, record: &ClusterRecord, routes: &Routes, all_projects: bool) -> bool {
-        let in_realm = routes.sites.get(&record.site).is_none_or(|site| self.is_of(&site.realm));
-        in_realm && (record.project == self.project || (all_projects && self.role == Role::Admin))
+    /// Whether a cluster of this project and site is theirs to see.
+    pub(super) fn sees(&self, project: &ProjectId, site: &SiteName, routes: &Routes, all_projects: bool) -> bool {
+        let in_realm = routes.sites.get(site).is_none_or(|site| self.is_of(&site.realm));
+        in_realm && (*project == self.project || (all_projects && self.role == Role::Admin))
     }
 }
 
@@ -163,15 +163,15 @@ async fn verify(token: &SecretString, routes: &Routes) -> Result<(String, Princi
 /// Whoever may read one cluster: a caller, or the bearer of its capability.
 pub(super) enum Reader {
     Caller(Caller),
-    Bearer,
+    Bearer(ClusterKey),
 }
 
 impl Reader {
     /// Finds out who asks to read this cluster.
     pub(super) async fn of(parts: &Parts, routes: &Routes, id: &ClusterId) -> Result<Self, ApiError> {
         if let Some(capability) = header(&parts.headers, CAPABILITY) {
-            if routes.store.has_capability(id, &hash(capability)).await? {
-                return Ok(Self::Bearer);
+            if let Some(key) = routes.store.by_capability(id, &hash(capability)).await? {
+                return Ok(Self::Bearer(key));
             }
             // A capability that is not good, without a token besides, is answered like a cluster that
             // is not there: the bearer may have had a right that ended with it.

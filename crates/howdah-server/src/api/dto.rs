@@ -1,12 +1,12 @@
 //! What goes over the wire of the native API. Invariant: nothing here can hold a secret on its
 //! way out; on its way in a secret is a [`SecretString`] from the first moment. A field may be
-//! added, never renamed: clients of other versions read this.
+//! added, never renamed: clients of other versions read this. A word that may get company in a later
+//! version (a status, what a condition is about) is a plain string here, so that a client can show it.
 
 use std::collections::BTreeMap;
 
-use howdah_core::cluster::{
-    ClusterStatus, ConditionKind, ConditionStatus, Level, OperationKind, OperationState, RemedyPolicy, WaitFor,
-};
+use howdah_core::cluster::{Level, OperationKind, OperationState, RemedyPolicy, WaitFor};
+use howdah_core::condition::ConditionStatus;
 use howdah_core::stage::Stage;
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -155,9 +155,12 @@ pub struct Cluster {
     pub wanted: WantedWord,
     /// What it is, in one word.
     #[schema(value_type = StatusWord)]
-    pub status: ClusterStatus,
+    pub status: String,
     /// The same in a sentence.
     pub status_reason: String,
+    /// What is true of the cluster as a whole.
+    #[serde(default)]
+    pub conditions: Vec<ClusterCondition>,
     /// Of the operation, 0.0 to 1.0.
     pub progress: f64,
     /// Its network.
@@ -287,11 +290,30 @@ pub struct Condition {
     /// What it is about.
     #[serde(rename = "type")]
     #[schema(value_type = ConditionTypeWord)]
-    pub kind: ConditionKind,
+    pub kind: String,
     /// Yes, no, or not known.
     #[schema(value_type = ConditionStatusWord)]
     pub status: ConditionStatus,
     /// One word.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
+    /// Since when it has this status.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+}
+
+/// Something that is true of a cluster as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClusterCondition {
+    /// What it is about.
+    #[serde(rename = "type")]
+    #[schema(value_type = ClusterConditionTypeWord)]
+    pub kind: String,
+    /// Yes, no, or not known.
+    #[schema(value_type = ConditionStatusWord)]
+    pub status: ConditionStatus,
+    /// One word, or the code of an error.
     pub reason: String,
     /// A sentence.
     pub message: String,
@@ -332,10 +354,32 @@ pub struct Accepted {
 }
 
 /// All clusters that the requester may see.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Clusters {
     /// By time of creation.
     pub clusters: Vec<Cluster>,
+    /// Those whose stored documents cannot be read; left out if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<UnreadableCluster>,
+}
+
+/// A cluster whose stored documents cannot be read: a newer version wrote them, or they are damaged.
+/// Nothing is done about it, and nothing can be asked of it (409 `cluster_unreadable`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnreadableCluster {
+    /// Chosen by whoever asked for it.
+    pub id: Uuid,
+    /// Where it lives.
+    pub site: String,
+    /// The Keystone project it belongs to.
+    pub project: String,
+    /// Unique in the site.
+    pub name: String,
+    /// Always `unreadable`.
+    #[schema(value_type = UnreadableWord)]
+    pub status: String,
+    /// What was found in place of a document.
+    pub status_reason: String,
 }
 
 /// Events of a cluster.
@@ -433,8 +477,11 @@ words! {
     /// A cluster's status.
     StatusWord {
         "pending" = Pending, "creating" = Creating, "running" = Running, "stopping" = Stopping,
-        "stopped" = Stopped, "starting" = Starting, "deleting" = Deleting, "error" = Error,
+        "stopped" = Stopped, "starting" = Starting, "deleting" = Deleting, "degraded" = Degraded, "gone" = Gone,
+        "error" = Error,
     }
+    /// The status of a cluster that cannot be read.
+    UnreadableWord { "unreadable" = Unreadable }
     /// What an operation does.
     OperationWord { "create" = Create, "start" = Start, "stop" = Stop, "delete" = Delete }
     /// Where an operation is.
@@ -446,9 +493,15 @@ words! {
     }
     /// How grave an event is.
     LevelWord { "info" = Info, "warning" = Warning, "error" = Error }
-    /// What a condition is about.
+    /// What a condition of a node is about.
     ConditionTypeWord {
         "VmExists" = VmExists, "PortReady" = PortReady, "Attached" = Attached, "Addressed" = Addressed,
+    }
+    /// What a condition of a cluster is about.
+    ClusterConditionTypeWord {
+        "Owned" = Owned, "BdeReachable" = BdeReachable, "VcenterReachable" = VcenterReachable,
+        "NeutronReachable" = NeutronReachable, "BdeReady" = BdeReady, "PortsReady" = PortsReady,
+        "SecretsReadable" = SecretsReadable,
     }
     /// Yes, no, or not known.
     ConditionStatusWord { "True" = True, "False" = False, "Unknown" = Unknown }

@@ -5,11 +5,13 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use howdah_core::document::Unreadable;
 use howdah_core::failure::{ErrorKind, RemoteError, System, chain};
 use howdah_core::ids::ClusterId;
 use serde_json::{Map, Value, json};
 
 use crate::api::dto::{ErrorBody, ErrorView};
+use crate::api::view;
 
 /// An error answer.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +129,37 @@ pub enum ApiError {
         /// Names of the fields.
         differences: Vec<&'static str>,
     },
-    /// Another project's cluster has the id.
+    /// Several projects have a cluster of this id, and an admin asks for one of all projects.
+    #[error("projects {} have a cluster {id} each", projects.join(", "))]
+    ClusterAmbiguous {
+        /// The id.
+        id: ClusterId,
+        /// The projects.
+        projects: Vec<String>,
+    },
+    /// The stored cluster cannot be read; it is left alone.
+    #[error("cluster {} ({}) cannot be read: {}", .0.name, .0.key.id, .0.why)]
+    Unreadable(Unreadable),
+    /// Others were faster, time and again.
+    #[error("cluster {id} was changed by others at the same time")]
+    Changed {
+        /// The id.
+        id: ClusterId,
+    },
+    /// The service is about to end.
+    #[error("the service is being stopped")]
+    Stopping,
+    /// The service cannot do its work.
+    #[error("the service is not ready: {}", failing.join("; "))]
+    NotReady {
+        /// What is not as it should be.
+        failing: Vec<String>,
+        /// What to do about the first of it.
+        hint: Option<String>,
+        /// The whole of it.
+        readiness: Map<String, Value>,
+    },
+    /// A cluster in a cloud that the requester's token is not of has the id.
     #[error("the id {id} is taken")]
     IdTaken {
         /// The id.
@@ -180,7 +212,13 @@ impl ApiError {
             }
             Self::ClusterNotFound { .. } | Self::PathNotFound { .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::SpecDiffers { .. } | Self::IdTaken { .. } | Self::BeingDeleted { .. } => StatusCode::CONFLICT,
+            Self::SpecDiffers { .. }
+            | Self::IdTaken { .. }
+            | Self::BeingDeleted { .. }
+            | Self::ClusterAmbiguous { .. }
+            | Self::Unreadable(_)
+            | Self::Changed { .. } => StatusCode::CONFLICT,
+            Self::Stopping | Self::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Remote(e) => remote_status(e),
             _ => StatusCode::BAD_REQUEST,
         }
@@ -208,6 +246,11 @@ impl ApiError {
             Self::ClusterNotFound { .. } => "cluster_not_found",
             Self::SpecDiffers { .. } => "cluster_spec_differs",
             Self::IdTaken { .. } => "cluster_id_taken",
+            Self::ClusterAmbiguous { .. } => "cluster_ambiguous",
+            Self::Unreadable(_) => "cluster_unreadable",
+            Self::Changed { .. } => "cluster_changed",
+            Self::Stopping => "service_stopping",
+            Self::NotReady { .. } => "not_ready",
             Self::BeingDeleted { .. } => "cluster_being_deleted",
             Self::CreateStopped => "create_stopped",
             Self::SubnetElsewhere { .. } => "subnet_elsewhere",
@@ -231,6 +274,16 @@ impl ApiError {
             Self::SpecDiffers { .. } => "Delete it first, or ask for the new one under a new id and name.".to_owned(),
             Self::IdTaken { .. } => "Choose another (random) UUID.".to_owned(),
             Self::BeingDeleted { .. } => "Wait until it is gone, then ask again.".to_owned(),
+            Self::ClusterAmbiguous { .. } => {
+                "Ask with a token of one of these projects, without all_projects (over the socket: X-Project-Id)."
+                    .to_owned()
+            }
+            Self::Unreadable(_) => "A newer howdah may have written it: the operator has to install that one again. \
+                                    Until then the cluster is left alone."
+                .to_owned(),
+            Self::Changed { .. } => "Look at the cluster, then repeat the request if it is still wanted.".to_owned(),
+            Self::Stopping => "Repeat the request; nothing was lost.".to_owned(),
+            Self::NotReady { hint, .. } => return hint.clone(),
             Self::CreateStopped => "Create it running, then ask for stopped.".to_owned(),
             Self::Remote(e) => return e.hint.clone(),
             _ => return None,
@@ -244,6 +297,9 @@ impl ApiError {
             Self::InvalidField { field, .. } => json!({ "field": field }),
             Self::UnknownSite { known, .. } | Self::SiteMissing { known, .. } => json!({ "sites": known }),
             Self::SpecDiffers { differences, .. } => json!({ "differences": differences }),
+            Self::ClusterAmbiguous { projects, .. } => json!({ "projects": projects }),
+            Self::Unreadable(row) => json!(view::unreadable(row)),
+            Self::NotReady { readiness, .. } => return readiness.clone(),
             Self::Remote(e) => json!({ "system": e.system, "kind": e.kind }),
             _ => Value::Null,
         };
@@ -256,10 +312,13 @@ impl ApiError {
     fn message(&self) -> String {
         match self {
             // The person who asked can do nothing with SQLite's words; the log has them.
-            Self::Remote(e) if e.system == System::Store && e.kind != ErrorKind::Conflict => {
-                "the service cannot use its database".to_owned()
-            }
-            Self::Remote(e) if e.system == System::Store => e.message.clone(),
+            Self::Remote(e) if e.system == System::Store => match e.code {
+                "store_full" => "the service cannot write its database: the disk is full".to_owned(),
+                "store_busy" => "the service's database is busy with other changes".to_owned(),
+                "cluster_unreadable" => e.message.clone(),
+                _ if e.kind == ErrorKind::Conflict => e.message.clone(),
+                _ => "the service cannot use its database".to_owned(),
+            },
             other => chain(other),
         }
     }
@@ -280,8 +339,9 @@ impl ApiError {
 fn remote_status(e: &RemoteError) -> StatusCode {
     match e.kind {
         ErrorKind::Conflict => StatusCode::CONFLICT,
+        _ if e.system == System::Store && e.code == "cluster_unreadable" => StatusCode::CONFLICT,
         // Passing by its kind: a full disk, another process that looks into the file.
-        ErrorKind::Internal if e.system == System::Store => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Internal | ErrorKind::Unavailable if e.system == System::Store => StatusCode::SERVICE_UNAVAILABLE,
         _ if e.system == System::Store => StatusCode::INTERNAL_SERVER_ERROR,
         // What was asked for is not there: the request names the wrong thing, the path is right.
         ErrorKind::NotFound | ErrorKind::Invalid => StatusCode::BAD_REQUEST,
@@ -334,6 +394,7 @@ mod tests {
             (System::Keystone, ErrorKind::Credentials),
             (System::Store, ErrorKind::Conflict),
             (System::Store, ErrorKind::Internal),
+            (System::Store, ErrorKind::Unavailable),
             (System::Store, ErrorKind::Invalid),
         ] {
             let cause = std::io::Error::other("the cause");

@@ -1,7 +1,7 @@
 //! A cluster's events: as a list, or as a stream that goes on (server-sent events).
 //!
 //! A stream tells each event once, in order, and the cluster's document whenever it is another;
-//! it ends with `gone`. Invariant: nothing is remembered between two requests but the number of
+//! it ends with `gone`, or with `unreadable` where the stored cluster cannot be read. Invariant: nothing is remembered between two requests but the number of
 //! the last event, so a client can resume at any replica, after any break.
 
 use std::collections::VecDeque;
@@ -15,15 +15,16 @@ use axum::http::request::Parts;
 use axum::response::sse::{Event as Frame, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, Stream};
-use howdah_core::ids::ClusterId;
+use howdah_core::document::Row;
+use howdah_core::ids::ClusterKey;
 use howdah_core::traits::Remote;
 use serde::Deserialize;
 use tokio::sync::watch;
 use utoipa::IntoParams;
 
-use super::auth::Reader;
-use super::clusters::{Checked, Scope, may_follow, parse};
+use super::clusters::{Checked, Scope, parse};
 use super::dto::{Cluster, ErrorBody, Events};
+use super::visible::of_reader;
 use super::{ApiError, Routes, view};
 
 /// Events in one list, or read at a time for a stream.
@@ -49,7 +50,8 @@ pub(super) struct After {
 /// What happened to a cluster.
 ///
 /// With `Accept: text/event-stream` a stream: `event: event` (id: its number, data: Event) for
-/// each event, `event: cluster` (data: Cluster) whenever the cluster changed, `event: gone` at the end.
+/// each event, `event: cluster` (data: Cluster) whenever the cluster changed, `event: gone` at the
+/// end; or `event: unreadable` (data: UnreadableCluster), where the stored cluster cannot be read.
 #[utoipa::path(
     get, path = "/v1/clusters/{id}/events", tag = "clusters", params(("id" = uuid::Uuid, Path), After),
     responses(
@@ -67,22 +69,21 @@ pub(super) async fn follow(
     parts: Parts,
 ) -> Result<Response, ApiError> {
     let id = parse(&id)?;
-    let reader = Reader::of(&parts, &routes, &id).await?;
-    may_follow(&routes, &reader, &id, Scope { all_projects: query.all_projects }).await?;
+    let key = of_reader(&routes, &parts, &id, Scope { all_projects: query.all_projects }).await?;
     let accepts =
         |kind: &str| parts.headers.get_all(ACCEPT).iter().filter_map(|v| v.to_str().ok()).any(|v| v.contains(kind));
     if !accepts("text/event-stream") {
-        let events = routes.store.events(&id, query.after, PAGE).await?;
+        let events = routes.store.events(&key, query.after, PAGE).await?;
         let events = events.iter().map(|(number, event)| view::event(*number, event)).collect();
         return Ok(Json(Events { events }).into_response());
     }
     let resumed = parts.headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse().ok());
     let following = Following {
         // Subscribed before the first look, so that nothing falls between.
-        changed: routes.changes.subscribe(id),
+        changed: routes.changes.subscribe(key.clone()),
         stopping: routes.stopping.clone(),
         routes,
-        id,
+        key,
         after: resumed.unwrap_or(query.after),
         shown: None,
         frames: VecDeque::new(),
@@ -93,7 +94,7 @@ pub(super) async fn follow(
 
 struct Following {
     routes: Routes,
-    id: ClusterId,
+    key: ClusterKey,
     changed: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
     after: u64,
@@ -123,7 +124,7 @@ impl Following {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(e) => {
-                    tracing::warn!(cluster = %self.id, "a stream ends: {}", howdah_core::failure::chain(&e));
+                    tracing::warn!(cluster = %self.key, "a stream ends: {}", howdah_core::failure::chain(&e));
                     return None;
                 }
             }
@@ -138,26 +139,30 @@ impl Following {
     /// Reads what is new; says whether there was anything.
     async fn look(&mut self) -> Remote<bool> {
         // The document first: what it shows has its events told in this look or before it.
-        let loaded = self.routes.store.load(&self.id).await?;
-        let events = self.routes.store.events(&self.id, self.after, PAGE).await?;
+        let loaded = self.routes.store.load(&self.key).await?;
+        let events = self.routes.store.events(&self.key, self.after, PAGE).await?;
         let all_told = events.len() < PAGE;
         for (number, event) in &events {
             self.frames.push_back(frame("event", &view::event(*number, event)).id(number.to_string()));
             self.after = *number;
         }
         match loaded {
-            Some((record, state)) => {
-                let document = view::cluster(&record, &state);
+            Some(Row::Cluster(cluster)) => {
+                let document = view::cluster(&cluster.0, &cluster.1);
                 if self.shown.as_ref() != Some(&document) {
                     self.frames.push_back(frame("cluster", &document));
                     self.shown = Some(document);
                 }
             }
+            Some(Row::Unreadable(row)) if all_told => {
+                self.frames.push_back(frame("unreadable", &view::unreadable(&row)));
+                self.ended = true;
+            }
             None if all_told => {
                 self.frames.push_back(Frame::default().event("gone").data("{}"));
                 self.ended = true;
             }
-            None => {}
+            Some(Row::Unreadable(_)) | None => {}
         }
         Ok(!self.frames.is_empty())
     }

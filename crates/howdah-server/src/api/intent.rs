@@ -1,14 +1,16 @@
 //! Which operation a request asks for. Pure.
 //!
-//! | what is asked | newest operation | answer |
-//! |---|---|---|
-//! | what is wanted already | under way | that one |
-//! | what is wanted already | ended well | that one: nothing to do |
-//! | what is wanted already | failed | the same kind anew: a retry |
-//! | something else | any | a new one; it takes the place of one under way |
-//! | anything but delete, while being deleted | any | refused |
+//! | what is asked | newest operation | what is there | answer |
+//! |---|---|---|---|
+//! | what is wanted already | under way | | that one |
+//! | what is wanted already | ended well | as wanted, or on its way there | that one: nothing to do |
+//! | what is wanted already | ended well | something else, by somebody's hand | a new one |
+//! | what is wanted already | failed | | the same kind anew: a retry |
+//! | something else | any | | a new one; it takes the place of one under way |
+//! | anything but delete, while being deleted | any | | refused |
 
-use howdah_core::cluster::{ClusterRecord, ClusterState, CreateCall, OperationKind, OperationState, Wanted};
+use howdah_core::cluster::{ClusterRecord, ClusterState, ClusterStatus, OperationKind, OperationState, Wanted};
+use howdah_core::intent::{Existence, Verb};
 
 use super::view::taken_up;
 
@@ -29,13 +31,31 @@ pub(super) fn intent(record: &ClusterRecord, state: &ClusterState, asked: Wanted
     match (record.wanted, asked) {
         (Wanted::Deleted, Wanted::Running | Wanted::Stopped) => Intent::Refuse,
         (wanted, asked) if wanted == asked => match progress {
-            OperationState::Running | OperationState::Succeeded => Intent::Keep,
             OperationState::Failed => Intent::Begin(record.operation.kind),
+            OperationState::Succeeded if is_astray(asked, state.status) => Intent::Begin(kind(state, asked)),
+            OperationState::Running | OperationState::Succeeded => Intent::Keep,
         },
-        (_, Wanted::Deleted) => Intent::Begin(OperationKind::Delete),
-        (_, Wanted::Stopped) => Intent::Begin(OperationKind::Stop),
+        (_, asked) => Intent::Begin(kind(state, asked)),
+    }
+}
+
+fn kind(state: &ClusterState, asked: Wanted) -> OperationKind {
+    match asked {
+        Wanted::Deleted => OperationKind::Delete,
+        Wanted::Stopped => OperationKind::Stop,
         // A create that was interrupted before the manager had it is still to be made.
-        (_, Wanted::Running) if state.create_call != CreateCall::Accepted => Intent::Begin(OperationKind::Create),
-        (_, Wanted::Running) => Intent::Begin(OperationKind::Start),
+        Wanted::Running => match state.journal.existence(Verb::Found) {
+            Existence::Answered(_) => OperationKind::Start,
+            Existence::Never | Existence::Open | Existence::Settled(_) | Existence::Without(_) => OperationKind::Create,
+        },
+    }
+}
+
+/// Whether something else is there than was brought about, and nobody is at work on it.
+const fn is_astray(asked: Wanted, status: ClusterStatus) -> bool {
+    match asked {
+        Wanted::Running => matches!(status, ClusterStatus::Stopped | ClusterStatus::Degraded | ClusterStatus::Gone),
+        Wanted::Stopped => matches!(status, ClusterStatus::Running | ClusterStatus::Degraded | ClusterStatus::Gone),
+        Wanted::Deleted => false,
     }
 }

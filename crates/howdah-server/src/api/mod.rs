@@ -5,11 +5,13 @@
 //! * `auth`: who asks; `body`: strict reading of bodies;
 //! * `wish`: from a body to a cluster's record, and what differs from the one that is there;
 //! * `intent`: which operation a request asks for (pure);
-//! * `clusters`, `events`, `service`: the routes;
+//! * `visible`: which cluster a request is about;
+//! * `clusters`, `writes`, `events`, `service`: the routes;
 //! * `openapi`: the document that describes it all.
 //!
 //! Invariant: an answer to a write is sent only after the store has kept it. Handlers write what
-//! is wanted; the controllers do everything else.
+//! is wanted; the controllers do everything else. A cluster is what its project and its id name. A
+//! write outlives its request: a client that goes away loses its answer and nothing else.
 
 pub mod dto;
 
@@ -22,19 +24,22 @@ mod intent;
 mod openapi;
 mod service;
 mod view;
+mod visible;
 mod wish;
+mod writes;
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{Method, Uri};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use axum::{Router, extract::connect_info::Connected, serve::IncomingStream};
 use howdah_core::traits::{Clock, Entropy, Store};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 
 pub use auth::{AuthMode, Peer};
 pub use error::ApiError;
@@ -52,6 +57,9 @@ const BODY_LIMIT: usize = 1024 * 1024;
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the routes work with.
+type Routes = App;
+
+/// The service's parts, shared.
 #[derive(Clone)]
 pub struct App {
     inner: Arc<Inner>,
@@ -95,29 +103,12 @@ impl std::ops::Deref for App {
     }
 }
 
-/// What only the routes share.
-#[derive(Clone)]
-struct Routes {
-    app: App,
-    /// Reading a cluster and deciding on its next operation must not be interleaved: two retries
-    /// would make two operations. Held for two database calls, never for a remote one.
-    deciding: Arc<Mutex<()>>,
-}
-
-impl std::ops::Deref for Routes {
-    type Target = Inner;
-    fn deref(&self) -> &Inner {
-        &self.app.inner
-    }
-}
-
 /// All routes.
 pub fn router(app: App) -> Router {
-    let routes = Routes { app, deciding: Arc::default() };
     Router::new()
         .route("/v1/clusters", get(clusters::list))
-        .route("/v1/clusters/{id}", get(clusters::show).put(clusters::want).delete(clusters::delete))
-        .route("/v1/clusters/{id}/state", put(clusters::want_state))
+        .route("/v1/clusters/{id}", get(clusters::show).put(writes::want).delete(writes::delete))
+        .route("/v1/clusters/{id}/state", put(writes::want_state))
         .route("/v1/clusters/{id}/events", get(events::follow))
         .route("/v1/sites", get(service::sites))
         .route("/v1/openapi.json", get(openapi::serve))
@@ -126,9 +117,10 @@ pub fn router(app: App) -> Router {
         .route("/metrics", get(service::metrics))
         .fallback(nothing)
         .method_not_allowed_fallback(no_such_method)
-        .layer(middleware::from_fn_with_state(routes.clone(), count))
+        .layer(middleware::from_fn_with_state(app.clone(), count))
+        .layer(middleware::from_fn(outlive))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(routes)
+        .with_state(app)
 }
 
 async fn nothing(uri: Uri) -> ApiError {
@@ -137,6 +129,21 @@ async fn nothing(uri: Uri) -> ApiError {
 
 async fn no_such_method(method: Method, uri: Uri) -> ApiError {
     ApiError::MethodNotAllowed { path: uri.path().to_owned(), method: method.to_string() }
+}
+
+/// Handles whatever may write in a task of its own: a request whose client has gone is dropped, with
+/// whatever it is in the middle of.
+async fn outlive(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(e) => match e.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => ApiError::Stopping.into_response(),
+        },
+    }
 }
 
 async fn count(State(routes): State<Routes>, request: Request, next: Next) -> Response {

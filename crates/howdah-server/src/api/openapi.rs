@@ -6,7 +6,7 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{auth, clusters, dto, events, service};
+use super::{auth, clusters, dto, events, service, writes};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,9 +19,9 @@ use super::{auth, clusters, dto, events, service};
     paths(
         clusters::list,
         clusters::show,
-        clusters::want,
-        clusters::want_state,
-        clusters::delete,
+        writes::want,
+        writes::want_state,
+        writes::delete,
         events::follow,
         service::sites,
         service::health,

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use howdah_core::document::Row;
 use howdah_core::failure::chain;
-use howdah_core::ids::ClusterId;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::auth::Caller;
 use super::dto::{ErrorBody, SiteList};
@@ -32,52 +32,61 @@ pub(super) async fn health() -> &'static str {
     "ok\n"
 }
 
-/// Whether the service can do its work: the store answers, and so did each system of each site
-/// when it was asked last.
+/// Whether the service can do its work: the store keeps what is written, and each system of each
+/// site answered when it was asked last. Else 503 and an error whose details are the same document.
 #[utoipa::path(
     get, path = "/readyz", tag = "service",
-    responses((status = 200, body = Object), (status = 503, body = Object)),
+    responses((status = 200, body = Object), (status = 503, body = ErrorBody)),
 )]
-pub(super) async fn ready(State(routes): State<Routes>) -> Response {
-    // A cluster that cannot be: the smallest question there is.
-    let store = routes.store.load(&ClusterId(uuid::Uuid::nil())).await.map(|_| ()).map_err(|e| {
-        tracing::warn!("the store does not answer: {}", chain(&e));
-        e.code
-    });
+pub(super) async fn ready(State(routes): State<Routes>) -> Result<Json<Map<String, Value>>, ApiError> {
+    let store = routes.store.try_write().await.err();
+    if let Some(e) = &store {
+        tracing::warn!("the store fails: {}", chain(e));
+    }
+    let stopping = *routes.stopping.borrow();
     let mut sites: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     for site in routes.sites.views() {
         let systems = site.systems.into_iter().map(|s| (s.system, s.code.unwrap_or(s.health))).collect();
         sites.insert(site.name, systems);
     }
-    let failing: Vec<_> = routes
-        .sites
-        .failing()
-        .iter()
-        .map(|(site, system, code)| format!("{site}/{}: {code}", system_word(*system)))
-        .collect();
-    let ready = store.is_ok() && failing.is_empty() && !*routes.stopping.borrow();
-    let document: Value = json!({
-        "ready": ready,
-        "store": store.err().unwrap_or("ok"),
-        "stopping": *routes.stopping.borrow(),
+    let systems = routes.sites.failing();
+    let systems = systems.iter().map(|(site, system, code)| format!("{site}/{}: {code}", system_word(*system)));
+    let mut failing: Vec<_> = store.iter().map(|e| format!("store: {}", e.code)).collect();
+    failing.extend(systems);
+    failing.extend(stopping.then(|| "it is being stopped".to_owned()));
+    let readiness = json!({
+        "ready": failing.is_empty(),
+        "store": store.as_ref().map_or("ok", |e| e.code),
+        "stopping": stopping,
         "sites": sites,
         "failing": failing,
     });
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(document)).into_response()
+    let Value::Object(readiness) = readiness else {
+        return Ok(Json(Map::new()));
+    };
+    if failing.is_empty() {
+        return Ok(Json(readiness));
+    }
+    Err(ApiError::NotReady { failing, hint: store.and_then(|e| e.hint), readiness })
 }
 
 /// Counters in Prometheus' text form.
 #[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200, body = String)))]
 pub(super) async fn metrics(State(routes): State<Routes>) -> Result<Response, ApiError> {
     let (mut clusters, mut operations) = (BTreeMap::new(), BTreeMap::new());
-    for (record, state) in routes.store.list(None).await? {
-        let shown = view::cluster(&record, &state);
-        let word = |value: Value| value.as_str().unwrap_or_default().to_owned();
-        let status = word(json!(shown.status));
-        *clusters.entry((shown.site, status)).or_default() += 1;
-        let operation = (word(json!(shown.operation.kind)), word(json!(shown.operation.state)));
-        *operations.entry(operation).or_default() += 1;
+    for row in routes.store.list(None).await? {
+        match row {
+            Row::Cluster(cluster) => {
+                let shown = view::cluster(&cluster.0, &cluster.1);
+                *clusters.entry((shown.site, shown.status)).or_default() += 1;
+                let operation = (view::word(shown.operation.kind), view::word(shown.operation.state));
+                *operations.entry(operation).or_default() += 1;
+            }
+            Row::Unreadable(row) => {
+                let shown = view::unreadable(&row);
+                *clusters.entry((shown.site, shown.status)).or_default() += 1;
+            }
+        }
     }
     let text = routes.metrics.text(&clusters, &operations, routes.supervisor.count());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())

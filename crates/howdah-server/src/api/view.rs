@@ -2,17 +2,30 @@
 //!
 //! Between the acceptance of an operation and the moment the controller takes it up, the state
 //! still tells of the operation before. What is shown is always about the newest operation:
-//! else somebody who retries a failed create would be told at once that it has failed.
+//! else somebody who retries a failed create would be told at once that it has failed. The sentence
+//! that goes with a status is in [`reason`].
+
+mod reason;
 
 use std::collections::BTreeMap;
 
 use howdah_core::cluster::{
     ClusterRecord, ClusterState, ClusterStatus, NodeState, OperationKind, OperationProgress, OperationState, Wanted,
 };
+use howdah_core::document;
 use howdah_core::ids::NodeName;
 use howdah_core::stage::Stage;
+use serde::Serialize;
 
-use crate::api::dto::{Cluster, Condition, Event, Named, Node, Operation, Reason, Stages, SubnetView, WantedWord};
+use crate::api::dto::{
+    Cluster, ClusterCondition, Condition, Event, Named, Node, Operation, Reason, Stages, SubnetView, UnreadableCluster,
+    WantedWord,
+};
+
+/// The word that a value is written as.
+pub fn word(value: impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
 
 /// The state of the record's operation, once the controller has taken it up.
 pub fn taken_up<'a>(record: &ClusterRecord, state: &'a ClusterState) -> Option<&'a OperationProgress> {
@@ -63,8 +76,19 @@ pub fn cluster(record: &ClusterRecord, state: &ClusterState) -> Cluster {
             Wanted::Stopped => WantedWord::Stopped,
             Wanted::Deleted => WantedWord::Deleted,
         },
-        status,
-        status_reason: reason(record, state, status, &stages, node_count),
+        status: word(status),
+        status_reason: reason::of(record, state, status, &stages, node_count),
+        conditions: state
+            .conditions
+            .iter()
+            .map(|c| ClusterCondition {
+                kind: word(c.kind),
+                status: c.status,
+                reason: c.reason.clone(),
+                message: c.message.clone(),
+                since: c.since,
+            })
+            .collect(),
         progress: if taken_up(record, state).is_some() { state.progress } else { 0.0 },
         network: Named { id: spec.network.id.to_string(), name: spec.network.name.clone() },
         subnet: SubnetView {
@@ -80,6 +104,18 @@ pub fn cluster(record: &ClusterRecord, state: &ClusterState) -> Cluster {
         nodes: nodes.into_iter().map(|(name, node)| self::node(name, node)).collect(),
         addresses,
         created: record.created,
+    }
+}
+
+/// A cluster that cannot be read.
+pub fn unreadable(row: &document::Unreadable) -> UnreadableCluster {
+    UnreadableCluster {
+        id: row.key.id.0,
+        site: row.site.to_string(),
+        project: row.key.project.to_string(),
+        name: row.name.clone(),
+        status: "unreadable".to_owned(),
+        status_reason: row.why.clone(),
     }
 }
 
@@ -122,32 +158,6 @@ fn stages(state: &ClusterState) -> Stages {
     counts
 }
 
-fn reason(
-    record: &ClusterRecord,
-    state: &ClusterState,
-    status: ClusterStatus,
-    stages: &Stages,
-    node_count: usize,
-) -> String {
-    if let Some(failure) = taken_up(record, state).and_then(|p| p.failure.as_ref()) {
-        return failure.message.clone();
-    }
-    let addressed = match node_count {
-        0 => "the nodes are not known yet".to_owned(),
-        all => format!("{} of {all} nodes have their address", stages.addressed),
-    };
-    match status {
-        ClusterStatus::Pending => "accepted; work has not begun".to_owned(),
-        ClusterStatus::Creating => format!("being created; {addressed}"),
-        ClusterStatus::Running => format!("running; {addressed}"),
-        ClusterStatus::Stopping => "being stopped".to_owned(),
-        ClusterStatus::Stopped => "stopped".to_owned(),
-        ClusterStatus::Starting => format!("being started; {addressed}"),
-        ClusterStatus::Deleting => "being deleted".to_owned(),
-        ClusterStatus::Error => "the last operation failed".to_owned(),
-    }
-}
-
 /// Who the clients of a cluster talk to: the first node whose group or one of whose roles is
 /// that of a master in the distributions that BDE ships.
 fn master(nodes: &[(&NodeName, &NodeState)]) -> Option<String> {
@@ -177,7 +187,7 @@ fn node(name: &NodeName, node: &NodeState) -> Node {
             .conditions
             .iter()
             .map(|c| Condition {
-                kind: c.kind,
+                kind: word(c.kind),
                 status: c.status,
                 reason: c.reason.clone(),
                 message: c.message.clone(),

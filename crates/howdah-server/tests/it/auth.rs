@@ -3,9 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use howdah_core::ids::ClusterId;
-
-use crate::harness::{ANN, Service, code, event, id, path, wish};
+use crate::harness::{ANN, Service, but, code, event, key, path, wish};
 
 #[tokio::test]
 async fn the_matrix() {
@@ -106,7 +104,7 @@ async fn a_capability_reads_its_cluster_and_nothing_else() {
         assert_eq!(response.status(), 200, "{token}");
     }
     // Its events can be read to the end after the cluster is gone; the cluster cannot.
-    service.store.remove(&ClusterId(id(1)), &[event("removed")]).await.unwrap();
+    service.store.remove(&key(1), &[event("removed")]).await.unwrap();
     let (status, body) = ask(Method::GET, &path(1), &capability).await;
     assert_eq!((status, code(&body)), (404, "cluster_not_found"));
     let (status, body) = ask(Method::GET, &events, &capability).await;
@@ -115,11 +113,33 @@ async fn a_capability_reads_its_cluster_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_id_of_another_project_is_taken() {
+async fn two_projects_may_choose_the_same_id_and_see_only_their_own() {
     let service = Service::new().await;
-    service.create(1).await;
-    let (status, body) = service.ask("bob@p2:member", Method::PUT, &path(1), Some(wish(1))).await;
-    assert_eq!((status, code(&body)), (409, "cluster_id_taken"));
+    let (bob, admin) = ("bob@p2:member", "adm@p3:admin");
+    let mine = service.create(1).await;
+    let (status, theirs) = service.ask(bob, Method::PUT, &path(1), Some(but(wish(1), json!({"name": "theirs"})))).await;
+    assert_eq!((status, theirs["cluster"]["project"].as_str()), (202, Some("p2")));
+    assert_eq!(service.idle.started.lock().unwrap().len(), 2, "each has its own controller");
+    // Each capability is good for its own.
+    for (accepted, name) in [(&mine, "c1"), (&theirs, "theirs")] {
+        let request = service.request(Method::GET, &path(1));
+        let request = request.header("X-Howdah-Capability", accepted["capability"].as_str().unwrap());
+        assert_eq!(request.send().await.unwrap().json::<Value>().await.unwrap()["name"], name);
+    }
+    // An admin of neither has to say which.
+    let all = format!("{}?all_projects=true", path(1));
+    for method in [Method::GET, Method::DELETE] {
+        let (status, body) = service.ask(admin, method, &all, None).await;
+        assert_eq!((status, code(&body)), (409, "cluster_ambiguous"));
+        assert_eq!(body["error"]["message"], format!("projects p1, p2 have a cluster {} each", key(1).id));
+        assert_eq!(body["error"]["details"], json!({"projects": ["p1", "p2"]}));
+    }
+    // The end of one is not the other's.
+    assert_eq!(service.ask(bob, Method::DELETE, &path(1), None).await.0, 202);
+    assert_eq!(service.get(&path(1)).await.1["wanted"], "running");
+    assert_eq!(service.ask(bob, Method::GET, &path(1), None).await.1["wanted"], "deleted");
+    service.store.remove(&key(1), &[]).await.unwrap();
+    assert_eq!(service.ask(admin, Method::GET, &all, None).await.1["name"], "theirs");
 }
 
 #[tokio::test]

@@ -2,18 +2,20 @@
 
 use std::sync::atomic::Ordering;
 
+use std::time::Duration;
+
 use howdah_core::cluster::{
-    ClusterState, ClusterStatus, Condition, ConditionKind, ConditionStatus, NodeState, OperationKind,
-    OperationProgress, OperationState, Wanted,
+    ClusterState, ClusterStatus, NodeState, OperationKind, OperationProgress, OperationState, Wanted,
 };
+use howdah_core::condition::{Condition, ConditionKind, ConditionStatus};
 use howdah_core::failure::Failure;
-use howdah_core::ids::{ClusterId, NodeName};
+use howdah_core::ids::NodeName;
 use howdah_core::stage::Stage;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::fakes::now;
-use crate::harness::{ANN, Service, but, code, id, path, wish};
+use crate::harness::{ANN, Service, but, code, key, path, wish};
 
 #[tokio::test]
 async fn a_create_is_accepted_and_shown() {
@@ -26,15 +28,14 @@ async fn a_create_is_accepted_and_shown() {
     let (_, list) = service.get("/v1/clusters").await;
     assert_eq!(list, json!({"clusters": [body["cluster"]]}));
     assert_eq!(*service.cloud.grants.lock().unwrap(), [Some(ANN.to_owned())], "looked up with the requester's token");
-    assert_eq!(*service.idle.started.lock().unwrap(), [ClusterId(id(1))]);
+    assert_eq!(*service.idle.started.lock().unwrap(), [key(1)]);
 }
 
 #[tokio::test]
 async fn a_working_cluster_is_shown_whole() {
     let service = Service::new().await;
     service.create(1).await;
-    let cluster = ClusterId(id(1));
-    let (record, mut state) = service.store.load(&cluster).await.unwrap().unwrap();
+    let (record, mut state) = service.stored(1).await;
     state.status = ClusterStatus::Creating;
     state.progress = 0.5;
     state.operation = Some(OperationProgress {
@@ -45,7 +46,8 @@ async fn a_working_cluster_is_shown_whole() {
         ended: None,
         failure: None,
         checked: true,
-        asked: vec![],
+        watched: Duration::ZERO,
+        without_address: Duration::ZERO,
     });
     for (name, stage, address) in [
         ("c1-worker-10", Stage::Addressed, Some("10.0.0.12")),
@@ -76,13 +78,13 @@ async fn a_working_cluster_is_shown_whole() {
         };
         state.nodes.insert(NodeName::new(name), node);
     }
-    service.store.save(&cluster, &state, &[]).await.unwrap();
+    service.store.save(&key(1), &state, &[]).await.unwrap();
     let (_, shown) = service.get(&path(1)).await;
     insta::assert_json_snapshot!(shown);
 
     // The master's address is told once it has one.
     state.nodes.get_mut(&NodeName::new("c1-master-0")).unwrap().address = Some("10.0.0.9".parse().unwrap());
-    service.store.save(&cluster, &state, &[]).await.unwrap();
+    service.store.save(&key(1), &state, &[]).await.unwrap();
     assert_eq!(service.get(&path(1)).await.1["master_address"], "10.0.0.9");
 }
 
@@ -227,7 +229,7 @@ async fn stop_start_and_delete() {
     service.end(1, Some(Failure::new("x", "y"))).await;
     let (_, again) = service.ask(ANN, Method::DELETE, &path(1), None).await;
     assert_ne!(again["operation"]["id"], gone["operation"]["id"]);
-    service.store.remove(&ClusterId(id(1)), &[]).await.unwrap();
+    service.store.remove(&key(1), &[]).await.unwrap();
     let (status, body) = service.ask(ANN, Method::DELETE, &path(1), None).await;
     assert_eq!((status, code(&body)), (404, "cluster_not_found"));
     assert!(service.idle.woken.load(Ordering::Relaxed) > 0);
@@ -241,7 +243,7 @@ async fn a_create_that_never_reached_the_manager_is_still_a_create() {
     service.put(&state, json!({"state": "stopped"})).await;
     let (_, body) = service.put(&state, json!({"state": "running"})).await;
     assert_eq!(body["operation"]["kind"], "create");
-    let (record, known) = service.store.load(&ClusterId(id(1))).await.unwrap().unwrap();
+    let (record, known) = service.stored(1).await;
     assert_eq!((record.wanted, known), (Wanted::Running, ClusterState::default()));
 }
 
@@ -278,7 +280,7 @@ async fn what_is_ignored_is_said_in_an_event() {
     service.put(&path(1), but(wish(1), old)).await;
     let (_, events) = service.get(&format!("{}/events", path(1))).await;
     insta::assert_json_snapshot!(events);
-    assert!(service.store.secrets(&ClusterId(id(1))).await.unwrap().credentials.is_none());
+    assert!(service.store.secrets(&key(1)).await.unwrap().credentials.is_none());
 }
 
 #[tokio::test]
@@ -291,7 +293,7 @@ async fn credentials_are_kept_where_the_operator_allows_them() {
         parts.templates.files_below = below;
     })
     .await;
-    let user = async |n| service.store.secrets(&ClusterId(id(n))).await.unwrap().credentials.map(|(user, _)| user);
+    let user = async |n| service.store.secrets(&key(n)).await.unwrap().credentials.map(|(user, _)| user);
     service.put(&path(1), but(wish(1), json!({"username": "tenant", "password": "x"}))).await;
     assert_eq!(user(1).await.as_deref(), Some("tenant"));
     service.put(&path(2), but(wish(2), json!({"bde_config": "bde"}))).await;

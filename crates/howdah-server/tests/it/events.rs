@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use howdah_core::ids::ClusterId;
 use reqwest::{Method, Response};
 use serde_json::Value;
 
-use crate::harness::{ANN, Service, event, id, path};
+use crate::harness::{ANN, Service, event, key, path};
 
 /// Reads frames off a stream, bounded in time.
 struct Stream {
@@ -75,7 +74,7 @@ impl Stream {
 async fn a_stream_tells_everything_once_and_ends() {
     let service = Service::new().await;
     service.create(1).await;
-    let cluster = ClusterId(id(1));
+    let cluster = key(1);
     service.store.add_events(&cluster, &[event("begun")]).await.unwrap();
     let mut stream = Stream::open(&service, "", None).await;
     assert_eq!(stream.take(2).await, ["event 1 begun", "cluster pending"]);
@@ -93,7 +92,7 @@ async fn a_stream_is_resumed_where_it_broke() {
     let service = Service::new().await;
     service.create(1).await;
     let all: Vec<_> = ["a", "b", "c", "d"].map(event).to_vec();
-    service.store.add_events(&ClusterId(id(1)), &all).await.unwrap();
+    service.store.add_events(&key(1), &all).await.unwrap();
     let mut stream = Stream::open(&service, "", Some("2")).await;
     assert_eq!(stream.take(3).await, ["event 3 c", "event 4 d", "cluster pending"]);
     let mut stream = Stream::open(&service, "?after=3", None).await;
@@ -115,7 +114,7 @@ async fn many_events_come_in_order() {
     let writing = tokio::spawn(async move {
         for _ in 0..50 {
             let wave: Vec<_> = (0..50).map(|_| event("x")).collect();
-            store.add_events(&ClusterId(id(1)), &wave).await.unwrap();
+            store.add_events(&key(1), &wave).await.unwrap();
         }
     });
     for number in 1..=2500 {

@@ -9,12 +9,14 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use howdah_core::controller::Ended;
 use howdah_core::facts::{
     Catalog, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, Network, NetworkingFeatures, Port, PortChange,
     PortQuery, PortRequest, Principal, Quota, RegisteredNetwork, Segment, Subnet, Unregistered, VmFacts, WatchEvent,
 };
 use howdah_core::failure::{ErrorKind, RemoteError, System};
-use howdah_core::ids::{ClusterId, ClusterName, NetworkId, PortId, ProjectId, SubnetId, TaskId, VmRef};
+use howdah_core::ids::{ClusterKey, ClusterName, NetworkId, PortId, ProjectId, SubnetId, TaskId, VmRef};
+use howdah_core::time::Mono;
 use howdah_core::traits::{
     Clock, ClusterManager, Entropy, Identity, NetworkGrant, NetworkWish, Networking, Remote, TOKEN_REFUSED, VCenter,
 };
@@ -55,6 +57,7 @@ nobody!(ClusterManager, Bde,
     change_cluster(name: &ClusterName, change: ManagedChange) -> TaskId,
     delete_cluster(name: &ClusterName) -> Option<TaskId>,
     task(task: &TaskId) -> Option<ManagedTask>,
+    tasks() -> Vec<ManagedTask>,
 );
 
 nobody!(VCenter, VCenter,
@@ -171,6 +174,9 @@ impl Clock for Still {
     fn now(&self) -> Timestamp {
         now()
     }
+    fn mono(&self) -> Mono {
+        Mono::default()
+    }
     fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
         std::future::pending().boxed()
     }
@@ -192,19 +198,24 @@ impl Entropy for Ordered {
 /// Controllers that do nothing but count: how often they were started, and woken.
 #[derive(Default)]
 pub struct Idle {
-    pub started: Mutex<Vec<ClusterId>>,
+    pub started: Mutex<Vec<ClusterKey>>,
     pub woken: Arc<AtomicU64>,
 }
 
 impl RunController for Idle {
-    fn run(&self, id: ClusterId, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) -> BoxFuture<'static, ()> {
-        self.started.lock().unwrap().push(id);
+    fn run(
+        &self,
+        key: ClusterKey,
+        wake: Arc<Notify>,
+        mut stop: watch::Receiver<bool>,
+    ) -> BoxFuture<'static, Remote<Ended>> {
+        self.started.lock().unwrap().push(key);
         let woken = Arc::clone(&self.woken);
         async move {
             loop {
                 tokio::select! {
                     () = wake.notified() => drop(woken.fetch_add(1, Ordering::Relaxed)),
-                    () = async { drop(stop.wait_for(|s| *s).await) } => return,
+                    () = async { drop(stop.wait_for(|s| *s).await) } => return Ok(Ended::Stopped),
                 }
             }
         }

@@ -5,9 +5,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::Duration;
 
-use howdah_core::cluster::{ClusterState, ClusterStatus, CreateCall, Event, Level, OperationProgress, OperationState};
+use howdah_core::cluster::{
+    ClusterRecord, ClusterState, ClusterStatus, Event, Level, OperationProgress, OperationState,
+};
 use howdah_core::failure::Failure;
-use howdah_core::ids::ClusterId;
+use howdah_core::ids::{ClusterId, ClusterKey};
+use howdah_core::intent::Verb;
+use howdah_core::mark::MarkKey;
 use howdah_core::policy::{NetworkBackend, Policy};
 use howdah_core::traits::Store;
 use howdah_server::api::AuthMode;
@@ -38,6 +42,11 @@ pub fn id(n: u128) -> Uuid {
     Uuid::from_u128(n)
 }
 
+/// Under which cluster `n` of project `p1` is kept.
+pub fn key(n: u128) -> ClusterKey {
+    ClusterKey { project: "p1".into(), id: ClusterId(id(n)) }
+}
+
 pub fn site(name: &str, default: bool, realm: &str, cloud: &Arc<FakeCloud>) -> SiteHandles {
     SiteHandles {
         name: name.into(),
@@ -66,6 +75,7 @@ pub fn parts(store: Arc<dyn Store>, cloud: &Arc<FakeCloud>, idle: &Arc<Idle>) ->
         store,
         clock: Arc::new(Still),
         entropy: Arc::new(Ordered::default()),
+        marks: MarkKey::new(b"secret"),
         policy: Policy::default(),
         templates: Templates::default(),
         controllers: Some(idle.clone()),
@@ -130,12 +140,24 @@ impl Service {
         body
     }
 
+    /// Cluster `n` as it is stored.
+    pub async fn stored(&self, n: u128) -> (ClusterRecord, ClusterState) {
+        self.store.load(&key(n)).await.unwrap().unwrap().cluster().unwrap()
+    }
+
     /// What a controller would write when the newest operation has ended.
     pub async fn end(&self, n: u128, failure: Option<Failure>) {
-        let id = ClusterId(id(n));
-        let (record, old) = self.store.load(&id).await.unwrap().unwrap();
+        let status = if failure.is_some() { ClusterStatus::Error } else { ClusterStatus::Running };
+        self.end_as(n, status, failure).await;
+    }
+
+    /// The same with a status.
+    pub async fn end_as(&self, n: u128, status: ClusterStatus, failure: Option<Failure>) {
+        let (record, mut old) = self.stored(n).await;
+        old.journal.sent(Verb::Found, record.operation.id, now());
+        old.journal.done(Verb::Found, None, howdah_core::time::Stamp::START);
         let state = ClusterState {
-            status: if failure.is_some() { ClusterStatus::Error } else { ClusterStatus::Running },
+            status,
             operation: Some(OperationProgress {
                 id: record.operation.id,
                 kind: record.operation.kind,
@@ -144,13 +166,13 @@ impl Service {
                 ended: Some(now()),
                 failure,
                 checked: true,
-                asked: vec![],
+                watched: Duration::ZERO,
+                without_address: Duration::ZERO,
             }),
-            create_call: CreateCall::Accepted,
             progress: 1.0,
             ..old
         };
-        self.store.save(&id, &state, &[event("ended")]).await.unwrap();
+        self.store.save(&key(n), &state, &[event("ended")]).await.unwrap();
     }
 }
 

@@ -4,14 +4,18 @@
 
 mod auth;
 mod clusters;
+mod conditions;
 mod config;
 mod documentation;
 mod events;
 mod fakes;
 mod harness;
+mod odd_store;
 mod openapi;
 mod refusals;
 mod secrets;
 mod service;
 mod supervisor;
+mod unreadable;
 mod whole;
+mod writes;

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use howdah_core::cluster::{
-    ClusterStatus, ConditionKind, ConditionStatus, Level, OperationKind, OperationState, RemedyPolicy, WaitFor,
-};
+use howdah_core::cluster::{ClusterStatus, Level, OperationKind, OperationState, RemedyPolicy, WaitFor};
+use howdah_core::condition::{ClusterConditionKind, ConditionKind, ConditionStatus};
 use howdah_core::stage::Stage;
 use howdah_server::api::{document, dto};
 use serde::Serialize;
@@ -59,8 +58,9 @@ fn its_words_are_the_cores() {
         all.iter().map(|w| serde_json::to_value(w).unwrap().as_str().unwrap().to_owned()).collect()
     }
     use ClusterStatus as S;
-    let statuses = [S::Pending, S::Creating, S::Running, S::Stopping, S::Stopped, S::Starting, S::Deleting, S::Error];
-    assert_eq!(words(&statuses), dto::StatusWord::WORDS);
+    let first = [S::Pending, S::Creating, S::Running, S::Stopping, S::Stopped, S::Starting, S::Deleting];
+    let last = [S::Degraded, S::Gone, S::Error];
+    assert_eq!([words(&first), words(&last)].concat(), dto::StatusWord::WORDS);
     use OperationKind as K;
     assert_eq!(words(&[K::Create, K::Start, K::Stop, K::Delete]), dto::OperationWord::WORDS);
     use OperationState as O;
@@ -69,6 +69,17 @@ fn its_words_are_the_cores() {
     assert_eq!(words(&[Level::Info, Level::Warning, Level::Error]), dto::LevelWord::WORDS);
     use ConditionKind as C;
     assert_eq!(words(&[C::VmExists, C::PortReady, C::Attached, C::Addressed]), dto::ConditionTypeWord::WORDS);
+    use ClusterConditionKind as G;
+    let kinds = [
+        G::Owned,
+        G::BdeReachable,
+        G::VcenterReachable,
+        G::NeutronReachable,
+        G::BdeReady,
+        G::PortsReady,
+        G::SecretsReadable,
+    ];
+    assert_eq!(words(&kinds), dto::ClusterConditionTypeWord::WORDS);
     use ConditionStatus as T;
     assert_eq!(words(&[T::True, T::False, T::Unknown]), dto::ConditionStatusWord::WORDS);
     assert_eq!(words(&[RemedyPolicy::Auto, RemedyPolicy::Bounce, RemedyPolicy::Off]), dto::RemedyWord::WORDS);

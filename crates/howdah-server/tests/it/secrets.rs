@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use howdah_core::failure::Failure;
-use howdah_core::ids::ClusterId;
 use howdah_store::{Options, SqliteStore};
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use crate::harness::{Service, but, id, log, path, wish};
+use crate::harness::{Service, but, key, log, path, wish};
 
 /// What is looked for everywhere. The token must be one that the fake Keystone knows.
 const SECRETS: [&str; 3] = ["Cl_pass-7f3a", "bde-pass-9c1d", "tok-5e5e@p1:member"];
@@ -52,7 +51,7 @@ async fn are_nowhere() {
     let metrics = service.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
     assert_eq!(answers.lines().filter(|l| l.starts_with("202")).count(), 1, "{answers}");
 
-    let kept = service.running.store.secrets(&ClusterId(id(1))).await.unwrap();
+    let kept = service.running.store.secrets(&key(1)).await.unwrap();
     assert_eq!(kept.cluster_password.unwrap().expose_secret(), SECRETS[0], "kept, but sealed");
     service.running.stop();
     service.running.wait().await;

@@ -156,7 +156,7 @@ async fn a_template_with_credentials_gets_a_client_of_its_own() {
         parts.controllers = None;
         parts.sites[0].manager_as = Some(Arc::new(move |user, password| {
             tell.send((user.to_owned(), password.expose_secret().to_owned())).unwrap();
-            Arc::new(Nobody)
+            Ok(Arc::new(Nobody))
         }));
     })
     .await;

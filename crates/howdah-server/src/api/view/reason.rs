@@ -1,0 +1,98 @@
+//! The sentence that goes with a cluster's status: how far it is, and what is in the way. Pure.
+//!
+//! A failure of the newest operation comes first, but not before what is not there any more.
+
+use howdah_core::cluster::{ClusterRecord, ClusterState, ClusterStatus, OperationKind, OperationState};
+use howdah_core::condition::{ClusterConditionKind, ConditionStatus};
+use howdah_core::intent::{Phase, Verb};
+use howdah_core::stage::Stage;
+
+use super::taken_up;
+use crate::api::dto::Stages;
+
+/// How many nodes are named.
+const NAMED: usize = 2;
+
+/// The sentence; without a full stop, because it may stand within another.
+pub(super) fn of(
+    record: &ClusterRecord,
+    state: &ClusterState,
+    status: ClusterStatus,
+    stages: &Stages,
+    node_count: usize,
+) -> String {
+    let progress = taken_up(record, state);
+    if status == ClusterStatus::Gone {
+        return gone(state);
+    }
+    if let Some(failure) = progress.and_then(|p| p.failure.as_ref()) {
+        return failure.message.clone();
+    }
+    let addressed = match node_count {
+        0 => "the nodes are not known yet".to_owned(),
+        all => format!("{} of {all} nodes have their address", stages.addressed),
+    };
+    let base = match status {
+        ClusterStatus::Pending => "accepted; work has not begun".to_owned(),
+        ClusterStatus::Creating => format!("being created; {addressed}"),
+        ClusterStatus::Running => format!("running; {addressed}"),
+        ClusterStatus::Stopping => "being stopped".to_owned(),
+        ClusterStatus::Stopped => "stopped".to_owned(),
+        ClusterStatus::Starting => format!("being started; {addressed}"),
+        ClusterStatus::Deleting => "being deleted".to_owned(),
+        ClusterStatus::Degraded => format!("not as it should be; {addressed}"),
+        ClusterStatus::Gone | ClusterStatus::Error => "the last operation failed".to_owned(),
+    };
+    let mut sentences = vec![base];
+    if progress.is_some_and(|p| p.state == OperationState::Running) {
+        sentences.extend(waiting(state, progress.map(|p| p.kind)));
+    }
+    sentences.extend(in_the_way(state));
+    if status == ClusterStatus::Degraded {
+        sentences.extend(manager(state));
+        sentences.extend(nodes(state));
+    }
+    sentences.iter().map(|s| s.trim_end_matches('.')).collect::<Vec<_>>().join(". ")
+}
+
+fn gone(state: &ClusterState) -> String {
+    let owned = state.conditions.iter().find(|c| c.kind == ClusterConditionKind::Owned);
+    let says = owned.filter(|c| c.status == ConditionStatus::False).map(|c| c.message.trim_end_matches('.'));
+    says.unwrap_or("the cluster is gone from BDE").to_owned()
+}
+
+/// A request whose answer was lost may still have its effect; until that is over nothing is concluded.
+fn waiting(state: &ClusterState, kind: Option<OperationKind>) -> Option<String> {
+    let lost = |verb: &Verb| state.journal.get(*verb).is_some_and(|call| call.phase == Phase::Unknown);
+    let ports = kind == Some(OperationKind::Delete) && lost(&Verb::Ports);
+    (ports || Verb::MANAGER.iter().any(lost)).then(|| "Waiting for what may still be under way".to_owned())
+}
+
+/// The conditions that say no.
+fn in_the_way(state: &ClusterState) -> impl Iterator<Item = String> {
+    state.conditions.iter().filter(|c| c.status == ConditionStatus::False).map(|c| c.message.clone())
+}
+
+/// What the cluster manager shows, where it is at rest.
+fn manager(state: &ClusterState) -> Option<String> {
+    let ready = state.conditions.iter().find(|c| c.kind == ClusterConditionKind::BdeReady);
+    ready.filter(|c| c.status == ConditionStatus::True).map(|c| c.message.clone())
+}
+
+/// The first nodes that are not as they should be, with why.
+fn nodes(state: &ClusterState) -> Option<String> {
+    let ill: Vec<_> = state
+        .nodes
+        .iter()
+        .filter_map(|(name, node)| {
+            let first = node.conditions.iter().find(|c| c.status == ConditionStatus::False);
+            match first {
+                Some(c) => Some(format!("{name}: {}", c.message.trim_end_matches('.'))),
+                None => (node.stage != Stage::Addressed).then(|| format!("{name}: {}", node.stage)),
+            }
+        })
+        .collect();
+    let more = ill.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    (!ill.is_empty()).then(|| format!("{}{more}", ill.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ")))
+}

@@ -1,0 +1,93 @@
+//! What the command line makes of what a service says: clusters that are not as they should be,
+//! words of a newer service, a service that cannot do its work.
+
+use serde_json::{Value, json};
+
+use crate::child::{Ran, finish, howdah};
+use crate::fakes::Fake;
+
+fn cluster(name: &str, status: &str, reason: &str, conditions: Value) -> Value {
+    let node = |index: u32, stage: &str, address: Value| {
+        json!({"name": format!("{name}-worker-{index}"), "group": "worker", "roles": ["hadoop_client"], "stage": stage,
+            "address": address, "mac": null, "port_id": null, "vm_id": format!("vm-{index}"), "instance_uuid": null,
+            "manager_says": "VM Ready", "conditions": []})
+    };
+    json!({
+        "id": "00000000-0000-0000-0000-000000000001", "site": "main", "project": "p1", "name": name,
+        "cluster_type": "bigtop", "wanted": "running", "status": status, "status_reason": reason, "progress": 1.0,
+        "conditions": conditions, "network": {"id": "n", "name": "data"},
+        "subnet": {"id": "s", "name": "data-subnet", "cidr": "10.20.0.0/24"}, "security_groups": [], "node_count": 2,
+        "stages": {"planned": 0, "cloned": 1, "booting": 0, "no_address": 0, "addressed": 1},
+        "operation": {"id": "00000000-0000-0000-0000-000000000002", "kind": "create", "state": "succeeded",
+            "requested": "2026-01-02T03:04:05Z", "started": null, "ended": null, "error": null},
+        "nodes": [node(0, "addressed", json!("10.20.0.3")), node(1, "cloned", Value::Null)],
+        "addresses": {}, "master_address": null, "created": "2026-01-02T03:04:05Z",
+    })
+}
+
+fn ask(fake: &Fake, args: &[&str]) -> Ran {
+    finish(howdah(&[&["cluster", "--endpoint", &fake.url, "--token", "x"], args].concat()))
+}
+
+fn says(status: &str, body: &Value) -> Fake {
+    let body = body.to_string();
+    Fake::new(status, "application/json", &body, body.len())
+}
+
+#[test]
+fn clusters_that_are_not_as_they_should_be() {
+    let condition = |kind: &str, status: &str, reason: &str, message: &str| {
+        json!({"type": kind, "status": status, "reason": reason, "message": message,
+            "since": "2026-01-02T10:32:00.123456Z"})
+    };
+    let conditions = json!([
+        condition("Owned", "True", "Ours", "The cluster in BDE is this one."),
+        condition("BdeReachable", "False", "bde_unreachable", "BDE does not serve: it cannot be reached."),
+        condition("MoonPhase", "Unknown", "New", "A condition of a newer service."),
+    ]);
+    let fake = says(
+        "200 OK",
+        &json!({
+            "clusters": [
+                cluster("hadoop", "degraded", "not as it should be; 1 of 2 nodes have their address", conditions),
+                cluster("other", "hibernated", "a word of a newer service", json!([])),
+            ],
+            "unreadable": [{"id": "00000000-0000-0000-0000-000000000009", "site": "main", "project": "p1",
+                "name": "odd", "status": "unreadable", "status_reason": "its record has version 9"}],
+        }),
+    );
+    let mut told = String::new();
+    for (args, code) in [(&["list"][..], 0), (&["show", "hadoop"], 0), (&["show", "other"], 0), (&["show", "odd"], 1)] {
+        let ran = ask(&fake, args).ended(code);
+        told.push_str(&format!("$ howdah cluster {}\n{}{}\n", args.join(" "), ran.stdout, ran.stderr));
+    }
+    insta::assert_snapshot!(told);
+    let listed = ask(&fake, &["list", "--output", "json"]).ended(0).json();
+    assert_eq!(listed["clusters"][0]["conditions"][2]["type"], "MoonPhase", "passed on as it is");
+    assert_eq!(listed["unreadable"][0]["name"], "odd");
+}
+
+#[test]
+fn a_service_of_before_conditions_is_understood() {
+    let mut old = cluster("hadoop", "running", "running; 2 of 2 nodes have their address", json!([]));
+    old.as_object_mut().unwrap().remove("conditions");
+    let fake = says("200 OK", &json!({ "clusters": [old] }));
+    assert!(ask(&fake, &["show", "hadoop"]).ended(0).stdout.contains("hadoop-worker-1"));
+}
+
+#[test]
+fn a_service_that_cannot_do_its_work_is_waited_for_and_told() {
+    let fake = says(
+        "503 Service Unavailable",
+        &json!({"error": {"code": "store_full", "message": "the service cannot write its database: the disk is full",
+            "hint": "Free space on the file system of /var/lib/howdah/howdah.db; howdah goes on by itself.",
+            "details": {}}}),
+    );
+    let mut told = String::new();
+    for args in [&["list", "--patience", "0"][..], &["stop", "hadoop", "--patience", "3"]] {
+        let ran = ask(&fake, args).ended(4);
+        assert_eq!(ran.stdout, "");
+        told.push_str(&format!("$ howdah cluster {}\n{}\n", args.join(" "), ran.stderr));
+    }
+    insta::assert_snapshot!(told);
+}
