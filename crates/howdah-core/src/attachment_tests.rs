@@ -147,7 +147,7 @@ fn a_port_of_ours_that_was_changed_is_put_right() {
 fn a_port_with_the_mark_of_the_first_release_is_marked_anew() {
     let first = Port { description: first_mark(), ..good_port() };
     let seen = seen(vec![vm()], vec![first]);
-    let own = OwnPort { node: "c-worker-0".into(), mac: MAC, address: None };
+    let own = OwnPort { node: "c-worker-0".into(), mac: Some(MAC), address: None };
     let known = ClusterState { ports: [(good_port().id, own)].into(), ..state() };
     for (how, state) in [("known by its id", known), ("the port of a VM of ours", state())] {
         let plan = planned_with(&state, &seen, NetworkBackend::Ml2);

@@ -321,8 +321,9 @@ impl Likeness {
 pub struct OwnPort {
     /// The node whose card it is.
     pub node: NodeName,
-    /// Its MAC address.
-    pub mac: Mac,
+    /// Its MAC address, once it was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<Mac>,
     /// Its fixed address: a port that is made again asks for the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
@@ -339,6 +340,9 @@ pub struct Registration {
     /// Clusters that use it. With the last one it is removed.
     #[serde(default)]
     pub users: BTreeSet<ClusterKey>,
+    /// A call to make it is under way, or its answer is not known: it may still turn up.
+    #[serde(default)]
+    pub open: bool,
 }
 
 /// A node as it is known.
@@ -401,6 +405,11 @@ pub struct ClusterState {
     /// Every port made for it that is not known to be gone.
     #[serde(default)]
     pub ports: BTreeMap<PortId, OwnPort>,
+    /// The first release began to delete it, and forgot each node with its VM: until the ports have
+    /// been listed, those of the record's project that bear that release's unkeyed mark of this
+    /// cluster join the ledger.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ledger_lost: bool,
     /// What is true of the cluster as a whole.
     #[serde(default)]
     pub conditions: Vec<ClusterCondition>,

@@ -170,11 +170,10 @@ fn from_1(record: &Value, state: &mut Map<String, Value>) {
         if let (Some(vm), Some(_)) = (node["vm"].as_str(), node["instance_uuid"].as_str()) {
             vms.insert(vm.to_owned(), node["instance_uuid"].clone());
         }
-        if let (Some(port), Some(_)) = (node["port"].as_str(), node["mac"].as_str()) {
-            ports.insert(
-                port.to_owned(),
-                json!({"node": name, "mac": node["mac"], "address": node.get("promised")}),
-            );
+        // A node whose VM was destroyed has lost its MAC, not its port.
+        if let Some(port) = node["port"].as_str() {
+            let own = json!({"node": name, "mac": node.get("mac"), "address": node.get("promised")});
+            ports.insert(port.to_owned(), own);
         }
     }
     if founded {
@@ -185,6 +184,8 @@ fn from_1(record: &Value, state: &mut Map<String, Value>) {
         let distro = at(record, &["spec", "distro"]);
         let sent = json!({"distro": distro, "groups": groups, "networks": networks});
         state.insert("identity".to_owned(), json!({"sent": sent, "vms": vms}));
+        let deletes = operation["kind"] == "delete";
+        state.insert("ledger_lost".to_owned(), Value::Bool(deletes));
     }
     if !operation.is_null() {
         state.insert("operation".to_owned(), operation);
@@ -235,8 +236,10 @@ mod tests {
             "started": "2026-01-01T00:00:00Z", "asked": ["create", {"change": "stop"}, "delete"]});
         let node = json!({"group": "worker", "stage": "addressed", "vm": "vm-1", "instance_uuid": uuid::Uuid::nil(),
             "mac": "00:50:56:01:02:03", "port": "port-1", "promised": "10.0.0.5"});
+        // Its VM was destroyed.
+        let bare = json!({"group": "worker", "stage": "planned", "port": "port-2"});
         let old = json!({"status": "deleting", "operation": operation, "create_call": {"is": "accepted"},
-            "task": "12", "registration": "net", "nodes": {"c-worker-0": node}});
+            "task": "12", "registration": "net", "nodes": {"c-worker-0": node, "c-worker-1": bare}});
         let new = upgraded(&old);
         assert_eq!(new.journal.get(Verb::Found).unwrap().phase, Phase::Done);
         assert_eq!(new.journal.get(Verb::Stop).unwrap().phase, Phase::Unknown);
@@ -244,6 +247,8 @@ mod tests {
         assert_eq!(new.identity.vms.len(), 1);
         assert_eq!(new.identity.sent.unwrap().networks, ["net".to_owned()].into());
         assert_eq!(new.ports[&"port-1".into()].address, Some("10.0.0.5".parse().unwrap()));
+        assert_eq!(new.ports[&"port-2".into()].mac, None);
+        assert!(new.ledger_lost, "it forgot nodes while it deleted");
     }
 
     #[test]
@@ -255,6 +260,7 @@ mod tests {
         let sent = state(json!({"is": "sent", "at": "2026-01-01T00:00:05Z"}));
         assert_eq!(sent.journal.get(Verb::Found).unwrap().phase, Phase::Unknown);
         assert!(sent.identity.sent.is_some(), "what was sent is compared with what is there");
+        assert!(!sent.ledger_lost, "its nodes have their ports");
         assert_eq!(upgraded(&json!({})).journal.existence(Verb::Found), Existence::Never);
     }
 }

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::action::Key;
 use crate::cluster::{ClusterState, ClusterStatus, Event, Level, OperationKind, OperationState, Wanted};
 use crate::condition::{ClusterCondition, ClusterConditionKind as Kind, ConditionKind, ConditionStatus};
 use crate::facts::{ManagedCluster, ManagedStatus, ManagedTask, TaskState};
 use crate::failure::{ErrorKind, System};
 use crate::own::Ownership;
 use crate::seen::Seen;
+use crate::segment;
 use crate::stage::Stage;
 use crate::time::Stamp;
 use crate::trouble::{Trouble, Troubles};
@@ -50,7 +52,7 @@ type Said = (Kind, ConditionStatus, String, String);
 /// Brings the cluster's conditions up to date and returns what changed.
 pub fn conditions(signs: &Signs<'_>, state: &mut ClusterState) -> Vec<Event> {
     let mut said = vec![];
-    said.extend(owned(signs));
+    said.extend(owned(signs, state));
     for system in [System::Bde, System::VCenter, System::Neutron] {
         said.extend(reachable(signs, system));
     }
@@ -73,7 +75,8 @@ pub fn conditions(signs: &Signs<'_>, state: &mut ClusterState) -> Vec<Event> {
     events
 }
 
-fn owned(signs: &Signs<'_>) -> Option<Said> {
+fn owned(signs: &Signs<'_>, state: &ClusterState) -> Option<Said> {
+    let deleting = state.operation.as_ref().is_some_and(|o| o.kind == OperationKind::Delete);
     let (status, reason, message) = match signs.own {
         Ownership::Ours(_) => (ConditionStatus::True, "Ours", "The cluster in BDE is this one.".to_owned()),
         Ownership::Vacant(_) => (ConditionStatus::Unknown, "NotCreated", "BDE has no cluster of this name.".to_owned()),
@@ -82,6 +85,9 @@ fn owned(signs: &Signs<'_>) -> Option<Said> {
             "Pending",
             "BDE may still be making the cluster: the answer to the request is not known yet.".to_owned(),
         ),
+        Ownership::Gone if deleting => {
+            (ConditionStatus::Unknown, "Removed", "BDE has no cluster of this name any more.".to_owned())
+        }
         Ownership::Gone => {
             (ConditionStatus::False, "Gone", "The cluster is gone: somebody deleted it in BDE.".to_owned())
         }
@@ -95,9 +101,20 @@ fn owned(signs: &Signs<'_>) -> Option<Said> {
     Some((Kind::Owned, status, reason.to_owned(), message))
 }
 
-/// Whether a failure says that the system as such does not serve us.
+/// Whether a failure says that the system as such does not serve us, and not that it does not do
+/// one thing.
 fn is_about_the_system(trouble: &Trouble) -> bool {
-    trouble.kind.is_transient() || matches!(trouble.kind, ErrorKind::Credentials | ErrorKind::Certificate)
+    match trouble.kind {
+        ErrorKind::Unreachable | ErrorKind::NoAnswer | ErrorKind::Credentials | ErrorKind::Certificate => true,
+        ErrorKind::Unavailable | ErrorKind::BadAnswer | ErrorKind::Internal => {
+            !is_about_a_port(&trouble.key) && trouble.failure.code != segment::NOT_FOUND
+        }
+        _ => false,
+    }
+}
+
+fn is_about_a_port(key: &Key) -> bool {
+    matches!(key, Key::Mac(_) | Key::Port(_) | Key::Vm(_))
 }
 
 fn is_of(system: System, trouble: &Trouble) -> bool {
@@ -108,19 +125,17 @@ fn is_of(system: System, trouble: &Trouble) -> bool {
 
 fn reachable(signs: &Signs<'_>, system: System) -> Option<Said> {
     let kind = Kind::reachable(system);
-    let failing = signs
-        .troubles
-        .iter()
-        .map(|(_, t)| t)
-        .filter(|t| is_of(system, t) && is_about_the_system(t) && t.tries >= FAILURES_THAT_COUNT)
-        .min_by_key(|t| t.since);
-    if let Some(trouble) = failing {
+    let failing = || signs.troubles.iter().map(|(_, t)| t).filter(|t| is_of(system, t) && is_about_the_system(t));
+    if let Some(trouble) = failing().filter(|t| t.tries >= FAILURES_THAT_COUNT).min_by_key(|t| t.since) {
         let message = format!("{} does not serve: {}.", trouble.system, trouble.says);
         return Some((kind, ConditionStatus::False, trouble.failure.code.clone(), message));
     }
     if let Some(why) = signs.watch.filter(|_| system == System::VCenter) {
         let message = format!("The watch on the cluster's VMs is down: {why}.");
         return Some((kind, ConditionStatus::False, "watch_lost".to_owned(), message));
+    }
+    if failing().next().is_some() {
+        return None; // neither news nor an all-clear
     }
     let heard = match system {
         System::Bde => signs.seen.cluster.last().is_some(),
@@ -131,7 +146,7 @@ fn reachable(signs: &Signs<'_>, system: System) -> Option<Said> {
 }
 
 fn bde_ready(signs: &Signs<'_>) -> Option<Said> {
-    let cluster = signs.seen.cluster.last()?.as_ref()?;
+    let cluster = signs.seen.cluster.last()?.as_ref().filter(|_| matches!(signs.own, Ownership::Ours(_)))?;
     let said = |status, reason: &str, message| Some((Kind::BdeReady, status, reason.to_owned(), message));
     if signs.stuck.is_some_and(|stuck| stuck >= signs.stuck_after) {
         let message = format!("BDE shows the status {} and no task works on it.", cluster.status_text);
@@ -165,10 +180,9 @@ pub fn queue(seen: &Seen) -> Option<(usize, usize)> {
 
 fn ports_ready(signs: &Signs<'_>) -> Option<Said> {
     let said = |status, reason: String, message| Some((Kind::PortsReady, status, reason, message));
-    use crate::action::Key;
-    let refused = signs.troubles.iter().find(|(key, t)| {
-        matches!(key, Key::Mac(_) | Key::Port(_) | Key::Vm(_)) && !is_about_the_system(t)
-    });
+    let counts = |t: &Trouble| t.is_lasting() || t.tries >= FAILURES_THAT_COUNT;
+    let refused =
+        signs.troubles.iter().find(|(key, t)| is_about_a_port(key) && !is_about_the_system(t) && counts(t));
     if let Some((code, message)) = &signs.port {
         return said(ConditionStatus::False, code.clone(), message.clone());
     }

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::cluster::{ClusterRecord, ClusterState, Event, Level, NodeState, OperationKind, OperationState, OwnPort};
+use crate::cluster::{
+    ClusterRecord, ClusterState, Event, Level, NodeState, OperationKind, OperationState, OwnPort, Wanted,
+};
 use crate::condition::{Condition, ConditionKind, ConditionStatus};
 use crate::facts::{ManagedCluster, ManagedNode, ManagedStatus, NicFacts, Port, Power, VmFacts, Vms};
 use crate::ids::{Mac, NodeName, SegmentKey};
@@ -55,7 +57,7 @@ pub fn observe(sight: &Sight<'_>, state: &mut ClusterState) -> Vec<Event> {
     for name in node_names(sight, &before) {
         let old = before.get(&name);
         let node = one(sight, state, &name, old, segment.as_ref());
-        tell(&name, old, &node, sight.now, &mut events);
+        tell(sight, &name, old, &node, &mut events);
         state.nodes.insert(name, node);
     }
     if let Some(cluster) = sight.cluster {
@@ -78,22 +80,28 @@ fn node_names(sight: &Sight<'_>, before: &BTreeMap<NodeName, NodeState>) -> Vec<
     names
 }
 
-/// Every port of ours is in the ledger from when it is seen until a complete list lacks it.
+/// Every port of ours is in the ledger from when it is seen until a complete list lacks it. A ledger
+/// that was lost is made again from the first complete list.
 fn keep_ledger(sight: &Sight<'_>, state: &mut ClusterState) {
     let ports = &sight.seen.ports;
+    let is_ours = |port: &Port| {
+        own::marked(sight.pass, sight.record, state, sight.marks, port).is_some()
+            || state.ledger_lost && own::was_of_first_release(sight.record, port)
+    };
     let ours: Vec<_> = ports
         .present()
-        .filter(|p| own::marked(sight.pass, sight.record, state, sight.marks, p).is_some())
+        .filter(|p| is_ours(p))
         .filter_map(|p| {
             let known = state.ports.get(&p.id).map(|o| o.node.clone());
             let node = known.or_else(|| Mark::parse(&p.description).map(|m| m.node))?;
             let address = p.fixed_ips.first().map(|ip| ip.address);
-            Some((p.id.clone(), OwnPort { node, mac: p.mac, address }))
+            Some((p.id.clone(), OwnPort { node, mac: Some(p.mac), address }))
         })
         .collect();
     state.ports.extend(ours);
     if ports.whole_after(Stamp::START).is_some() {
         state.ports.retain(|id, _| ports.get(id).is_some());
+        state.ledger_lost = false;
     }
 }
 
@@ -283,9 +291,11 @@ fn dated((kind, status, reason, message): Said, old: Option<&NodeState>, now: Ti
     Condition { kind, status, reason: reason.to_owned(), message, since }
 }
 
-fn tell(name: &NodeName, old: Option<&NodeState>, new: &NodeState, now: Timestamp, events: &mut Vec<Event>) {
+fn tell(sight: &Sight<'_>, name: &NodeName, old: Option<&NodeState>, new: &NodeState, events: &mut Vec<Event>) {
+    // In a delete of ours, nodes go because they shall.
+    let loss = if sight.record.wanted == Wanted::Deleted { Level::Info } else { Level::Warning };
     let mut say = |level, reason: &str, message: String| {
-        events.push(Event { at: now, level, reason: reason.to_owned(), node: Some(name.clone()), message });
+        events.push(Event { at: sight.now, level, reason: reason.to_owned(), node: Some(name.clone()), message });
     };
     if new.mac.is_some() && old.and_then(|o| o.mac) != new.mac {
         let mac = new.mac.map(|m| m.to_string()).unwrap_or_default();
@@ -300,12 +310,12 @@ fn tell(name: &NodeName, old: Option<&NodeState>, new: &NodeState, now: Timestam
     let is_gone = |n: &NodeState| n.conditions.iter().any(|c| c.reason == VM_GONE);
     if is_gone(new) && !old.is_some_and(is_gone) {
         let vm = new.vm.as_ref().map(ToString::to_string).unwrap_or_default();
-        say(Level::Warning, "vm_gone", format!("{name}: the VM {vm} is gone."));
+        say(loss, "vm_gone", format!("{name}: the VM {vm} is gone."));
     }
     let was = old.map_or(Stage::Planned, |o| o.stage);
     if was != new.stage {
         let back = new.stage < was;
-        let level = if back && new.stage != Stage::Cloned { Level::Warning } else { Level::Info };
+        let level = if back && new.stage != Stage::Cloned { loss } else { Level::Info };
         let address = match (new.stage, new.address) {
             (Stage::Addressed, Some(ip)) => format!(" {ip}"),
             _ => String::new(),

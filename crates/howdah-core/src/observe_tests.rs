@@ -179,6 +179,20 @@ fn a_vm_that_was_there_is_gone_since_a_moment() {
 }
 
 #[test]
+fn a_delete_of_ours_warns_of_nothing() {
+    for (wanted, warnings) in [(Wanted::Deleted, 0), (Wanted::Running, 2)] {
+        let mut watched = Watched::up();
+        watched.eyes.watch([]);
+        let (seen, record) = (&watched.eyes.seen, ClusterRecord { wanted, ..record() });
+        let (vms, marks, now) = (&seen.vms, &marks(), at(60));
+        let sight =
+            Sight { pass: PASS, record: &record, seen, vms, cluster: None, marks, backend: NetworkBackend::NsxV, now };
+        let told = observe(&sight, &mut watched.state);
+        assert_eq!(told.iter().filter(|e| e.level == Level::Warning).count(), warnings, "{wanted:?}: {told:?}");
+    }
+}
+
+#[test]
 fn nodes_of_a_cluster_that_is_gone_stay_known() {
     let mut watched = Watched::up();
     watched.eyes.look(None);
@@ -198,7 +212,7 @@ fn the_ledger_holds_each_port_of_ours_until_a_complete_list_lacks_it() {
     // The answer of the create.
     watched.eyes.seen.ports.partial(watched.eyes.ticker.tick(), [(good_port().id, good_port())]);
     watched.observe(0);
-    let own = OwnPort { node: "c-worker-0".into(), mac: MAC, address: Some("10.0.0.5".parse().unwrap()) };
+    let own = OwnPort { node: "c-worker-0".into(), mac: Some(MAC), address: Some("10.0.0.5".parse().unwrap()) };
     assert_eq!(watched.state.ports, [(good_port().id, own.clone())].into());
     watched.eyes.list_asked(asked, []);
     watched.observe(1);
@@ -214,6 +228,24 @@ fn the_ledger_holds_each_port_of_ours_until_a_complete_list_lacks_it() {
     watched.eyes.list([]);
     watched.observe(4);
     assert_eq!(watched.state.ports, [].into());
+}
+
+#[test]
+fn a_lost_ledger_is_made_again_once_from_unkeyed_marks_in_the_records_project() {
+    let unkeyed = Port { description: first_mark(), ..good_port() };
+    let elsewhere = Port { id: "p-2".into(), project: "p2".into(), ..unkeyed.clone() };
+    let by_hand = Port { id: "p-3".into(), description: "made by hand".into(), ..good_port() };
+    let mut watched = Watched::new();
+    watched.state.ledger_lost = true;
+    watched.observe(0);
+    assert!(watched.state.ledger_lost, "nothing was listed yet");
+    watched.eyes.list([unkeyed.clone(), elsewhere, by_hand]);
+    watched.observe(1);
+    assert_eq!(watched.state.ports.keys().collect::<Vec<_>>(), [&unkeyed.id]);
+    let late = Port { id: "p-4".into(), ..unkeyed.clone() };
+    watched.eyes.list([unkeyed.clone(), late]);
+    watched.observe(2);
+    assert_eq!(watched.state.ports.keys().collect::<Vec<_>>(), [&unkeyed.id], "nobody of today writes that mark");
 }
 
 #[test]

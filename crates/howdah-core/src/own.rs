@@ -261,13 +261,18 @@ pub fn marked(
     ours.then(|| Marked(pass, port.id.clone()))
 }
 
+/// Whether a port bears the unkeyed mark of the first release for this cluster and belongs to the
+/// record's project: no proof by itself.
+pub fn was_of_first_release(record: &ClusterRecord, port: &Port) -> bool {
+    let unkeyed = Mark::parse(&port.description).is_some_and(|m| m.tag.is_none() && m.cluster == record.id);
+    unkeyed && port.project == *record.port_project()
+}
+
 /// The token of a port that bears the unkeyed mark of the first release, belongs to the record's
 /// project, and is the port of this VM of ours: enough to mark it anew, and then it is ours.
 pub fn of_first_release(record: &ClusterRecord, vm: &OurVm, facts: &VmFacts, port: &Port) -> Option<Marked> {
-    let mark = Mark::parse(&port.description)?;
     let its_vm = facts.instance_uuid.is_some_and(|uuid| port.device_id == uuid.to_string());
-    let ours = mark.tag.is_none() && mark.cluster == record.id && port.project == *record.port_project() && its_vm;
-    ours.then(|| Marked(vm.0, port.id.clone()))
+    (its_vm && was_of_first_release(record, port)).then(|| Marked(vm.0, port.id.clone()))
 }
 
 /// The token of a VM, if it is ours.

@@ -315,7 +315,7 @@ fn is_marked(state: &ClusterState, port: &Port) -> bool {
 }
 
 fn with_port() -> ClusterState {
-    let own = OwnPort { node: "c-worker-0".into(), mac: good_port().mac, address: None };
+    let own = OwnPort { node: "c-worker-0".into(), mac: Some(good_port().mac), address: None };
     ClusterState { ports: [(good_port().id, own)].into(), ..state() }
 }
 

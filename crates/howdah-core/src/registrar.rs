@@ -4,16 +4,18 @@
 //!   need:    user stored --> looked up: there  --> its name
 //!                                       absent --> registered --> its name
 //!   release: user removed --> others use it, or it is not ours: stays
-//!                         --> the last user: unregistered --> forgotten
+//!                         --> the last user: settled? --> unregistered --> forgotten
 //! ```
 //!
 //! Invariants: there is one registrar for each site, and it does one thing at a time, so two
 //! clusters never decide about one registration from old knowledge; that we may have made a
 //! registration, and for whom, is in the store before it is made, so no crash leaves one behind.
-//! A registration that others made is used and never removed.
+//! A registration that others made is used and never removed. One whose making was not answered may
+//! still turn up: it is not forgotten before that has had its time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
@@ -21,13 +23,18 @@ use crate::cluster::Registration;
 use crate::facts::{RegisteredNetwork, Segment, Unregistered};
 use crate::failure::{ErrorKind, RemoteError, System};
 use crate::ids::{ClusterKey, NetworkId, SiteName};
-use crate::traits::{ClusterManager, Remote, Store};
+use crate::time::Mono;
+use crate::traits::{Clock, ClusterManager, Remote, Store};
 
 /// The one who decides about a site's registrations.
 pub struct Registrar {
     site: SiteName,
     store: Arc<dyn Store>,
-    turn: Mutex<()>,
+    clock: Arc<dyn Clock>,
+    /// How long the manager may go on with a call after it was given up.
+    settles: Duration,
+    /// One at a time; and until when registrations whose making was not answered may turn up.
+    turn: Mutex<BTreeMap<String, Mono>>,
 }
 
 impl std::fmt::Debug for Registrar {
@@ -37,9 +44,10 @@ impl std::fmt::Debug for Registrar {
 }
 
 impl Registrar {
-    /// The registrar of a site. There must be no other for it.
-    pub fn new(site: SiteName, store: Arc<dyn Store>) -> Self {
-        Self { site, store, turn: Mutex::default() }
+    /// The registrar of a site. There must be no other for it. `settles`: how long the manager may
+    /// go on with a call after it was given up.
+    pub fn new(site: SiteName, store: Arc<dyn Store>, clock: Arc<dyn Clock>, settles: Duration) -> Self {
+        Self { site, store, clock, settles, turn: Mutex::default() }
     }
 
     /// The name under which the cluster manager knows the network of this segment, for a cluster
@@ -54,7 +62,7 @@ impl Registrar {
         network: &NetworkId,
         segment: &Segment,
     ) -> Remote<String> {
-        let _turn = self.turn.lock().await;
+        let mut open = self.turn.lock().await;
         // Letters, digits, `-`: what the cluster manager takes; and the same at every try.
         let name = format!("howdah-{network}");
         let known = manager.networks().await?;
@@ -71,6 +79,7 @@ impl Registrar {
             name: name.clone(),
             port_group: segment.name.clone(),
             users: users.into_iter().chain([who.clone()]).collect(),
+            open: there.is_none(),
         };
         self.store.save_registration(&self.site, &registration).await?;
         if there.is_none() {
@@ -78,8 +87,20 @@ impl Registrar {
             if known.iter().any(|n| n.name == name) {
                 manager.unregister_network(&name).await?;
             }
-            let network = RegisteredNetwork { name: name.clone(), port_group: registration.port_group, dhcp: true };
-            manager.register_network(&network).await?;
+            let port_group = registration.port_group.clone();
+            let network = RegisteredNetwork { name: name.clone(), port_group, dhcp: true };
+            // Until it is answered, and if it never is.
+            let before = open.insert(name.clone(), self.clock.mono().plus(self.settles));
+            let made = manager.register_network(&network).await;
+            open.insert(name.clone(), self.clock.mono().plus(self.settles));
+            if made.as_ref().err().is_none_or(|e| !e.kind.is_ambiguous()) {
+                match before {
+                    Some(earlier) => open.insert(name.clone(), earlier),
+                    None => open.remove(&name),
+                };
+            }
+            made?;
+            self.store.save_registration(&self.site, &Registration { open: false, ..registration }).await?;
         }
         Ok(name)
     }
@@ -89,13 +110,22 @@ impl Registrar {
     /// # Errors
     /// If the store or the manager fails; it can be repeated.
     pub async fn release(&self, who: &ClusterKey, manager: &dyn ClusterManager) -> Remote<()> {
-        let _turn = self.turn.lock().await;
+        let mut open = self.turn.lock().await;
         for registration in self.store.registrations(&self.site).await? {
             let users: BTreeSet<_> = registration.users.iter().filter(|u| *u != who).cloned().collect();
             if users.len() == registration.users.len() && !users.is_empty() {
                 continue;
             }
             if users.is_empty() {
+                let now = self.clock.mono();
+                if registration.open {
+                    // Of a process before this one: counted from when this one saw it first.
+                    open.entry(registration.name.clone()).or_insert(now.plus(self.settles));
+                }
+                if open.get(&registration.name).is_some_and(|until| *until > now) {
+                    return Err(may_turn_up(&registration.name));
+                }
+                open.remove(&registration.name);
                 match manager.unregister_network(&registration.name).await? {
                     Unregistered::Removed | Unregistered::Absent => {
                         self.store.remove_registration(&self.site, &registration.name).await?;
@@ -109,6 +139,12 @@ impl Registrar {
         }
         Ok(())
     }
+}
+
+/// The answer to its making is not known: a look that does not show it decides nothing yet.
+fn may_turn_up(name: &str) -> RemoteError {
+    let message = format!("the answer to the registration of {name} was lost, and it may still turn up");
+    RemoteError::new(System::Bde, ErrorKind::Conflict, "bde_network_may_turn_up", message)
 }
 
 /// Others gave our name to another port group, or to static addresses: it serves nobody of ours.

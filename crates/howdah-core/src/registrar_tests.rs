@@ -3,9 +3,11 @@
 //! registered stays.
 
 use std::sync::Mutex as StdMutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use super::*;
@@ -15,6 +17,24 @@ use crate::facts::{Catalog, ManagedChange, ManagedCluster, ManagedSpec, ManagedT
 use crate::failure::{ErrorKind, RemoteError, System};
 use crate::ids::{ClusterId, ClusterName, OperationId, ProjectId, TaskId};
 use crate::test_support::segment;
+
+const SETTLES: Duration = Duration::from_secs(180);
+
+/// A clock by which everything settles between two looks at it.
+#[derive(Default)]
+struct Leaps(AtomicU64);
+
+impl Clock for Leaps {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::UNIX_EPOCH
+    }
+    fn mono(&self) -> Mono {
+        Mono::new(SETTLES * u32::try_from(self.0.fetch_add(2, Ordering::Relaxed)).unwrap())
+    }
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        unreachable!("the registrar does not sleep")
+    }
+}
 
 /// What goes wrong with the next call of that name.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -211,7 +231,7 @@ struct Process {
 
 impl Process {
     fn on(world: &Arc<World>) -> Self {
-        Self { world: world.clone(), registrar: Registrar::new("main".into(), world.clone()) }
+        Self { world: world.clone(), registrar: Registrar::new("main".into(), world.clone(), Arc::new(Leaps::default()), SETTLES) }
     }
 
     async fn need(&self, cluster: u128) -> Remote<String> {

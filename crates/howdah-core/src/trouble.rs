@@ -105,6 +105,13 @@ impl Troubles {
         }
     }
 
+    /// A new request tries everything at once. What fails is known to fail until it succeeds.
+    pub fn hurry(&mut self, now: Mono) {
+        for trouble in self.0.values_mut() {
+            trouble.not_before = trouble.not_before.min(now);
+        }
+    }
+
     /// Forgets what has not been tried for a long time: it is not wanted any more.
     pub fn tidy(&mut self, now: Mono, idle: Duration) {
         self.0.retain(|_, t| now.since(t.not_before) < idle);
@@ -150,5 +157,39 @@ mod tests {
         assert_eq!((trouble.tries, trouble.is_lasting(), trouble.says.as_str()), (1, false, "Neutron: is down"));
         troubles.tidy(now.plus(Duration::from_secs(400)), Duration::from_secs(300));
         assert_eq!(troubles.get(&Key::Ports), None);
+    }
+
+    #[test]
+    fn a_new_request_tries_at_once_and_counts_its_own_failures() {
+        let (now, mut troubles) = (Mono::default(), Troubles::default());
+        let operation = |n| Some(OperationId(uuid::Uuid::from_u128(n)));
+        let error = RemoteError::new(System::Bde, ErrorKind::Invalid, "bde_refused", "does not");
+        let fails = |troubles: &mut Troubles, n| {
+            troubles
+                .add(&Action::Look, &error, operation(n), Stamp::START, now, |tries| Duration::from_secs(tries.into()));
+        };
+        fails(&mut troubles, 1);
+        fails(&mut troubles, 1);
+        assert_eq!(troubles.wait(&[Key::Look], now), Some(Duration::from_secs(2)));
+        troubles.hurry(now);
+        assert_eq!(troubles.wait(&[Key::Look], now), None);
+        assert_eq!(troubles.get(&Key::Look).unwrap().tries, 2, "it has not succeeded yet");
+        fails(&mut troubles, 2);
+        assert_eq!(troubles.get(&Key::Look).unwrap().tries, 1);
+    }
+
+    #[test]
+    fn what_ends_an_operation() {
+        let final_after = |action: &Action, kind, tries| {
+            let mut troubles = Troubles::default();
+            for _ in 0..tries {
+                let error = RemoteError::new(System::Neutron, kind, "neutron_refused", "does not");
+                troubles.add(action, &error, None, Stamp::START, Mono::default(), |_| Duration::ZERO);
+            }
+            troubles.iter().next().unwrap().1.is_final()
+        };
+        assert!(final_after(&Action::Check, ErrorKind::Forbidden, 1));
+        assert!(!final_after(&Action::Check, ErrorKind::Unreachable, 9), "it may pass");
+        assert!(!final_after(&Action::Check, ErrorKind::Conflict, 9), "something changed: it is looked at again");
     }
 }

@@ -81,7 +81,7 @@ impl Service {
     pub fn controller(&self) -> Controller {
         let store: Arc<dyn Store> = self.store.clone();
         Controller {
-            site: inprocess::site(&self.world, &store),
+            site: inprocess::site(&self.world, &store, &self.policy),
             store,
             clock: self.world.clock(),
             entropy: self.world.entropy(),

@@ -37,7 +37,7 @@ use crate::seen::Seen;
 use crate::stage::Stage;
 use crate::time::{Mono, Stamp};
 use crate::traits::Remote;
-use crate::trouble::{self, Troubles};
+use crate::trouble::{self, Trouble, Troubles};
 
 pub(super) type Watch = BoxStream<'static, Remote<WatchEvent>>;
 pub(super) type Done = (Flight, Remote<Answer>);
@@ -200,7 +200,9 @@ impl<'a> Session<'a> {
                 self.forget_password().await?;
             }
             Some(Outcome::Failed(failure)) => {
-                let ports = self.troubles.iter().find(|(key, _)| matches!(key, Key::Mac(_)));
+                let current = self.state.operation.as_ref().map(|o| o.id);
+                let of_ports = |t: &Trouble| matches!(t.key, Key::Mac(_)) && t.operation == current;
+                let ports = self.troubles.iter().find(|(_, t)| of_ports(t));
                 let failure = report::because_of_ports(failure, ports.map(|(_, t)| t.says.as_str()));
                 self.finish(OperationState::Failed, Some(failure));
             }
@@ -245,7 +247,7 @@ impl<'a> Session<'a> {
         self.state.progress = 0.0;
         self.refused = None;
         self.stuck_since = None;
-        self.troubles = Troubles::default();
+        self.troubles.hurry(self.controller.clock.mono());
         // Whatever was asked for before the request decides nothing about it.
         self.begun = self.controller.ticker.tick();
     }

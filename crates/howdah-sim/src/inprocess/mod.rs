@@ -9,6 +9,7 @@ use std::sync::Arc;
 use howdah_core::controller::Site;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::SiteName;
+use howdah_core::policy::Policy;
 use howdah_core::registrar::Registrar;
 use howdah_core::traits::{Remote, Store};
 
@@ -27,14 +28,15 @@ pub use networking::SimNetworking;
 pub use vcenter::SimVCenter;
 
 /// A world's systems as controllers work with them that keep their clusters in this store.
-pub fn site(world: &World, store: &Arc<dyn Store>) -> Site {
+pub fn site(world: &World, store: &Arc<dyn Store>, policy: &Policy) -> Site {
     let name = SiteName::from("simulated");
+    let settles = policy.manager_settles;
     Site {
         backend: world.read(|s| s.settings.backend),
         manager: Arc::new(SimClusterManager::new(world.clone())),
         vcenter: Arc::new(SimVCenter::new(world.clone())),
         networking: Arc::new(SimNetworking::new(world.clone())),
-        registrar: Arc::new(Registrar::new(name.clone(), Arc::clone(store))),
+        registrar: Arc::new(Registrar::new(name.clone(), Arc::clone(store), world.clock(), settles)),
         name,
     }
 }

@@ -357,6 +357,7 @@ async fn registrations_belong_to_a_site(store: &Subject) {
         name: name.into(),
         port_group: port_group.into(),
         users: users.iter().map(|n| key(*n)).collect(),
+        open: false,
     };
     store.save_registration(&main, &of("b", "pg-1", &[1, 2])).await.unwrap();
     store.save_registration(&main, &of("a", "pg-2", &[])).await.unwrap();
