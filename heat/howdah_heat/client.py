@@ -121,8 +121,6 @@ class Client:
 
 def _read(response: Any, method: str, url: str) -> Document:
     status = int(response.status_code)
-    if status in AWAY:
-        raise Unavailable("%s answered %d" % (url, status))
     try:
         document = response.json()
     except ValueError:
@@ -130,6 +128,10 @@ def _read(response: Any, method: str, url: str) -> Document:
     if 200 <= status < 300 and isinstance(document, dict):
         return document
     error = document.get("error") if isinstance(document, dict) else None
+    if status in AWAY:
+        # The service itself says why, what stands in front of it does not.
+        reason = error.get("message") if isinstance(error, dict) else None
+        raise Unavailable("%s answered %d%s" % (url, status, ": %s" % reason if reason else ""))
     if not isinstance(error, dict) or not error.get("message"):
         kind = response.headers.get("Content-Type", "no type")
         raise Refused(

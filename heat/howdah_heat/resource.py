@@ -40,6 +40,9 @@ SPARE_SECONDS = 3.0
 # The pauses between two tries to reach it grow up to this.
 LONGEST_PAUSE_SECONDS = 8.0
 
+# The status of a cluster that was there and that somebody deleted in BDE.
+GONE = "gone"
+
 
 class ClusterFailed(exception.Error):
     """What Howdah says went wrong; the text becomes the resource's status reason."""
@@ -148,7 +151,8 @@ class BigDataCluster(resource.Resource):
         if self.resource_id is None:
             return True
         try:
-            self._client().call("GET", self._path())
+            # Somebody has deleted it in BDE: the record of it is all that is left.
+            return bool(self._client().call("GET", self._path()).get("status") == GONE)
         except client.Gone:
             # It was there once, and somebody removed it: begin anew. But if no request was ever
             # answered it was never there, and the first one can simply be sent again.
@@ -179,15 +183,17 @@ class BigDataCluster(resource.Resource):
         return True
 
     def prepare_for_replace(self) -> None:
-        """Frees the name of a cluster that never was complete, for the one that replaces it.
+        """Frees the name of a cluster that never was complete, or is gone, for the one that replaces it.
 
         Heat makes the replacement first and deletes afterwards, but cluster names are unique, and
         correcting a template after a failed create is the common case. A cluster that was
-        complete once is not touched before its replacement is.
+        complete once, and is still there, is not touched before its replacement is.
         """
-        if self.resource_id is None or (self.action, self.status) != (self.CREATE, self.FAILED):
+        if self.resource_id is None or self.status != self.FAILED:
             return
         try:
+            if self.action != self.CREATE and self._client().call("GET", self._path()).get("status") != GONE:
+                return
             self._client().call("DELETE", self._path())
         except (client.Refused, client.Unavailable) as problem:
             LOG.warning("cluster %s cannot be removed before it is replaced: %s", self.resource_id, problem)
@@ -222,12 +228,14 @@ class BigDataCluster(resource.Resource):
         return self._ended(pending)
 
     def handle_check(self) -> None:
-        """Compares the cluster with what Heat believes of it."""
+        """Compares what the cluster is with what it was asked to be: any other word is not well."""
         document = self._document()
-        expected = "stopped" if self.action == self.SUSPEND else "running"
-        self._verify_check_conditions(
-            [{"attr": schema.STATUS, "expected": expected, "current": document.get("status")}]
-        )
+        status, wanted = document.get("status"), document.get("wanted")
+        if status != wanted:
+            raise ClusterFailed(
+                _("the cluster is %(status)s and not %(wanted)s: %(reason)s")
+                % {"status": status, "wanted": wanted, "reason": document.get("status_reason")}
+            )
 
     # ------------------------------------------------------------ delete
 

@@ -19,6 +19,7 @@ class FakeHowdah:
         self.requests = []
         self.instead = []  # (status, body) answered to the next requests
         self.reads_needed = 2
+        self.status = None  # in place of the one that goes with what is wanted
         self.failure = None  # error that the next operations end with
         self.tokens = {TOKEN}
         self.port = 0
@@ -129,8 +130,8 @@ class FakeHowdah:
             "id": cluster["id"],
             "name": cluster["spec"].get("name"),
             "wanted": cluster["wanted"],
-            "status": cluster["wanted"] if done else "creating",
-            "status_reason": "",
+            "status": (cluster.get("status") or self.status or cluster["wanted"]) if done else "creating",
+            "status_reason": "because of the test",
             "progress": 1.0 if done else 0.5,
             "operation": cluster["operation"],
             "nodes": [{"name": "c-master-0", "address": "10.0.0.5"}],

@@ -392,12 +392,61 @@ class BigDataClusterTest(unittest.TestCase):
             [{"state": "stopped"}, {"state": "running"}], [r[3] for r in self.howdah.sent("PUT")[1:]]
         )
 
-    def test_check_compares(self):
+    def test_check_compares_what_is_with_what_was_asked_for(self):
         cluster = self.created()
         self.run_task(cluster.check)
         self.assertEqual((cluster.CHECK, cluster.COMPLETE), cluster.state)
-        self.howdah.clusters[cluster.resource_id]["wanted"] = "error"
-        self.assertIn("'status': expected 'running', got 'error'", self.reason(cluster.check))
+        for status in ("degraded", "gone", "stopped", "error", "a word of a later service"):
+            self.howdah.clusters[cluster.resource_id]["status"] = status
+            reason = self.reason(cluster.check)
+            self.assertIn("the cluster is %s and not running: because of the test" % status, reason)
+
+    def test_a_suspended_cluster_is_checked_for_being_off(self):
+        cluster = self.created()
+        self.run_task(cluster.suspend)
+        self.run_task(cluster.check)
+        self.assertEqual((cluster.CHECK, cluster.COMPLETE), cluster.state)
+        self.howdah.clusters[cluster.resource_id]["status"] = "running"
+        self.assertIn("the cluster is running and not stopped", self.reason(cluster.check))
+
+    def test_a_create_is_complete_although_the_cluster_is_degraded_by_now(self):
+        self.howdah.status = "degraded"
+        self.created()
+        self.howdah.clusters.clear()
+        self.howdah.status = "a word of a later service"
+        self.created()
+
+    def test_a_cluster_that_is_gone_is_deleted(self):
+        cluster = self.created()
+        self.howdah.clusters[cluster.resource_id]["status"] = "gone"
+        self.run_task(cluster.delete)
+        self.assertEqual((cluster.DELETE, cluster.COMPLETE), cluster.state)
+        self.assertEqual({}, self.howdah.clusters)
+
+    def test_a_cluster_that_is_gone_is_replaced_and_gives_its_name_away(self):
+        cluster = self.created()
+        self.howdah.clusters[cluster.resource_id]["status"] = "degraded"
+        self.reason(cluster.check)
+        self.assertFalse(cluster.needs_replace_failed())
+        cluster.prepare_for_replace()
+        self.assertEqual([], self.howdah.sent("DELETE"))
+        self.howdah.clusters[cluster.resource_id]["status"] = "gone"
+        self.assertTrue(cluster.needs_replace_failed())
+        cluster.prepare_for_replace()
+        self.assertEqual(1, len(self.howdah.sent("DELETE")))
+
+    def test_a_cluster_that_the_service_cannot_read_is_a_failure_with_its_reason(self):
+        cluster = self.created()
+        refusal = error(409, "cluster_unreadable", "cluster c cannot be read: its record has version 9", "Wait.")
+        self.howdah.instead = [refusal]
+        self.assertIn("cannot be read: its record has version 9 (cluster_unreadable)", self.reason(cluster.check))
+        self.howdah.instead = [refusal]
+        self.assertIn("cluster_unreadable", self.reason(cluster.delete))
+
+    def test_why_the_service_cannot_do_its_work_is_passed_on(self):
+        cluster = self.created()
+        self.howdah.instead = [error(503, "store_full", "the service cannot write its database: the disk is full")]
+        self.assertIn("answered 503: the service cannot write its database", self.reason(cluster.check))
 
     # ------------------------------------------------------------ resume in place
     def updated(self, cluster, **changes):

@@ -259,6 +259,8 @@ fn what_is_there(wanted: Wanted, state: &ClusterState, cluster: &ManagedCluster)
     match cluster.status {
         ManagedStatus::Stopped => ClusterStatus::Stopped,
         ManagedStatus::Stopping => ClusterStatus::Stopping,
+        // A start counts as done when the nodes have their addresses; the manager goes on for a while.
+        ManagedStatus::Starting if wanted == Wanted::Running && whole() => ClusterStatus::Running,
         ManagedStatus::Starting => ClusterStatus::Starting,
         ManagedStatus::Deleting => ClusterStatus::Deleting,
         ManagedStatus::ServiceWarning | ManagedStatus::ServiceStopped => ClusterStatus::Degraded,

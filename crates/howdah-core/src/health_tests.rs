@@ -403,7 +403,7 @@ fn between_operations_the_status_is_what_is_there() {
     for (there, expected) in [
         (ManagedStatus::Stopped, ClusterStatus::Stopped),
         (ManagedStatus::Stopping, ClusterStatus::Stopping),
-        (ManagedStatus::Starting, ClusterStatus::Starting),
+        (ManagedStatus::Starting, ClusterStatus::Running),
         (ManagedStatus::Deleting, ClusterStatus::Deleting),
         (ManagedStatus::ServiceWarning, ClusterStatus::Degraded),
         (ManagedStatus::ServiceStopped, ClusterStatus::Degraded),
@@ -416,6 +416,10 @@ fn between_operations_the_status_is_what_is_there() {
         case.eyes.look(Some(managed(there)));
         assert_eq!(after_create(&mut case), expected, "{there:?}");
     }
+    // Stopped by hand, and started again.
+    case.eyes.look(Some(managed(ManagedStatus::Starting)));
+    case.eyes.watch([vm()]);
+    assert_eq!(after_create(&mut case), ClusterStatus::Starting);
     // Started by hand after our stop.
     case.eyes.look(Some(managed(ManagedStatus::Running)));
     let stopped = |case: &mut Case| word(case, Wanted::Stopped, OperationKind::Stop, OperationState::Succeeded);

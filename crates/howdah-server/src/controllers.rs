@@ -43,8 +43,8 @@ pub(crate) struct Controllers {
 impl Controllers {
     pub(crate) fn new(parts: Parts) -> Self {
         let registrar = |site: &SiteHandles| {
-            let name = site.name.clone();
-            (name.clone(), Arc::new(Registrar::new(name, Arc::clone(&parts.store))))
+            let (name, store, clock) = (site.name.clone(), Arc::clone(&parts.store), Arc::clone(&parts.clock));
+            (name.clone(), Arc::new(Registrar::new(name, store, clock, parts.policy.manager_settles)))
         };
         let registrars = parts.sites.all().iter().map(registrar).collect();
         Self { parts: Arc::new(parts), registrars: Arc::new(registrars), ticker: Ticker::default() }

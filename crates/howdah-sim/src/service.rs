@@ -21,7 +21,7 @@ use howdah_core::controller::Controller;
 use howdah_core::document::Row;
 use howdah_core::facts::{Network, Subnet};
 use howdah_core::failure::System;
-use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId};
+use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
 use howdah_core::mark::MarkKey;
 use howdah_core::policy::Policy;
 use howdah_core::time::Ticker;
@@ -38,6 +38,7 @@ pub const MARK_SECRET: &[u8] = b"a simulated installation";
 /// A simulated service.
 pub struct Service {
     world: World,
+    site: SiteName,
     store: Arc<MemoryStore>,
     policy: Policy,
     marks: MarkKey,
@@ -53,8 +54,12 @@ struct Life {
 impl Service {
     /// A service that does not run yet.
     pub fn new(world: World) -> Self {
-        let marks = MarkKey::new(MARK_SECRET);
-        Self { world, store: Arc::new(MemoryStore::new()), policy: Policy::default(), marks, life: None }
+        Self::of(world, "simulated".into(), MarkKey::new(MARK_SECRET))
+    }
+
+    /// The same of an installation that knows the site by this name and signs with this key.
+    pub fn of(world: World, site: SiteName, marks: MarkKey) -> Self {
+        Self { world, site, store: Arc::new(MemoryStore::new()), policy: Policy::default(), marks, life: None }
     }
 
     /// Another installation over the same world, with a store and a key of its own.
@@ -81,7 +86,7 @@ impl Service {
     pub fn controller(&self) -> Controller {
         let store: Arc<dyn Store> = self.store.clone();
         Controller {
-            site: inprocess::site(&self.world, &store, &self.policy),
+            site: inprocess::site(&self.world, self.site.clone(), &store, &self.policy),
             store,
             clock: self.world.clock(),
             entropy: self.world.entropy(),
@@ -165,7 +170,7 @@ impl Service {
         let subnet: Subnet = networking.subnet(&subnet.as_str().into()).await?.ok_or_else(missing)?;
         Ok(ClusterRecord {
             id: ClusterId(self.world.entropy().uuid()),
-            site: "simulated".into(),
+            site: self.site.clone(),
             project: network.project.clone(),
             name: name.parse().map_err(|_| missing())?,
             spec: spec(network, subnet, nodes),

@@ -26,7 +26,8 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused or failed; 2 wrong command line, file or configuration;
-3 the service cannot be reached; 130 interrupted.
+3 the service cannot be reached; 4 the service says that it cannot do its work;
+130 interrupted.
 
 Try it: howdah demo";
 

@@ -102,3 +102,122 @@ fn the_example_is_good_once_its_files_are_there() {
     let report = Config::check(&path, &Env::new());
     assert_eq!(report.problems.len(), 0, "{report}");
 }
+
+// ---------------------------------------------------------------- codes and words
+
+fn read(path: &str) -> String {
+    fs::read_to_string(repository().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// The Rust files below a folder, without tests.
+fn sources(folder: &Path, into: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            into.push(text.split("#[cfg(test)]").next().unwrap_or_default().to_owned());
+        }
+    }
+}
+
+fn is_code(word: &str) -> bool {
+    let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    word.contains('_') && word.split('_').all(|part| !part.is_empty() && part.chars().all(lower))
+}
+
+/// The first string literal after each place where `before` stands, in the same expression, if it is
+/// a code.
+fn codes_after(text: &str, before: &str) -> BTreeSet<String> {
+    let first = |rest: &str| {
+        let (gap, rest) = rest.split_once('"')?;
+        let word = rest.split('"').next()?;
+        (!gap.contains([';', ')']) && is_code(word)).then(|| word.to_owned())
+    };
+    text.split(before).skip(1).filter_map(first).collect()
+}
+
+/// The codes that an error type's `code` gives.
+fn codes_of(path: &str) -> BTreeSet<String> {
+    let text = read(path);
+    let (_, rest) = text.split_once("fn code(&self)").unwrap();
+    let body = rest.split("\n    }\n").next().unwrap();
+    codes_after(body, "=>")
+}
+
+/// The codes of failures that the core gives itself.
+fn codes_of_the_core() -> BTreeSet<String> {
+    let mut texts = vec![];
+    sources(&repository().join("crates/howdah-core/src"), &mut texts);
+    let found = texts.iter().flat_map(|t| {
+        let mut codes = codes_after(t, "Failure::new(");
+        codes.extend(codes_after(t, "RemoteError::new("));
+        codes
+    });
+    found.collect()
+}
+
+/// Whether a page has the word as code, by itself or as the beginning of a family (`store_...`).
+fn has(page: &str, word: &str) -> bool {
+    page.contains(&format!("`{word}`"))
+}
+
+#[test]
+fn every_code_is_explained() {
+    let (api, troubles) = (read("docs/api.md"), read("docs/troubleshooting.md"));
+    let missing = |page: &str, codes: &BTreeSet<String>| -> Vec<String> {
+        codes.iter().filter(|code| !has(page, code)).cloned().collect()
+    };
+    let of_the_api = codes_of("crates/howdah-server/src/api/error.rs");
+    assert!(of_the_api.len() > 25, "{of_the_api:?}");
+    assert_eq!(missing(&api, &of_the_api), Vec::<String>::new(), "not in docs/api.md");
+    let core = codes_of_the_core();
+    assert!(core.contains("bde_stuck") && core.len() > 15, "{core:?}");
+    assert_eq!(missing(&troubles, &core), Vec::<String>::new(), "not in docs/troubleshooting.md");
+    // Those of the start are told by their messages.
+    let store = codes_of("crates/howdah-store/src/error.rs");
+    let at_work = ["store_full", "store_busy", "store_failed", "store_unreachable", "secrets_unreadable"];
+    let at_work = at_work.into_iter().chain(["cluster_changed", "cluster_unreadable", "cluster_name_taken"]);
+    assert!(has(&troubles, howdah_core::segment::NOT_FOUND) && has(&troubles, howdah_core::health::SECRETS_UNREADABLE));
+    for code in at_work {
+        assert!(store.contains(code) && has(&troubles, code), "{code} is not in docs/troubleshooting.md");
+    }
+}
+
+#[test]
+fn no_page_explains_a_code_that_there_is_not() {
+    let mut texts = vec![];
+    sources(&repository().join("crates"), &mut texts);
+    let all = texts.concat();
+    for page in ["docs/troubleshooting.md", "docs/api.md"] {
+        for line in read(page).lines().filter(|l| l.starts_with('|')) {
+            let cell = line.trim_start_matches('|').split(" | ").next().unwrap_or_default();
+            for word in cell.split('`').skip(1).step_by(2).filter(|word| is_code(word)) {
+                assert!(all.contains(word), "{page} tells of {word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_status_and_condition_is_explained() {
+    use howdah_server::api::dto;
+    let page = read("docs/api.md");
+    let words = [
+        dto::StatusWord::WORDS,
+        dto::UnreadableWord::WORDS,
+        dto::ClusterConditionTypeWord::WORDS,
+        dto::ConditionTypeWord::WORDS,
+        dto::ConditionStatusWord::WORDS,
+        dto::OperationStateWord::WORDS,
+    ];
+    for word in words.concat() {
+        assert!(has(&page, word), "docs/api.md does not tell of {word}");
+    }
+    let templates = read("docs/templates.md");
+    for word in dto::StatusWord::WORDS {
+        assert!(has(&templates, word), "docs/templates.md does not tell of the status {word}");
+    }
+}

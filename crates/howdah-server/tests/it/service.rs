@@ -3,10 +3,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use howdah_core::failure::chain;
+use howdah_core::failure::{System, chain};
 use howdah_server::ServerError;
 use howdah_server::api::AuthMode;
 use howdah_server::config::{Server, TlsFiles};
+use howdah_server::runtime::SystemClock;
 use howdah_server::serve::start;
 use howdah_store::MemoryStore;
 use reqwest::Method;
@@ -14,7 +15,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::fakes::{FakeCloud, Idle, Nobody};
-use crate::harness::{ANN, Service, but, client, parts, path, wish};
+use crate::harness::{ANN, Service, but, client, key, parts, path, wish};
 
 fn server() -> Server {
     Server { listen: Some("127.0.0.1:0".parse().unwrap()), unix: None, auth: AuthMode::Keystone, tls: None }
@@ -167,4 +168,58 @@ async fn a_template_with_credentials_gets_a_client_of_its_own() {
     service.running.stop();
     service.running.wait().await;
     assert!(told.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn secrets_that_cannot_be_read_are_a_condition_and_nobody_elses_account_is_used() {
+    let store = Arc::new(MemoryStore::new());
+    let (first, own) = (store.clone(), store.clone());
+    let accepting = Service::with(move |parts| {
+        parts.store = first;
+        parts.templates.credentials = true;
+    })
+    .await;
+    accepting.put(&path(1), but(wish(1), json!({"username": "tenant", "password": "sesame"}))).await;
+    store.set_secrets_unreadable(&key(1), true);
+
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let service = Service::with(move |parts| {
+        parts.store = own;
+        parts.clock = Arc::new(SystemClock);
+        parts.controllers = None;
+        parts.sites[0].manager_as = Some(Arc::new(move |user, _| {
+            tell.send(user.to_owned()).unwrap();
+            Ok(Arc::new(Nobody))
+        }));
+    })
+    .await;
+    let condition = async || {
+        let shown = service.get(&path(1)).await.1;
+        let all = shown["conditions"].as_array().unwrap().clone();
+        all.into_iter().find(|c| c["type"] == "SecretsReadable").unwrap_or_default()
+    };
+    let until = async |status: &str| {
+        for _ in 0..1000 {
+            let seen = condition().await;
+            if seen["status"] == status {
+                return seen;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("never {status}: {}", service.get(&path(1)).await.1);
+    };
+    let seen = until("False").await;
+    assert_eq!(seen["reason"], "secrets_unreadable");
+    let calls = service.running.metrics.calls();
+    assert_eq!(calls.get(&System::Bde), None, "BDE was asked with other credentials: {calls:?}");
+    let (_, events) = service.get(&format!("{}/events", path(1))).await;
+    let reasons: Vec<_> = events["events"].as_array().unwrap().iter().map(|e| e["reason"].clone()).collect();
+    assert_eq!(reasons.iter().filter(|r| *r == "secrets_unreadable").count(), 1, "told once: {reasons:?}");
+    // The operator has put the right key back.
+    store.set_secrets_unreadable(&key(1), false);
+    let made = tokio::time::timeout(std::time::Duration::from_secs(20), told.recv()).await.unwrap();
+    assert_eq!(made.as_deref(), Some("tenant"));
+    until("True").await;
+    service.running.stop();
+    service.running.wait().await;
 }

@@ -27,9 +27,9 @@ pub use identity::SimIdentity;
 pub use networking::SimNetworking;
 pub use vcenter::SimVCenter;
 
-/// A world's systems as controllers work with them that keep their clusters in this store.
-pub fn site(world: &World, store: &Arc<dyn Store>, policy: &Policy) -> Site {
-    let name = SiteName::from("simulated");
+/// A world's systems as controllers work with them that know the site by this name and keep their
+/// clusters in this store.
+pub fn site(world: &World, name: SiteName, store: &Arc<dyn Store>, policy: &Policy) -> Site {
     let settles = policy.manager_settles;
     Site {
         backend: world.read(|s| s.settings.backend),

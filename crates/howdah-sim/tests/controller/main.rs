@@ -6,8 +6,10 @@
 mod crash;
 mod faults;
 mod fresh;
+mod kept;
 mod life;
 mod messages;
+mod quiet;
 mod race;
 mod site;
 mod story;

@@ -32,7 +32,7 @@ pub struct Run {
 pub fn controller(world: &World, store: &Arc<MemoryStore>) -> Controller {
     let store: Arc<dyn Store> = store.clone();
     Controller {
-        site: inprocess::site(world, &store, &Policy::default()),
+        site: inprocess::site(world, "simulated".into(), &store, &Policy::default()),
         store,
         clock: world.clock(),
         entropy: world.entropy(),

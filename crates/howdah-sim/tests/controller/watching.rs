@@ -1,6 +1,6 @@
 //! No verdict without fresh knowledge, and time is the time we were watching.
 
-use howdah_core::cluster::{ClusterStatus, OperationState};
+use howdah_core::cluster::ClusterStatus;
 use howdah_core::condition::{ClusterConditionKind, ConditionKind, ConditionStatus};
 use howdah_core::failure::System;
 use howdah_core::traits::Clock as _;

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// Ample for two slow and busy cores; a good run needs a fraction of it.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+/// Ample for two slow and busy cores; a good run needs a fraction of it. More than the three minutes
+/// for which a service that was killed leaves what it had asked for to settle.
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The executable, with none of the caller's settings.
 pub fn howdah(args: &[&str]) -> Command {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use howdah_core::ids::VmRef;
 
-use crate::world::bde::NodeStatus;
 use crate::world::bde::jobs::{Job, Step, Stopped};
+use crate::world::bde::{BdeNode, NodeStatus};
 use crate::world::clock::Span;
 use crate::world::faults::Inner;
 use crate::world::vcenter::vm_ops::{CloneSpec, Reconfigure};
@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(240 * 60);
 #[derive(Debug, Clone)]
 struct Plan {
     node: String,
+    /// What an interrupted create has of it.
+    begun: Option<VmRef>,
     group: String,
     cpu: u32,
     memory_mb: u32,
@@ -30,8 +32,9 @@ struct Plan {
 }
 
 impl Job {
-    /// Makes the nodes that have no VM, and installs the software on them.
-    pub(crate) async fn create(&self) -> Step {
+    /// Makes the nodes that have no VM, and installs the software on them. `goes_on`: what an
+    /// interrupted create has begun is finished as well.
+    pub(crate) async fn create(&self, goes_on: bool) -> Step {
         let turn = {
             let turns = self.world.turns();
             let wait = turns.acquire_owned();
@@ -46,7 +49,7 @@ impl Job {
         self.pause(|t| t.plan, "plan").await?;
         self.progress(1.0, STEPS)?;
         self.state(|s| s.bde.clusters.get_mut(&self.cluster).map(crate::world::bde::BdeCluster::plan_nodes))?;
-        let plans = self.plans();
+        let plans = self.plans(goes_on);
         for plan in &plans {
             self.node(&plan.node, |n| n.action = Some("Cloning VM".to_owned()))?;
         }
@@ -69,16 +72,20 @@ impl Job {
         self.progress(STEPS, STEPS)
     }
 
-    fn plans(&self) -> Vec<Plan> {
-        self.look(|_, c| {
+    fn plans(&self, goes_on: bool) -> Vec<Plan> {
+        self.look(|s, c| {
+            let below = c.folder.as_deref().filter(|_| goes_on).map(|f| s.vc.vms_below(f)).unwrap_or_default();
+            let clone_of = |name: &str| below.iter().find(|v| s.vm(v).is_some_and(|v| v.name == name)).cloned();
+            let is_up = |n: &BdeNode| matches!(n.status, NodeStatus::VmReady | NodeStatus::ServiceReady);
             let mut place = 0;
             let mut plans = Vec::new();
             for group in &c.groups {
                 for node in &group.nodes {
                     place += 1;
-                    if node.vm.is_none() {
+                    if node.vm.is_none() || (goes_on && !is_up(node)) {
                         plans.push(Plan {
                             node: node.name.clone(),
+                            begun: node.vm.clone().or_else(|| clone_of(&node.name)),
                             group: group.request.name.clone(),
                             cpu: group.cpu,
                             memory_mb: group.memory_mb,
@@ -114,7 +121,11 @@ impl Job {
     }
 
     async fn make_vm(&self, plan: &Plan) -> Step {
-        let vm = self.clone_node(plan).await?;
+        let cloned = plan.begun.clone().filter(|vm| self.world.read(|s| s.vm(vm).is_some_and(|v| v.configured)));
+        let vm = match cloned {
+            Some(vm) => vm,
+            None => self.clone_node(plan).await?,
+        };
         let at = |what: &str| format!("{}/{what}", plan.node);
         self.pause(|t| t.reconfigure, &at("nics")).await?;
         self.plug_in(plan, &vm)?;
@@ -141,9 +152,14 @@ impl Job {
         let spec = self.state(|s| s.clone_spec(&self.cluster, &plan.group, &plan.node, plan.place))?;
         let failed = |says: String| Stopped::failed("CLUSTERING_SERVICE.VM_CREATION_FAILED", says);
         let (template, spec) = spec.ok_or_else(|| failed("There is no node template.".to_owned()))?;
-        self.remove_orphan(&spec).await?;
-        let vm = self.state(|s| s.add_clone(&template, &spec).inspect(|vm| s.note_clone(vm, asked)))?;
-        let vm = vm.map_err(|e| failed(e.message))?;
+        let vm = match &plan.begun {
+            Some(vm) => vm.clone(),
+            None => {
+                self.remove_orphan(&spec).await?;
+                let vm = self.state(|s| s.add_clone(&template, &spec).inspect(|vm| s.note_clone(vm, asked)))?;
+                vm.map_err(|e| failed(e.message))?
+            }
+        };
         let time = self.world.read(|s| {
             let span = s.settings.timings.clone;
             if together { Span::exactly(span.to).at(0.0) } else { s.dice.span(span, "clone", &spec.subject) }

@@ -19,6 +19,8 @@ use crate::world::state::State;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Work {
     Create,
+    /// The rest of a create or resume.
+    GoOn,
     Resume,
     Start,
     Stop,
@@ -59,6 +61,25 @@ pub(crate) struct Job {
 pub(crate) type Step<T = ()> = Result<T, Stopped>;
 
 impl World {
+    /// The manager goes on with what a cluster's status says that it does: for a world that was put
+    /// together in the middle of it. Nothing happens if the status is one of rest.
+    pub fn bde_go_on(&self, name: &str) {
+        let due = self.read(|s| {
+            let cluster = s.bde.clusters.get(name)?;
+            let work = match cluster.status {
+                BdeStatus::Provisioning => Work::GoOn,
+                BdeStatus::Starting => Work::Start,
+                BdeStatus::Stopping => Work::Stop,
+                BdeStatus::Deleting => Work::Delete,
+                _ => return None,
+            };
+            Some((cluster.task, work))
+        });
+        if let Some((task, work)) = due {
+            self.spawn_job(name, task, work);
+        }
+    }
+
     pub(crate) fn spawn_job(&self, cluster: &str, task: i64, work: Work) {
         let life = self.read(|s| s.bde.life);
         let job = Job { world: self.clone(), cluster: cluster.to_owned(), task, life };
@@ -83,11 +104,12 @@ impl Job {
             }
         })?;
         match work {
-            Work::Create | Work::Grow => self.create().await,
+            Work::Create | Work::Grow => self.create(false).await,
+            Work::GoOn => self.create(true).await,
             Work::Resume => {
                 self.pause(|t| t.plan, "resume").await?;
                 self.delete_bad_nodes().await?;
-                self.create().await
+                self.create(false).await
             }
             Work::Start => self.start().await,
             Work::Stop => self.stop().await,
@@ -222,7 +244,7 @@ impl State {
             return;
         };
         cluster.status = match (work, failed) {
-            (Work::Create | Work::Resume, true) => BdeStatus::ProvisionError,
+            (Work::Create | Work::Resume | Work::GoOn, true) => BdeStatus::ProvisionError,
             (Work::Stop, false) => BdeStatus::Stopped,
             (Work::Start | Work::Stop | Work::Delete | Work::Shrink(_), true) => BdeStatus::Error,
             _ => BdeStatus::Running,
