@@ -7,7 +7,7 @@
 use crate::facts::{ManagedChange, PortChange, PortRequest};
 use crate::ids::{Mac, PortId, VmRef};
 use crate::intent::Verb;
-use crate::own::{Marked, Ours, OurVm, Pass, Vacant};
+use crate::own::{Marked, OurVm, Ours, Pass, Vacant};
 
 /// Something to be done.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,12 +115,7 @@ impl Action {
     /// The round whose token allows it; none for what needs no token.
     pub const fn pass(&self) -> Option<Pass> {
         match self {
-            Self::FindSegment
-            | Self::Check
-            | Self::ListPorts
-            | Self::Look
-            | Self::LookAtVms(_)
-            | Self::Release => None,
+            Self::FindSegment | Self::Check | Self::ListPorts | Self::Look | Self::LookAtVms(_) | Self::Release => None,
             Self::Register(token) | Self::Create(token) => Some(token.pass()),
             Self::Change(token, _) | Self::Delete(token) | Self::CreatePorts(token, _) => Some(token.pass()),
             Self::Repair(token, _) | Self::SetIndex(token, _) | Self::DeletePort(token) => Some(token.pass()),

@@ -22,7 +22,7 @@ use crate::facts::{NetworkingFeatures, NicFacts, Port, PortChange, PortRequest, 
 use crate::failure::Failure;
 use crate::ids::{Mac, NodeName, PortId, SegmentKey};
 use crate::mark::{Mark, MarkKey};
-use crate::own::{self, Marked, Ours, OurVm};
+use crate::own::{self, Marked, OurVm, Ours};
 use crate::policy::NetworkBackend;
 use crate::seen::{Seen, nic_on, vm_of};
 use crate::time::Stamp;

@@ -181,8 +181,7 @@ pub fn queue(seen: &Seen) -> Option<(usize, usize)> {
 fn ports_ready(signs: &Signs<'_>) -> Option<Said> {
     let said = |status, reason: String, message| Some((Kind::PortsReady, status, reason, message));
     let counts = |t: &Trouble| t.is_lasting() || t.tries >= FAILURES_THAT_COUNT;
-    let refused =
-        signs.troubles.iter().find(|(key, t)| is_about_a_port(key) && !is_about_the_system(t) && counts(t));
+    let refused = signs.troubles.iter().find(|(key, t)| is_about_a_port(key) && !is_about_the_system(t) && counts(t));
     if let Some((code, message)) = &signs.port {
         return said(ConditionStatus::False, code.clone(), message.clone());
     }

@@ -220,8 +220,7 @@ impl Journal {
     /// again for it.
     pub fn asked(&self, verb: Verb, operation: OperationId) -> bool {
         self.0.get(&verb).is_some_and(|intent| {
-            intent.operation == operation
-                && matches!(self.existence(verb), Existence::Open | Existence::Answered(_))
+            intent.operation == operation && matches!(self.existence(verb), Existence::Open | Existence::Answered(_))
         })
     }
 

@@ -164,9 +164,7 @@ pub fn ownership(pass: Pass, journal: &Journal, dissolved: bool, place: Place, f
         (Place::NotLooked, _) => Ownership::Unknown,
         (Place::Absent { .. }, Existence::Open) => Ownership::Pending,
         (Place::Absent { asked }, Existence::Never) => empty_after(Stamp::START, asked, vacant),
-        (Place::Absent { asked }, Existence::Without(end) | Existence::Settled(end)) => {
-            empty_after(end, asked, vacant)
-        }
+        (Place::Absent { asked }, Existence::Without(end) | Existence::Settled(end)) => empty_after(end, asked, vacant),
         (Place::Absent { asked }, Existence::Answered(end)) => empty_after(end, asked, Ownership::Gone),
         (Place::Present { asked, .. }, _) if asked <= floor => Ownership::Unknown,
         (Place::Present { by: Match::Identity, .. }, _) => Ownership::Ours(Ours(pass)),
@@ -243,9 +241,10 @@ fn is_another(seen: &Seen, vm: &VmRef, uuid: &Uuid) -> bool {
 
 /// The manager keeps one cluster for each name, so while a task of ours runs it is our cluster's.
 fn ours_works_on_it(state: &ClusterState, seen: &Seen) -> bool {
-    seen.task.last().and_then(Option::as_ref).is_some_and(|task| {
-        task.state == TaskState::Running && state.journal.newest_task() == Some(&task.id)
-    })
+    seen.task
+        .last()
+        .and_then(Option::as_ref)
+        .is_some_and(|task| task.state == TaskState::Running && state.journal.newest_task() == Some(&task.id))
 }
 
 /// The token of a port, if it is ours.
@@ -256,7 +255,8 @@ pub fn marked(
     marks: &MarkKey,
     port: &Port,
 ) -> Option<Marked> {
-    let signed = || Mark::parse(&port.description).is_some_and(|m| m.cluster == record.id && marks.wrote(&port.project, &m));
+    let signed =
+        || Mark::parse(&port.description).is_some_and(|m| m.cluster == record.id && marks.wrote(&port.project, &m));
     let ours = port.project == *record.port_project() && (state.ports.contains_key(&port.id) || signed());
     ours.then(|| Marked(pass, port.id.clone()))
 }
@@ -284,12 +284,7 @@ pub fn our_vm(ours: &Ours, record: &ClusterRecord, state: &ClusterState, seen: &
 }
 
 /// A clone of a create or resume of ours that the manager does not name yet.
-fn is_being_made(
-    record: &ClusterRecord,
-    state: &ClusterState,
-    cluster: Option<&ManagedCluster>,
-    vm: &VmFacts,
-) -> bool {
+fn is_being_made(record: &ClusterRecord, state: &ClusterState, cluster: Option<&ManagedCluster>, vm: &VmFacts) -> bool {
     let under_way = [Verb::Found, Verb::Resume]
         .iter()
         .any(|v| matches!(state.journal.existence(*v), Existence::Open | Existence::Answered(_)));
@@ -300,9 +295,7 @@ fn is_being_made(
     match cluster.and_then(|c| c.nodes.iter().find(|n| n.name == *name)) {
         Some(node) => node.vm.as_ref().is_none_or(|v| *v == vm.vm),
         // The manager plans nodes before it clones: only a look from before that knows none.
-        None => {
-            cluster.is_none_or(|c| c.nodes.is_empty()) && name.as_str().starts_with(&format!("{}-", record.name))
-        }
+        None => cluster.is_none_or(|c| c.nodes.is_empty()) && name.as_str().starts_with(&format!("{}-", record.name)),
     }
 }
 

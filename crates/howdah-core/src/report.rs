@@ -83,9 +83,8 @@ pub fn manager_failed(view: &View<'_>, cluster: &ManagedCluster) -> Failure {
             named(&without)
         ));
     }
-    Failure::new("bde_failed", message).hint(
-        "Correct what BDE complains of, then repeat the request: Howdah resumes the same cluster. Or delete it.",
-    )
+    Failure::new("bde_failed", message)
+        .hint("Correct what BDE complains of, then repeat the request: Howdah resumes the same cluster. Or delete it.")
 }
 
 /// Nodes have no address because they have no ports: then the reason for that comes first.

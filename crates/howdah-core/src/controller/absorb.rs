@@ -155,9 +155,8 @@ impl Session<'_> {
         let status = cluster.as_ref().map(|c| c.status);
         let runs = task.as_ref().is_some_and(|t| t.state == TaskState::Running);
         let name = self.record.name.as_str();
-        let others_run = tasks.as_ref().is_none_or(|all| {
-            all.iter().any(|t| t.target == name && t.state == TaskState::Running)
-        });
+        let others_run =
+            tasks.as_ref().is_none_or(|all| all.iter().any(|t| t.target == name && t.state == TaskState::Running));
         if !self.seen.cluster.learn(asked, now, cluster) {
             return; // a newer question has been answered already
         }

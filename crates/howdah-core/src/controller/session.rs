@@ -437,8 +437,7 @@ impl<'a> Session<'a> {
                 // Evidence belongs to one create call.
                 self.state.identity = Identity { sent: Some(self.likeness()), ..Identity::default() };
             }
-            let going_on = verb == Verb::Ports
-                && self.state.journal.get(verb).is_some_and(|i| i.phase == Phase::Sent);
+            let going_on = verb == Verb::Ports && self.state.journal.get(verb).is_some_and(|i| i.phase == Phase::Sent);
             if !going_on {
                 self.state.journal.sent(verb, operation, self.controller.clock.now());
                 intent = true;

@@ -236,9 +236,10 @@ impl Draft<'_> {
         if let Some(refused) = view.refused {
             return self.fail(refused.clone());
         }
-        let of_this = view.troubles.iter().filter(|(key, t)| {
-            t.operation == Some(operation.id) && is_essential(view.record.wanted, key)
-        });
+        let of_this = view
+            .troubles
+            .iter()
+            .filter(|(key, t)| t.operation == Some(operation.id) && is_essential(view.record.wanted, key));
         let mut of_this: Vec<_> = of_this.map(|(_, trouble)| trouble).collect();
         of_this.sort_by_key(|t| t.since);
         let vcenter_fails = of_this.iter().any(|t| t.system == System::VCenter);

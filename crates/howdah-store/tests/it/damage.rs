@@ -100,7 +100,8 @@ async fn an_event_that_cannot_be_read_keeps_its_place() {
 async fn a_registration_that_cannot_be_read_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&options(&folder)).await.unwrap();
-    let of = |name: &str| Registration { name: name.into(), port_group: "pg".into(), users: [key(1)].into(), open: false };
+    let of =
+        |name: &str| Registration { name: name.into(), port_group: "pg".into(), users: [key(1)].into(), open: false };
     let site = "main".into();
     for name in ["damaged", "good", "newer"] {
         store.save_registration(&site, &of(name)).await.unwrap();
