@@ -30,7 +30,10 @@ fn main() -> ExitCode {
     }
     if let Some(seed) = one {
         let outcome = play::seed(seed, true);
-        println!("seed {seed}: {}", if outcome.wrong.is_empty() { "nothing wrong".into() } else { outcome.wrong.join("\n") });
+        println!(
+            "seed {seed}: {}",
+            if outcome.wrong.is_empty() { "nothing wrong".into() } else { outcome.wrong.join("\n") }
+        );
         return ExitCode::from(u8::from(!outcome.wrong.is_empty()));
     }
     let begun = Instant::now();

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use howdah_core::cluster::{ClusterStatus, OperationState};
+use howdah_core::cluster::{ClusterStatus, OperationState, Wanted};
 use howdah_core::ids::{ClusterKey, VmRef};
+use howdah_core::intent::{Phase, Verb};
+use howdah_core::traits::Store;
 use howdah_sim::ending::{self, FOR_EVER};
 use howdah_sim::service::Service;
 use howdah_sim::world::bde::BdeStatus;
@@ -142,6 +144,11 @@ impl Play {
             },
             Deed::Want { name, wanted, kind } => {
                 let Some(key) = self.keys.get(name).cloned() else { return false };
+                // The API takes nothing but deletes for a cluster that is being deleted.
+                let record = self.service.store().inner().wanted(&key).await.ok().flatten();
+                if record.is_none_or(|r| r.wanted == Wanted::Deleted && *wanted != Wanted::Deleted) {
+                    return false;
+                }
                 if !self.service.has_ended(&key).await {
                     self.count("operation: superseded");
                 }
@@ -181,7 +188,13 @@ impl Play {
                 let ours = self.world.service_part().registrations;
                 ours.first().is_some_and(|name| self.world.bde_remove_network(name).is_ok())
             }
-            Deed::DeletedByHand { name, remade } => self.delete_by_hand(name, *remade),
+            Deed::DeletedByHand { name, remade } => {
+                let on_its_way = self.has_a_call_on_its_way(name).await;
+                if on_its_way && remade.is_some() {
+                    self.count("person: remake put off, a call of ours was on its way");
+                }
+                self.delete_by_hand(name, remade.filter(|_| !on_its_way))
+            }
             Deed::ByHand { name, action } => self.is_ours(name) && self.world.bde_action(name, *action).is_ok(),
             Deed::Stuck { name, status } => {
                 let stable = self.world.read(|s| s.bde.clusters.get(*name).is_some_and(|c| c.status.is_stable()));
@@ -200,6 +213,15 @@ impl Play {
     /// People leave strangers' things alone here: what is done by hand is done to ours.
     fn is_ours(&self, name: &str) -> bool {
         self.world.service_part().clusters.iter().any(|c| c == name)
+    }
+
+    /// BDE knows clusters by name: what was sent to ours and has not arrived hits whatever has the name by
+    /// then. That is told in ARCHITECTURE.md, and nothing that a client can do cures it.
+    async fn has_a_call_on_its_way(&self, name: &str) -> bool {
+        let Some(key) = self.keys.get(name) else { return false };
+        let state = self.service.state(key).await;
+        let phase = |verb: &Verb| state.as_ref().and_then(|s| s.journal.get(*verb)).map(|i| i.phase);
+        Verb::MANAGER.iter().filter_map(phase).any(|p| matches!(p, Phase::Sent | Phase::Unknown))
     }
 
     fn delete_by_hand(&mut self, name: &'static str, remade: Option<u32>) -> bool {
@@ -236,9 +258,9 @@ impl Play {
 
     fn delete_port(&self, name: &str, address_taken: bool) -> bool {
         let Some(port) = self.port(name) else { return false };
-        let held = self.world.read(|s| {
-            s.neutron.ports.get(&port).map(|p| (p.network.clone(), p.fixed_ips.first().map(|f| f.1)))
-        });
+        let held = self
+            .world
+            .read(|s| s.neutron.ports.get(&port).map(|p| (p.network.clone(), p.fixed_ips.first().map(|f| f.1))));
         if self.world.by_hand_delete_port(&port).is_err() {
             return false;
         }
@@ -302,7 +324,6 @@ impl Play {
             }
         }
         if self.trace {
-            use howdah_core::traits::Store as _;
             for (number, event) in self.service.store().events(key, 0, usize::MAX).await.unwrap_or_default() {
                 eprintln!("{name} {number:>4}  {}  {}: {}", event.at, event.reason, event.message);
             }

@@ -21,25 +21,61 @@ const LENGTH: u64 = 1500;
 /// Something that happens.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Deed {
-    Create { name: &'static str, nodes: u32 },
-    Want { name: &'static str, wanted: Wanted, kind: OperationKind },
+    Create {
+        name: &'static str,
+        nodes: u32,
+    },
+    Want {
+        name: &'static str,
+        wanted: Wanted,
+        kind: OperationKind,
+    },
     /// The service is killed, and away for so long.
-    Crash { away: Duration },
+    Crash {
+        away: Duration,
+    },
     /// The service dies instead of a later write.
-    CrashAtWrite { writes: u64 },
-    StoreFull { lasts: Duration },
-    ClockStep { hours: i64 },
+    CrashAtWrite {
+        writes: u64,
+    },
+    StoreFull {
+        lasts: Duration,
+    },
+    ClockStep {
+        hours: i64,
+    },
     /// Somebody makes a cluster.
-    Stranger { name: &'static str, nodes: u32 },
+    Stranger {
+        name: &'static str,
+        nodes: u32,
+    },
     /// Somebody deletes our cluster, and perhaps makes another of its name.
-    DeletedByHand { name: &'static str, remade: Option<u32> },
-    ByHand { name: &'static str, action: ClusterAction },
-    VmOff { name: &'static str },
-    VmDestroyed { name: &'static str },
-    PortDeleted { name: &'static str, address_taken: bool },
-    PortChanged { name: &'static str },
+    DeletedByHand {
+        name: &'static str,
+        remade: Option<u32>,
+    },
+    ByHand {
+        name: &'static str,
+        action: ClusterAction,
+    },
+    VmOff {
+        name: &'static str,
+    },
+    VmDestroyed {
+        name: &'static str,
+    },
+    PortDeleted {
+        name: &'static str,
+        address_taken: bool,
+    },
+    PortChanged {
+        name: &'static str,
+    },
     Unregistered,
-    Stuck { name: &'static str, status: BdeStatus },
+    Stuck {
+        name: &'static str,
+        status: BdeStatus,
+    },
     BdeRestart,
 }
 
