@@ -76,7 +76,9 @@ fn a_local_users_ports_belong_to_the_networks_project() {
     let bond = Bond { ours: &ours, record: &local, state: &state, seen: &seen, marks: &marks, backend };
     let request = &plan(&bond, &segment().key).create[0];
     assert_eq!(request.project, "owner".into());
-    assert!(marks.wrote(&"owner".into(), &Mark::parse(&request.description).unwrap()));
+    // The tag is of the cluster's own project: in the network's, the same id may be somebody else's cluster.
+    assert!(marks.wrote(&local.project, &Mark::parse(&request.description).unwrap()));
+    assert!(!marks.wrote(&"owner".into(), &Mark::parse(&request.description).unwrap()));
 }
 
 #[test]

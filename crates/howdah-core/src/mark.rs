@@ -8,7 +8,9 @@
 //! ```
 //!
 //! A port's project can write its description, so the words alone prove nothing. The *tag* is
-//! an HMAC-SHA-256 over the project and the words, with a key that only this installation has.
+//! an HMAC-SHA-256 over the cluster's project and the words, with a key that only this
+//! installation has. The project is the cluster's own, also where the port belongs to another one
+//! (a local user's cluster): an id may be chosen again in any project.
 //! Version 1 (`howdah/1`, without a tag) was written by the first release.
 //!
 //! Invariant: whose a port is, is decided in [`crate::own`] and nowhere else; a mark is one of
@@ -42,12 +44,12 @@ impl MarkKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    /// The description that a port of this mark gets.
+    /// The description that a port of this mark gets; the project is the cluster's.
     pub fn describe(&self, project: &ProjectId, mark: &Mark) -> String {
         format!("{KEYED} {} tag={}", mark.words(), self.tag(project, mark))
     }
 
-    /// Whether the mark was written by this installation for a port of this project.
+    /// Whether the mark was written by this installation for a cluster of this project.
     pub fn wrote(&self, project: &ProjectId, mark: &Mark) -> bool {
         // Not in constant time, and need not be: a tag is no secret, it can be read off any port.
         mark.tag.as_deref() == Some(self.tag(project, mark).as_str())

@@ -256,7 +256,7 @@ pub fn marked(
     port: &Port,
 ) -> Option<Marked> {
     let signed =
-        || Mark::parse(&port.description).is_some_and(|m| m.cluster == record.id && marks.wrote(&port.project, &m));
+        || Mark::parse(&port.description).is_some_and(|m| m.cluster == record.id && marks.wrote(&record.project, &m));
     let ours = port.project == *record.port_project() && (state.ports.contains_key(&port.id) || signed());
     ours.then(|| Marked(pass, port.id.clone()))
 }

@@ -350,8 +350,14 @@ fn a_port_is_ours_by_tag_or_by_id_and_never_in_another_project() {
 fn a_local_clusters_ports_are_in_the_networks_project() {
     let mut local = record();
     local.project = crate::cluster::LOCAL_PROJECT.into();
-    assert!(marked(PASS, &local, &state(), &marks(), &good_port()).is_some());
-    assert!(marked(PASS, &local, &state(), &marks(), &Port { project: "local".into(), ..good_port() }).is_none());
+    let mark = Mark::parse(&good_port().description).unwrap();
+    let description = marks().describe(&local.project, &mark);
+    let port = Port { description, ..good_port() };
+    assert!(marked(PASS, &local, &state(), &marks(), &port).is_some());
+    assert!(marked(PASS, &local, &state(), &marks(), &Port { project: "local".into(), ..port.clone() }).is_none());
+    // A cluster of the same id in the network's own project is another one: neither has the other's ports.
+    assert!(marked(PASS, &record(), &state(), &marks(), &port).is_none());
+    assert!(marked(PASS, &local, &state(), &marks(), &good_port()).is_none());
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use howdah_core::cluster::{ClusterState, ClusterStatus, OperationKind, OperationState, Wanted};
+use howdah_core::cluster::{ClusterState, ClusterStatus, LOCAL_PROJECT, OperationKind, OperationState, Wanted};
 use howdah_core::ids::ClusterKey;
 use howdah_core::mark::Mark;
 use howdah_core::traits::Store as _;
@@ -247,7 +247,9 @@ impl<'a> Life<'a> {
                 let ports: Vec<_> = s.neutron.ports.values().filter(|p| p.mac == vm.nics[0].mac).collect();
                 assert_eq!(ports.len(), 1, "{what}: {} has the ports {ports:#?}", vm.name);
                 let mark = Mark::parse(&ports[0].description);
-                let wrote = mark.is_some_and(|m| self.stored.marks.wrote(&ports[0].project.as_str().into(), &m));
+                // The tag is of the cluster's project, which for a local user's cluster is not the port's.
+                let projects = [ports[0].project.as_str().into(), LOCAL_PROJECT.into()];
+                let wrote = mark.is_some_and(|m| projects.iter().any(|p| self.stored.marks.wrote(p, &m)));
                 assert!(wrote, "{what}: {} has the mark {:?}", vm.name, ports[0].description);
             }
         });
