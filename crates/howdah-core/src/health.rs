@@ -127,7 +127,9 @@ fn reachable(signs: &Signs<'_>, system: System) -> Option<Said> {
     let kind = Kind::reachable(system);
     let failing = || signs.troubles.iter().map(|(_, t)| t).filter(|t| is_of(system, t) && is_about_the_system(t));
     if let Some(trouble) = failing().filter(|t| t.tries >= FAILURES_THAT_COUNT).min_by_key(|t| t.since) {
-        let message = format!("{} does not serve: {}.", trouble.system, trouble.says);
+        let system = trouble.system.to_string();
+        let says = trouble.says.strip_prefix(&format!("{system}: ")).unwrap_or(&trouble.says);
+        let message = format!("{system} is failing: {says}.");
         return Some((kind, ConditionStatus::False, trouble.failure.code.clone(), message));
     }
     if let Some(why) = signs.watch.filter(|_| system == System::VCenter) {

@@ -167,7 +167,7 @@ fn one_trouble_a_thousand_times_is_one_event() {
         case.fails(&Action::ListPorts, System::Neutron, ErrorKind::Unavailable);
         told.extend(case.told());
     }
-    assert_eq!(told, ["Warning does_not: Neutron does not serve: Neutron: does not do it."]);
+    assert_eq!(told, ["Warning does_not: Neutron is failing: does not do it."]);
     let since = case.condition(Kind::NeutronReachable).unwrap().since;
     assert_eq!(since, at(3), "its date is that of the change");
     case.troubles.calm(&Action::ListPorts.keys());
@@ -203,8 +203,8 @@ fn two_systems_that_fail_at_once_have_a_condition_each() {
     assert_eq!(
         case.told(),
         [
-            "Warning does_not: BDE does not serve: BDE: does not do it.",
-            "Warning does_not: Keystone does not serve: Keystone: does not do it.",
+            "Warning does_not: BDE is failing: does not do it.",
+            "Warning does_not: Keystone is failing: does not do it.",
         ]
     );
     assert_eq!((case.is(Kind::BdeReachable), case.is(Kind::NeutronReachable)), (FALSE, FALSE));

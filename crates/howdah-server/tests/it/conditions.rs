@@ -47,7 +47,7 @@ async fn the_sentence_says_what_is_in_the_way() {
     );
     let warning = condition(Kind::BdeReady, True, "Ready", "BDE shows the status SERVICE_WARNING.");
     let neutron =
-        condition(Kind::NeutronReachable, False, "neutron_unreachable", "Neutron does not serve: it is down.");
+        condition(Kind::NeutronReachable, False, "neutron_unreachable", "Neutron is failing: it is down.");
     let mut lines = vec![];
     lines.push(
         told(|s| {

@@ -206,7 +206,7 @@ fn a_bde_that_answers_with_a_page() {
     let setup = Setup::new(quick(20.0));
     let page = "<html><head><title>Sign in to the proxy</title></head><body>Please sign in.</body></html>";
     let fake = Fake::new("200 OK", "text/html", page, page.len());
-    let told = warned(&setup, &setup.site.urls().bde, &fake, "BDE does not serve");
+    let told = warned(&setup, &setup.site.urls().bde, &fake, "BDE is failing");
     insta::assert_snapshot!(told);
 }
 
@@ -216,13 +216,13 @@ fn a_vcenter_whose_answer_is_cut_off() {
     let half = "<?xml version=\"1.0\"?><e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\"><e:Bo";
     let url = &setup.site.urls().vcenter;
     let fake = Fake::new("200 OK", "text/xml", half, half.len());
-    let told = warned(&setup, url, &fake, "vCenter does not serve");
+    let told = warned(&setup, url, &fake, "vCenter is failing");
     insta::assert_snapshot!("vcenter_answer_ends_early", told);
     drop(fake);
 
     let _ = std::fs::remove_file(setup.path("howdah.db"));
     let fake = Fake::new("200 OK", "text/xml", half, half.len() + 100);
-    let told = warned(&setup, url, &fake, "vCenter does not serve");
+    let told = warned(&setup, url, &fake, "vCenter is failing");
     insta::assert_snapshot!("vcenter_answer_breaks_off", told);
 }
 

@@ -42,7 +42,7 @@ fn clusters_that_are_not_as_they_should_be() {
     };
     let conditions = json!([
         condition("Owned", "True", "Ours", "The cluster in BDE is this one."),
-        condition("BdeReachable", "False", "bde_unreachable", "BDE does not serve: it cannot be reached."),
+        condition("BdeReachable", "False", "bde_unreachable", "BDE is failing: it cannot be reached."),
         condition("MoonPhase", "Unknown", "New", "A condition of a newer service."),
     ]);
     let fake = says(
