@@ -202,10 +202,7 @@ fn two_systems_that_fail_at_once_have_a_condition_each() {
     }
     assert_eq!(
         case.told(),
-        [
-            "Warning does_not: BDE is failing: does not do it.",
-            "Warning does_not: Keystone is failing: does not do it.",
-        ]
+        ["Warning does_not: BDE is failing: does not do it.", "Warning does_not: Keystone is failing: does not do it.",]
     );
     assert_eq!((case.is(Kind::BdeReachable), case.is(Kind::NeutronReachable)), (FALSE, FALSE));
     assert_eq!(case.is(Kind::VcenterReachable), TRUE);

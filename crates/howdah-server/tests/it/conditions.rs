@@ -46,8 +46,7 @@ async fn the_sentence_says_what_is_in_the_way() {
         "BDE makes one cluster at a time: this create is number 2 of 3 in its queue.",
     );
     let warning = condition(Kind::BdeReady, True, "Ready", "BDE shows the status SERVICE_WARNING.");
-    let neutron =
-        condition(Kind::NeutronReachable, False, "neutron_unreachable", "Neutron is failing: it is down.");
+    let neutron = condition(Kind::NeutronReachable, False, "neutron_unreachable", "Neutron is failing: it is down.");
     let mut lines = vec![];
     lines.push(
         told(|s| {
