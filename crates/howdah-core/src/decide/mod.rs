@@ -20,7 +20,7 @@
 //! ended ([`View::floor`]). What failed a moment ago is skipped here, before anything is counted,
 //! so it takes no other call's turn.
 //!
-//! [`manager`] converges the cluster in the cluster manager, [`ports`] its ports and cards.
+//! `manager` converges the cluster in the cluster manager, `ports` its ports and cards.
 
 mod manager;
 mod ports;
