@@ -7,7 +7,7 @@
 //! * [`supervisor`]: one controller for each cluster;
 //! * [`changes`]: who waits for a cluster to change;
 //! * [`metrics`]: what is counted;
-//! * [`tls`], [`unix`]: listeners;
+//! * [`listener`]: connections, how many and for how long; [`tls`], [`unix`]: what they come over;
 //! * [`serve`](mod@serve): all of it together;
 //! * [`runtime`]: time and randomness.
 //!
@@ -20,7 +20,9 @@ pub mod changes;
 pub mod config;
 mod controllers;
 mod credentials;
+mod descriptors;
 mod error;
+pub mod listener;
 pub mod metered;
 pub mod metrics;
 pub mod runtime;

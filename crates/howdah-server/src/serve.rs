@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::Listener;
 use howdah_core::failure::chain;
 use howdah_core::ids::NetworkId;
 use howdah_core::mark::MarkKey;
@@ -27,16 +26,16 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::api::{self, App, Peer};
+use crate::api::{self, App};
 use crate::changes::{AnnouncingStore, Changes};
 use crate::config::{Config, Server, Templates};
 use crate::controllers::{self, Controllers};
+use crate::listener::{self, Incoming, Limits};
 use crate::metrics::Metrics;
 use crate::runtime::{SystemClock, SystemEntropy};
 use crate::sites::{SiteHandles, Sites};
 use crate::supervisor::{RunController, Supervisor};
-use crate::tls::{self, TlsListener};
-use crate::{ServerError, unix, wiring};
+use crate::{ServerError, descriptors, tls, unix, wiring};
 
 /// How long connections may take to finish their requests at the end.
 const CONNECTIONS_END: Duration = Duration::from_secs(5);
@@ -46,6 +45,11 @@ const CONTROLLERS_END: Duration = Duration::from_secs(15);
 /// Events of a removed cluster stay for a week.
 const TOMBSTONES: SignedDuration = SignedDuration::from_hours(7 * 24);
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+/// The most connections over TCP, and over the UNIX socket.
+const TCP_CONNECTIONS: usize = 4096;
+const UNIX_CONNECTIONS: usize = 128;
+/// Descriptors that are not for connections: files of the database, watches and calls of the sites.
+const OTHER_DESCRIPTORS: usize = 256;
 /// Every system is asked for something small this often, so that readiness speaks of the present.
 const PROBE_EVERY: Duration = Duration::from_secs(60);
 
@@ -69,6 +73,28 @@ pub struct Parts {
     pub controllers: Option<Arc<dyn RunController>>,
     /// Whether quiet systems are asked for their version now and then.
     pub probe: bool,
+    /// What the listeners allow.
+    pub connections: Connections,
+}
+
+/// What each listener allows. The UNIX socket has seats of its own, so nobody who comes over TCP can
+/// keep the operator out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// Over TCP.
+    pub tcp: Limits,
+    /// Over the UNIX socket.
+    pub unix: Limits,
+}
+
+impl Connections {
+    /// What so many descriptors allow. The rest is for the database, for calls to the sites, and for connections
+    /// that were closed to make room and are not gone yet.
+    pub fn of_descriptors(descriptors: u64) -> Self {
+        let left =
+            usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(UNIX_CONNECTIONS + OTHER_DESCRIPTORS);
+        Self { tcp: Limits::of(left.clamp(16, TCP_CONNECTIONS)), unix: Limits::of(UNIX_CONNECTIONS) }
+    }
 }
 
 /// A service that runs.
@@ -121,6 +147,7 @@ pub async fn serve(
         templates: config.templates,
         controllers: None,
         probe: true,
+        connections: Connections::of_descriptors(descriptors::raise()),
     };
     let running = start(&config.server, parts).await?;
     let pruning = tokio::spawn(prune(Arc::clone(&store)));
@@ -180,10 +207,11 @@ pub async fn start(server: &Server, parts: Parts) -> Result<Running, ServerError
         stopping: stopping.clone(),
     });
     let (tcp, unix) = (listeners.address, listeners.path.clone());
-    tracing::info!(?tcp, ?unix, clusters = taken_up, "listening");
+    let (seats, unix_seats) = (parts.connections.tcp.connections, parts.connections.unix.connections);
+    tracing::info!(?tcp, ?unix, seats, unix_seats, clusters = taken_up, "listening");
     let probing = parts.probe.then(|| tokio::spawn(probe(sites)));
     let all = tokio::spawn(async move {
-        listeners.answer(api::router(app), stopping).await;
+        listeners.answer(parts.connections, api::router(app), stopping).await;
         if let Some(probing) = probing {
             probing.abort();
         }
@@ -205,16 +233,11 @@ async fn probe(sites: Sites) {
     }
 }
 
-enum Tcp {
-    Plain(TcpListener),
-    Tls(TlsListener),
-}
-
 struct Listeners {
     address: Option<SocketAddr>,
     path: Option<PathBuf>,
-    tcp: Option<Tcp>,
-    unix: Option<tokio::net::UnixListener>,
+    tcp: Option<Incoming>,
+    unix: Option<Incoming>,
 }
 
 impl Listeners {
@@ -225,25 +248,19 @@ impl Listeners {
             let config = server.tls.as_ref().map(tls::server_config).transpose()?;
             let listener = TcpListener::bind(address).await.map_err(fail)?;
             bound = Some(listener.local_addr().map_err(fail)?);
-            tcp = Some(match config {
-                Some(config) => Tcp::Tls(TlsListener::new(listener, config).map_err(fail)?),
-                None => Tcp::Plain(listener),
-            });
+            tcp = Some(Incoming::tcp(listener, config));
         }
-        let unix = server.unix.as_deref().map(unix::listen).transpose()?;
+        let unix = server.unix.as_deref().map(unix::listen).transpose()?.map(Incoming::Unix);
         Ok(Self { address: bound, path: server.unix.clone(), tcp, unix })
     }
 
     /// Until `stopping`, and then as long as requests need, up to the deadline.
-    async fn answer(self, router: Router, mut stopping: watch::Receiver<bool>) {
+    async fn answer(self, connections: Connections, router: Router, mut stopping: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
-        match self.tcp {
-            Some(Tcp::Plain(tcp)) => drop(tasks.spawn(answer(tcp, router.clone(), stopping.clone()))),
-            Some(Tcp::Tls(tls)) => drop(tasks.spawn(answer(tls, router.clone(), stopping.clone()))),
-            None => {}
-        }
-        if let Some(unix) = self.unix {
-            tasks.spawn(answer(unix, router, stopping.clone()));
+        for (incoming, limits) in [(self.tcp, connections.tcp), (self.unix, connections.unix)] {
+            if let Some(incoming) = incoming {
+                tasks.spawn(listener::answer(incoming, limits, router.clone(), stopping.clone()));
+            }
         }
         let _ = stopping.wait_for(|stop| *stop).await;
         let ended = async { while tasks.join_next().await.is_some() {} };
@@ -255,20 +272,5 @@ impl Listeners {
             // The next service would replace it; a client that comes before gets a clearer answer.
             let _ = std::fs::remove_file(path);
         }
-    }
-}
-
-async fn answer<L>(listener: L, router: Router, mut stopping: watch::Receiver<bool>)
-where
-    L: Listener,
-    Peer: for<'a> axum::extract::connect_info::Connected<axum::serve::IncomingStream<'a, L>>,
-    L::Addr: std::fmt::Debug,
-{
-    let shutdown = async move {
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    let service = router.into_make_service_with_connect_info::<Peer>();
-    if let Err(e) = axum::serve(listener, service).with_graceful_shutdown(shutdown).await {
-        tracing::error!("a listener ended: {e}");
     }
 }

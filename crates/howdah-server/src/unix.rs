@@ -1,9 +1,11 @@
-//! The UNIX socket. Invariant: a socket that somebody listens on is never taken away, and nothing
-//! that is no socket is ever removed; only the user and group of the service may connect.
+//! The UNIX socket. Invariants: a socket that somebody listens on is never taken away, and nothing
+//! that is no socket is ever removed; only the user and group of the service may connect, at every
+//! moment and whatever the umask: the socket is made in a folder that nobody else can enter, and moved to
+//! its place once its mode is right.
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,8 @@ use crate::ServerError;
 
 /// Who may connect: the service's user and group. With `auth = "local"` that makes an operator.
 const MODE: u32 = 0o660;
+/// Of the folder that it is made in.
+const PRIVATE: u32 = 0o700;
 
 /// Listens, in place of a socket that a killed service left behind.
 ///
@@ -35,22 +39,45 @@ pub fn listen(path: &Path) -> Result<UnixListener, ServerError> {
     if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(fail)?;
     }
-    // Made under another name and moved when its mode is right: for no moment may others connect.
-    let new = beside(path);
-    match fs::remove_file(&new) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(fail(e)),
-        _ => {}
-    }
-    let listener = UnixListener::bind(&new).map_err(fail)?;
-    fs::set_permissions(&new, fs::Permissions::from_mode(MODE)).map_err(fail)?;
-    fs::rename(&new, path).map_err(fail)?;
+    let private = Private::make(path).map_err(fail)?;
+    let listener = UnixListener::bind(&private.socket).map_err(fail)?;
+    fs::set_permissions(&private.socket, fs::Permissions::from_mode(MODE)).map_err(fail)?;
+    fs::rename(&private.socket, path).map_err(fail)?;
     Ok(listener)
 }
 
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    name.into()
+/// A folder beside the socket's place that only this user can enter; it is removed at the end.
+struct Private {
+    folder: PathBuf,
+    socket: PathBuf,
+}
+
+impl Private {
+    fn make(path: &Path) -> io::Result<Self> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".new");
+        let folder = PathBuf::from(name);
+        // Short: a socket's path has 107 characters at most.
+        let socket = folder.join("s");
+        let make = || fs::DirBuilder::new().mode(PRIVATE).create(&folder);
+        match make() {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                // A service was killed in here. What else may be in there is not ours, and stays.
+                let _ = fs::remove_file(&socket);
+                fs::remove_dir(&folder)?;
+                make()?;
+            }
+            made => made?,
+        }
+        Ok(Self { folder, socket })
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.socket);
+        let _ = fs::remove_dir(&self.folder);
+    }
 }
 
 #[cfg(test)]
@@ -75,5 +102,21 @@ mod tests {
         let e = listen(&path).unwrap_err();
         assert_eq!(said(&e), "/run/howdah.sock exists and is no socket");
         assert_eq!(fs::read(&path).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn the_folder_that_it_is_made_in_is_closed_and_does_not_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("howdah.sock");
+        let private = Private::make(&path).unwrap();
+        let inside = private.socket.clone();
+        assert_eq!(inside.parent().unwrap(), private.folder);
+        // A mode that is given to mkdir: a umask can only take from it.
+        assert_eq!(fs::metadata(&private.folder).unwrap().permissions().mode() & 0o777, 0o700);
+        // As a killed service leaves it.
+        fs::write(&inside, "").unwrap();
+        std::mem::forget(private);
+        drop(Private::make(&path).unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -12,7 +12,7 @@ use howdah_core::failure::System;
 use howdah_core::policy::Policy;
 use howdah_core::traits::Clock;
 use howdah_openstack::{Keys, OpenStack};
-use howdah_server::serve::{Parts, Running, start};
+use howdah_server::serve::{Connections, Parts, Running, start};
 use howdah_server::{Config, api::dto, wiring};
 use howdah_sim::SiteSettings;
 use howdah_sim::site::{Listen, Site};
@@ -174,6 +174,7 @@ async fn service(site: &Site, folder: &std::path::Path) -> Result<Running, Faile
         templates: config.templates,
         controllers: None,
         probe: false,
+        connections: Connections::of_descriptors(1024),
     };
     start(&config.server, parts).await.map_err(|e| run_failed("the service could not start", e))
 }

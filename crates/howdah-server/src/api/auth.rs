@@ -5,6 +5,8 @@
 //! cluster. Invariant: a capability is kept as a hash only, and compared as such; a token is not
 //! kept here.
 
+use std::net::IpAddr;
+
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
@@ -34,8 +36,11 @@ pub enum Peer {
         /// Its user.
         uid: u32,
     },
-    /// Anybody.
-    Unknown,
+    /// Anybody, over TCP.
+    Remote {
+        /// Where they come from; a proxy's address if there is one between.
+        address: IpAddr,
+    },
 }
 
 /// A Keystone token in the request.

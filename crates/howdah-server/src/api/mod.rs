@@ -32,12 +32,12 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{Method, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
-use axum::{Router, extract::connect_info::Connected, serve::IncomingStream};
 use howdah_core::traits::{Clock, Entropy, Store};
 use tokio::sync::watch;
 
@@ -160,23 +160,4 @@ async fn count(State(routes): State<Routes>, request: Request, next: Next) -> Re
     tracing::debug!(method, route, status, ?took, "answered");
     routes.metrics.request(method, &route, status, took);
     response
-}
-
-impl Connected<IncomingStream<'_, tokio::net::UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, tokio::net::UnixListener>) -> Self {
-        // The credentials of the moment of the connection, kept by the kernel.
-        stream.io().peer_cred().map_or(Self::Unknown, |c| Self::Local { uid: c.uid() })
-    }
-}
-
-impl Connected<IncomingStream<'_, tokio::net::TcpListener>> for Peer {
-    fn connect_info(_: IncomingStream<'_, tokio::net::TcpListener>) -> Self {
-        Self::Unknown
-    }
-}
-
-impl Connected<IncomingStream<'_, crate::tls::TlsListener>> for Peer {
-    fn connect_info(_: IncomingStream<'_, crate::tls::TlsListener>) -> Self {
-        Self::Unknown
-    }
 }

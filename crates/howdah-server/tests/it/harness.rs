@@ -16,7 +16,7 @@ use howdah_core::policy::{NetworkBackend, Policy};
 use howdah_core::traits::Store;
 use howdah_server::api::AuthMode;
 use howdah_server::config::{Server, Templates};
-use howdah_server::serve::{Parts, Running, start};
+use howdah_server::serve::{Connections, Parts, Running, start};
 use howdah_server::sites::SiteHandles;
 use howdah_store::MemoryStore;
 use reqwest::Method;
@@ -80,6 +80,7 @@ pub fn parts(store: Arc<dyn Store>, cloud: &Arc<FakeCloud>, idle: &Arc<Idle>) ->
         templates: Templates::default(),
         controllers: Some(idle.clone()),
         probe: false,
+        connections: Connections::of_descriptors(1024),
     }
 }
 

@@ -6,6 +6,7 @@ mod auth;
 mod clusters;
 mod conditions;
 mod config;
+mod crowds;
 mod documentation;
 mod events;
 mod fakes;
