@@ -8,6 +8,7 @@
 
 mod child;
 mod crash;
+mod crowd;
 mod demo;
 mod fakes;
 mod files;
