@@ -17,3 +17,4 @@ mod life;
 mod refusals;
 mod setup;
 mod tables;
+mod untrusted;
