@@ -5,7 +5,7 @@ asks again at Heat's next poll. Nothing is logged in here either, because bodies
 and headers hold tokens. What went wrong is one of three things:
 
 * :class:`Unavailable`: nobody could be asked; asking again later may help;
-* :class:`Gone`: the service does not know the cluster (any more);
+* :class:`Gone`: the service says that the cluster is not there (any more); it says so only to those who may know;
 * :class:`Refused`: the service, or the way to it, says no, and why.
 """
 from typing import Any, Dict, Mapping, Optional
@@ -15,6 +15,10 @@ from keystoneauth1 import exceptions as ks_exceptions
 from howdah_heat import options
 
 CAPABILITY_HEADER = "X-Howdah-Capability"
+SITE_HEADER = "X-Howdah-Site"
+# The one word that a cluster is gone, and the one that nothing is known of it to who asks: then it may well exist.
+NOT_FOUND = "cluster_not_found"
+NOT_VISIBLE = "cluster_not_visible"
 # What a proxy says in front of a service that is away, and a service that is starting.
 AWAY = frozenset((502, 503, 504))
 
@@ -49,11 +53,12 @@ def describe(message: str, code: str = "", hint: Optional[str] = "") -> str:
 
 
 class Client:
-    """The service, as one keystoneauth session sees it."""
+    """The service, as one keystoneauth session sees it; ``site`` is the one whose OpenStack this is, if it is known."""
 
-    def __init__(self, session: Any, region: Optional[str] = None) -> None:
+    def __init__(self, session: Any, region: Optional[str] = None, site: Optional[str] = None) -> None:
         self._session = session
         self._region = region
+        self._site = site
         self._base: Optional[str] = None
 
     def base(self) -> str:
@@ -92,6 +97,8 @@ class Client:
         """Sends one request, with the capability alone if there is one, else with the token."""
         url = self.base() + path
         headers = {"Accept": "application/json"}
+        if self._site:
+            headers[SITE_HEADER] = self._site
         if capability:
             headers[CAPABILITY_HEADER] = capability
         try:
@@ -140,5 +147,5 @@ def _read(response: Any, method: str, url: str) -> Document:
             % (options.GROUP, options.SERVICE_TYPE),
             status=status,
         )
-    kind_of = Gone if status == 404 and error.get("code") == "cluster_not_found" else Refused
+    kind_of = Gone if status == 404 and error.get("code") == NOT_FOUND else Refused
     raise kind_of(str(error["message"]), str(error.get("code") or ""), str(error.get("hint") or ""), status)

@@ -15,10 +15,13 @@ Invariants:
   their work in one thread, so a wait in here would be everybody's.
 * Reading needs no token, only the capability that the service hands out with its answer; a
   create may last longer than the requester's token.
+* A cluster is taken for gone only when the service says so of the stack's own project, which is named with
+  the request. That the service shows us nothing is an error, not the end of the cluster.
 * A service that is away is waited for until the stack's time is nearly over, and is then named
   as the reason; Heat's own "Timed out" would not say why.
 """
 import time
+import urllib.parse
 import uuid
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
@@ -152,7 +155,7 @@ class BigDataCluster(resource.Resource):
             return True
         try:
             # Somebody has deleted it in BDE: the record of it is all that is left.
-            return bool(self._client().call("GET", self._path()).get("status") == GONE)
+            return bool(self._look(self.resource_id).get("status") == GONE)
         except client.Gone:
             # It was there once, and somebody removed it: begin anew. But if no request was ever
             # answered it was never there, and the first one can simply be sent again.
@@ -192,9 +195,9 @@ class BigDataCluster(resource.Resource):
         if self.resource_id is None or self.status != self.FAILED:
             return
         try:
-            if self.action != self.CREATE and self._client().call("GET", self._path()).get("status") != GONE:
+            if self.action != self.CREATE and self._look(self.resource_id).get("status") != GONE:
                 return
-            self._client().call("DELETE", self._path())
+            self._client().call("DELETE", self._path() + self._of_our_project())
         except (client.Refused, client.Unavailable) as problem:
             LOG.warning("cluster %s cannot be removed before it is replaced: %s", self.resource_id, problem)
 
@@ -204,7 +207,7 @@ class BigDataCluster(resource.Resource):
             return False
         replaced = objects.Resource.get_obj(self.context, self.replaces).physical_resource_id
         try:
-            document = self._client().call("GET", "/v1/clusters/%s" % replaced)
+            document = self._look(replaced)
         except client.Gone:
             return True
         return document.get("wanted") == "deleted"
@@ -243,10 +246,10 @@ class BigDataCluster(resource.Resource):
         """Asks for the cluster to be removed, also when its create never got far."""
         if self.resource_id is None:
             return None
-        return self._start(Pending("delete", "DELETE", self._path()))
+        return self._start(Pending("delete", "DELETE", self._path() + self._of_our_project()))
 
     def check_delete_complete(self, pending: Optional[Pending]) -> bool:
-        """True once the service knows the cluster no more."""
+        """True once the service says that the cluster is gone."""
         return pending is None or pending.over or self._ended(pending)
 
     # ------------------------------------------------------------ attributes
@@ -257,7 +260,7 @@ class BigDataCluster(resource.Resource):
         if name == schema.CLUSTER_ID:
             return self.resource_id
         if name == schema.EVENTS:
-            return self._document("/events?after=0").get("events", [])
+            return self._document("/events").get("events", [])
         return self._document().get(name)
 
     def _show_resource(self) -> Optional[Dict[str, Any]]:
@@ -266,8 +269,24 @@ class BigDataCluster(resource.Resource):
     # ------------------------------------------------------------ how
 
     def _client(self, context: Any = None) -> client.Client:
-        context = context or self.context
-        return client.Client(context.keystone_session, context.region_name or cfg.CONF.region_name_for_services)
+        if context is None:
+            # An admin may work on another project's stack; its cluster is that project's, and so is what is
+            # asked of it.
+            ours = self.context.project_id == self.stack.tenant_id
+            context = self.context if ours else self.stack.stored_context()
+        return client.Client(
+            context.keystone_session,
+            context.region_name or cfg.CONF.region_name_for_services,
+            self.properties[schema.SITE],
+        )
+
+    def _of_our_project(self) -> str:
+        """Names the stack's project: only then does the service say that the cluster is gone."""
+        return "?" + urllib.parse.urlencode({"project": self.stack.tenant_id})
+
+    def _look(self, cluster: Optional[str]) -> client.Document:
+        """The cluster of this id as the service shows it to the stack's project."""
+        return self._client().call("GET", "/v1/clusters/%s%s" % (cluster, self._of_our_project()))
 
     def _path(self) -> str:
         return "/v1/clusters/%s" % self.resource_id
@@ -280,7 +299,15 @@ class BigDataCluster(resource.Resource):
         return value
 
     def _read(self, suffix: str = "") -> client.Document:
-        return self._client().call("GET", self._path() + suffix, capability=self._capability())
+        capability = self._capability()
+        if capability:
+            try:
+                return self._client().call("GET", self._path() + suffix, capability=capability)
+            except client.Refused as problem:
+                if problem.code != client.NOT_VISIBLE:
+                    raise
+                # The service has forgotten it: a removed cluster's for example, after some days.
+        return self._client().call("GET", self._path() + suffix + self._of_our_project())
 
     def _document(self, suffix: str = "") -> client.Document:
         """What the service shows, for callers outside an action."""

@@ -1,6 +1,7 @@
 """A small Howdah for the plugin's tests: its native API over real HTTP, and nothing behind it.
 
-Every request is recorded. What it answers can be set: how many reads an operation takes, the
+It belongs to one project, and says that a cluster is gone only to who names that project or bears the
+capability. Every request is recorded. What it answers can be set: how many reads an operation takes, the
 error it ends with, and answers to give instead of the next ones. It can go away and come back
 on the same port.
 """
@@ -10,6 +11,7 @@ import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 TOKEN = "the-users-token"
+PROJECT = "test_tenant_id"  # that of the contexts of Heat's own tests
 CAPABILITY = "capability-of-%s"
 
 
@@ -22,6 +24,7 @@ class FakeHowdah:
         self.status = None  # in place of the one that goes with what is wanted
         self.failure = None  # error that the next operations end with
         self.tokens = {TOKEN}
+        self.forgotten = False  # whether capabilities of removed clusters are no longer known
         self.port = 0
         self._server = None
         self.come_back()
@@ -67,14 +70,19 @@ class FakeHowdah:
         self.requests.append((method, path, dict(headers), body))
         if self.instead:
             return self.instead.pop(0)
-        cluster_id = path.split("/")[3].split("?")[0]
+        path, _, query = path.partition("?")
+        cluster_id = path.split("/")[3]
         capability = headers.get("X-Howdah-Capability")
-        if capability != CAPABILITY % cluster_id and headers.get("X-Auth-Token") not in self.tokens:
+        bears = capability == CAPABILITY % cluster_id
+        if capability and (not bears or (self.forgotten and cluster_id not in self.clusters)):
+            return self.nothing(cluster_id, False)
+        if not bears and headers.get("X-Auth-Token") not in self.tokens:
             return error(401, "unauthorized", "the token is not good")
+        entitled = bears or query == "project=" + PROJECT
         cluster = self.clusters.get(cluster_id)
         if method == "PUT" and path.endswith("/state"):
             if cluster is None:
-                return error(404, "cluster_not_found", "there is no cluster %s" % cluster_id)
+                return self.nothing(cluster_id, entitled)
             cluster["wanted"] = body["state"]
             return self.accept(cluster, {"running": "start", "stopped": "stop"}[body["state"]])
         if method == "PUT":
@@ -87,7 +95,7 @@ class FakeHowdah:
                 return error(409, "cluster_spec_differs", "the cluster is another")
             return self.accept(cluster, "create")
         if cluster is None:
-            return error(404, "cluster_not_found", "there is no cluster %s" % cluster_id)
+            return self.nothing(cluster_id, entitled)
         if method == "DELETE":
             cluster["wanted"] = "deleted"
             return self.accept(cluster, "delete")
@@ -95,8 +103,15 @@ class FakeHowdah:
             return 200, {"events": [{"id": 1, "reason": "port_created", "message": "made"}]}
         self.advance(cluster)
         if cluster["id"] not in self.clusters:
-            return error(404, "cluster_not_found", "there is no cluster %s" % cluster_id)
+            return self.nothing(cluster_id, entitled)
         return 200, self.show(cluster)
+
+    @staticmethod
+    def nothing(cluster_id, entitled):
+        if entitled:
+            return error(404, "cluster_not_found", "there is no cluster %s" % cluster_id)
+        message = "no cluster %s can be seen by who asks" % cluster_id
+        return error(404, "cluster_not_visible", message, "Name its project.")
 
     def accept(self, cluster, kind):
         operation = cluster["operation"]

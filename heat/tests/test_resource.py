@@ -18,7 +18,7 @@ from keystoneauth1.identity import access as access_plugin
 from oslo_config import cfg
 
 import howdah_heat.heat.bde as bde
-from fake import CAPABILITY, TOKEN, FakeHowdah, error
+from fake import CAPABILITY, PROJECT, TOKEN, FakeHowdah, error
 from howdah_heat import options, resource
 
 NET, SUBNET, GROUP = (str(uuid.uuid4()) for _ in range(3))
@@ -352,6 +352,56 @@ class BigDataClusterTest(unittest.TestCase):
         self.howdah.clusters.clear()
         self.run_task(cluster.delete)
         self.assertEqual((cluster.DELETE, cluster.COMPLETE), cluster.state)
+
+    def test_delete_names_the_project_and_takes_only_one_word_for_gone(self):
+        cluster = self.created()
+        hint = "Ask with its project's token."
+        self.howdah.instead = [error(404, "cluster_not_visible", "no cluster can be seen", hint)]
+        reason = self.reason(cluster.delete)
+        self.assertIn("no cluster can be seen (cluster_not_visible) Hint: " + hint, reason)
+        self.assertIn(cluster.resource_id, self.howdah.clusters)
+        self.run_task(cluster.delete)
+        self.assertEqual((cluster.DELETE, cluster.COMPLETE), cluster.state)
+        for sent in self.howdah.sent("DELETE"):
+            self.assertEqual("/v1/clusters/%s?project=%s" % (cluster.resource_id, PROJECT), sent[1])
+
+    def test_a_capability_that_is_forgotten_is_no_sign_that_the_cluster_is_gone(self):
+        cluster = self.created()
+        task = scheduler.TaskRunner(cluster.delete)
+        task.start()
+        self.howdah.forgotten = True
+        self.howdah.clusters.clear()
+        task.run_to_completion()
+        self.assertEqual((cluster.DELETE, cluster.COMPLETE), cluster.state)
+        last = self.howdah.sent("GET")[-1]
+        self.assertEqual("/v1/clusters/%s?project=%s" % (cluster.resource_id, PROJECT), last[1])
+        self.assertEqual(TOKEN, last[2]["X-Auth-Token"])
+
+    def test_an_admin_of_another_project_acts_on_behalf_of_the_stacks_owner(self):
+        cluster = self.created()
+        stored = utils.dummy_context()
+        stored.auth_token = "token-of-the-trust"
+        self.howdah.tokens = {"token-of-the-trust"}
+        stack = cluster.stack
+        stack.context.project_id = "the-admins"
+        with mock.patch.object(stack, "stored_context", return_value=stored):
+            self.run_task(cluster.delete)
+        self.assertEqual((cluster.DELETE, cluster.COMPLETE), cluster.state)
+        (sent,) = self.howdah.sent("DELETE")
+        self.assertEqual("token-of-the-trust", sent[2]["X-Auth-Token"])
+        self.assertIn("project=" + PROJECT, sent[1])
+
+    def test_the_site_is_named_where_it_is_known(self):
+        cluster = self.created()
+        self.assertNotIn("X-Howdah-Site", self.howdah.sent("PUT")[0][2])
+        self.run_task(cluster.delete)
+        template = template_format.parse(HOT % (NET, SUBNET))
+        template["resources"]["cluster"]["properties"]["site"] = "north"
+        cluster = self.stack(template)["cluster"]
+        self.run_task(cluster.create)
+        self.run_task(cluster.delete)
+        for method in ("PUT", "DELETE"):
+            self.assertEqual("north", self.howdah.sent(method)[-1][2]["X-Howdah-Site"])
 
     def test_delete_after_a_create_that_got_nowhere(self):
         cluster = self.stack()["cluster"]

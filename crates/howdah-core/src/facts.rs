@@ -447,6 +447,9 @@ pub struct Principal {
     pub project: ProjectId,
     /// Role names.
     pub roles: Vec<String>,
+    /// Whether the role `admin` counts as the operator's: not where Keystone has one project for
+    /// administration and says that the token's is another (`is_admin_project` in a token's body).
+    pub is_admin_project: bool,
     /// When the token ends.
     pub expires: Option<Timestamp>,
 }

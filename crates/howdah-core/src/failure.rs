@@ -3,11 +3,14 @@
 //! A [`RemoteError`] says which system refused, what kind of refusal it was (that decides
 //! whether a repeat can help), a stable code, a sentence, and a hint where a person can act.
 //! A [`Failure`] is the same, flattened so that it survives a restart and a newer version.
-//! Invariant: neither ever holds a secret, nor a `Debug` dump.
+//! Invariant: neither ever holds a secret, nor a `Debug` dump; and their sentences, whoever wrote parts of
+//! them, are [`printable`](crate::text::printable): they are made so here, where every adapter's error passes.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::text::into_printable;
 
 /// A system that Howdah talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -102,13 +105,13 @@ pub struct RemoteError {
 impl RemoteError {
     /// An error without hint and cause.
     pub fn new(system: System, kind: ErrorKind, code: &'static str, message: impl Into<String>) -> Self {
-        Self { system, kind, code, message: message.into(), hint: None, source: None }
+        Self { system, kind, code, message: into_printable(message), hint: None, source: None }
     }
 
     /// The same with a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(into_printable(hint));
         self
     }
 
@@ -135,13 +138,13 @@ pub struct Failure {
 impl Failure {
     /// A failure without a hint.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), hint: None }
+        Self { code: code.into(), message: into_printable(message), hint: None }
     }
 
     /// The same with a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(into_printable(hint));
         self
     }
 }
@@ -161,12 +164,12 @@ impl From<&RemoteError> for Failure {
     }
 }
 
-/// The error and its causes on one line, each once: `a: b: c`.
+/// The error and its causes on one line that can be shown, each once: `a: b: c`.
 pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+    let mut text = into_printable(error.to_string());
     let mut cause = error.source();
     while let Some(e) = cause {
-        let said = e.to_string();
+        let said = into_printable(e.to_string());
         // Some libraries repeat their source in their own text.
         if !text.contains(&said) {
             text.push_str(": ");
@@ -197,5 +200,19 @@ mod tests {
         assert_eq!(chain(&e), "BDE: cannot be reached: connection refused");
         assert_eq!(clause(&std::io::Error::other("It is closed.")), "It is closed");
         assert_eq!(Failure::from(&e).to_string(), "BDE: cannot be reached: connection refused. Hint: Check bde.url.");
+    }
+
+    #[test]
+    fn what_others_say_is_shown_and_not_obeyed() {
+        let odd = "\u{1b}]0;x\u{7}gone.\n2026-01-01 INFO all is well";
+        let shown = "\\u{1b}]0;x\\u{7}gone.\\n2026-01-01 INFO all is well";
+        let e = RemoteError::new(System::Bde, ErrorKind::Internal, "x", odd).hint(odd);
+        assert_eq!((e.message.as_str(), e.hint.as_deref()), (shown, Some(shown)));
+        let caused =
+            RemoteError::new(System::Bde, ErrorKind::Internal, "x", "no").caused_by(std::io::Error::other(odd));
+        assert_eq!(Failure::from(&caused).message, format!("BDE: no: {shown}"));
+        assert_eq!(clause(&caused), format!("BDE: no: {shown}"));
+        let failure = Failure::new("x", odd).hint(odd);
+        assert_eq!((failure.message.as_str(), failure.hint.as_deref()), (shown, Some(shown)));
     }
 }

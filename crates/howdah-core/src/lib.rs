@@ -20,9 +20,10 @@
 //! * [`own`]: whose things are, and the tokens without which nothing is written;
 //! * [`facts`]: what the systems around us said last;
 //! * [`failure`]: errors that cross a trait, and failures that are stored;
+//! * [`text`]: others' text, made fit to be shown;
 //! * [`traits`]: the traits;
 //! * [`segment`]: which port group backs a Neutron network;
-//! * [`mark`]: how a Neutron port says that it is ours;
+//! * [`mark`]: how a Neutron port says that it is ours; [`capability`]: the right to read one cluster;
 //! * [`attachment`]: which ports to make, repair and delete;
 //! * [`stage`]: where a node is in its boot;
 //! * [`preflight`]: what is refused before the first VM is made;
@@ -36,6 +37,7 @@
 
 pub mod action;
 pub mod attachment;
+pub mod capability;
 pub mod cluster;
 pub mod condition;
 pub mod controller;
@@ -57,6 +59,7 @@ pub mod report;
 pub mod seen;
 pub mod segment;
 pub mod stage;
+pub mod text;
 pub mod time;
 pub mod traits;
 pub mod trouble;

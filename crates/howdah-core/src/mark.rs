@@ -28,7 +28,8 @@ const UNKEYED: &str = "howdah/1";
 /// How many bytes of the HMAC a tag shows.
 const TAG_BYTES: usize = 16;
 
-/// The key of this installation's tags. It cannot be printed.
+/// The key of what this installation signs: the tags of ports, and read capabilities
+/// ([`crate::capability`]). It cannot be printed.
 #[derive(Clone)]
 pub struct MarkKey(hmac::Key);
 
@@ -55,8 +56,13 @@ impl MarkKey {
         mark.tag.as_deref() == Some(self.tag(project, mark).as_str())
     }
 
+    /// Signs a text for a purpose; what was signed for one is worth nothing for another.
+    pub(crate) fn sign(&self, purpose: &'static str, text: &str) -> hmac::Tag {
+        hmac::sign(&self.0, format!("{purpose}\n{text}").as_bytes())
+    }
+
     fn tag(&self, project: &ProjectId, mark: &Mark) -> String {
-        let signed = hmac::sign(&self.0, format!("port mark\n{project}\n{}", mark.words()).as_bytes());
+        let signed = self.sign("port mark", &format!("{project}\n{}", mark.words()));
         signed.as_ref().iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -17,6 +17,7 @@ use crate::facts::{Catalog, ManagedChange, ManagedCluster, ManagedSpec, ManagedT
 use crate::failure::{ErrorKind, RemoteError, System};
 use crate::ids::{ClusterId, ClusterName, OperationId, ProjectId, TaskId};
 use crate::test_support::segment;
+use crate::traits::Trace;
 
 const SETTLES: Duration = Duration::from_secs(180);
 
@@ -188,6 +189,9 @@ impl Store for World {
         unreachable!()
     }
     async fn find(&self, _: &ClusterId) -> Remote<Vec<ClusterKey>> {
+        unreachable!()
+    }
+    async fn traces(&self, _: &ClusterId) -> Remote<Vec<Trace>> {
         unreachable!()
     }
     async fn list(&self, _: Option<&ProjectId>) -> Remote<Vec<Row>> {

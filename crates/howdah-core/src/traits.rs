@@ -162,10 +162,24 @@ pub trait Identity: Send + Sync {
     /// code it is the service's own credentials that were refused.
     async fn authenticate(&self, token: &SecretString) -> Remote<Principal>;
 
+    /// The same, asked anew: what is remembered of a question of before does not count.
+    async fn authenticate_anew(&self, token: &SecretString) -> Remote<Principal>;
+
     /// Finds what was asked for with the requester's token, so that nobody gets the use of a
     /// network, subnet or group that they may not see. `NotFound` names what was not found.
     /// Without a token (a local user, who is the operator) the service's own rights count.
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant>;
+}
+
+/// What is remembered of a cluster, be it there or removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// What it is kept under.
+    pub key: ClusterKey,
+    /// Where it lives, or lived.
+    pub site: SiteName,
+    /// Whether it was removed.
+    pub removed: bool,
 }
 
 /// The database. Every change is one transaction: it happens as a whole or not at all.
@@ -185,6 +199,9 @@ pub trait Store: Send + Sync {
 
     /// The clusters of this id, in whichever projects.
     async fn find(&self, id: &ClusterId) -> Remote<Vec<ClusterKey>>;
+
+    /// The same with those that were removed and are still remembered.
+    async fn traces(&self, id: &ClusterId) -> Remote<Vec<Trace>>;
 
     /// All clusters, or those of a project, by creation time.
     async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<Row>>;
@@ -227,7 +244,8 @@ pub trait Store: Send + Sync {
     /// Forgets a registration; fine if it is not there.
     async fn remove_registration(&self, site: &SiteName, name: &str) -> Remote<()>;
 
-    /// Remembers the hash of a read capability for a cluster.
+    /// Remembers the hash of a read capability for a cluster, for as long as the cluster is remembered
+    /// itself; fine if it is known. Also for one that was removed in the meantime: its end can be read.
     async fn put_capability(&self, key: &ClusterKey, hash: &[u8; 32]) -> Remote<()>;
 
     /// The cluster of this id that the hash is a capability of. Capabilities outlive the cluster

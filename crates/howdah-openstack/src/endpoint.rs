@@ -1,14 +1,14 @@
 //! Which Neutron: picks an endpoint from the catalogue, and builds URLs on it. Invariant: every
 //! URL is built on the endpoint that was picked; what a server says in a link is never followed
-//! to another host.
+//! to another host. A token does not leave in clear for a host that only the catalogue names.
 
 use url::Url;
 
 use crate::keystone::Service;
-use crate::settings::base_url;
+use crate::settings::{Settings, base_url};
 use crate::{Error, Interface};
 
-const NETWORK: &str = "network";
+pub(crate) const NETWORK: &str = "network";
 
 /// Neutron's address without a version, from the catalogue.
 pub(crate) fn neutron(catalog: &[Service], interface: Interface, region: Option<&str>) -> Result<Url, Error> {
@@ -34,6 +34,16 @@ pub(crate) fn neutron(catalog: &[Service], interface: Interface, region: Option<
         return Err(Error::SeveralRegions { known: regions });
     }
     base_url("neutron_url", &first.url)
+}
+
+/// Refuses an address of the catalogue to which tokens would travel in clear, unless it is Keystone's own host,
+/// to which the operator sends them that way already, or the operator allows it.
+pub(crate) fn guarded(kind: &str, url: Url, settings: &Settings) -> Result<Url, Error> {
+    let plain = url.scheme() != "https" && url.host() != settings.auth_url.host();
+    if plain && !settings.allow_http_endpoints {
+        return Err(Error::PlainEndpoint { kind: kind.to_owned(), url: url.to_string() });
+    }
+    Ok(url)
 }
 
 /// The address of any service, as the catalogue has it.
@@ -89,6 +99,34 @@ mod tests {
         the catalogue has no admin endpoint of the service type `network` in the region "one"; it has identity public one, network internal one, network public one, network public two
         the catalogue has no public endpoint of the service type `network`; it has nothing
         "#);
+    }
+
+    #[test]
+    fn a_token_leaves_in_clear_only_for_keystones_own_host() {
+        let keys = |auth_url: &str| crate::Keys {
+            auth_url: Some(auth_url.to_owned()),
+            token: Some("t".into()),
+            ..crate::Keys::default()
+        };
+        let allowed = |auth_url: &str, url: &str| {
+            let settings = keys(auth_url).settings(None).unwrap();
+            guarded(NETWORK, Url::parse(url).unwrap(), &settings).is_ok()
+        };
+        for (auth_url, url, expected) in [
+            ("http://k:5000", "http://k:9696", true),
+            ("http://K:5000", "http://k/networking", true),
+            ("https://k", "https://elsewhere:9696", true),
+            ("https://k", "http://elsewhere:9696", false),
+            ("http://k", "http://elsewhere:9696", false),
+            ("http://k", "http://k.example:9696", false),
+            ("http://10.0.0.1:5000", "http://10.0.0.2:9696", false),
+            ("http://127.0.0.1:5000", "http://localhost:9696", false),
+            ("http://[::1]:5000", "http://[::1]:9696", true),
+        ] {
+            assert_eq!(allowed(auth_url, url), expected, "{auth_url} {url}");
+        }
+        let settings = Settings { allow_http_endpoints: true, ..keys("https://k").settings(None).unwrap() };
+        assert!(guarded(NETWORK, Url::parse("http://elsewhere").unwrap(), &settings).is_ok());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::traits::TOKEN_REFUSED;
 use howdah_transport::TransportError;
 
+use crate::endpoint::NETWORK;
 use crate::refusal::{Refusal, by_status};
 
 /// An error of this crate. It can be cloned because all who waited for one login share its end.
@@ -112,6 +113,14 @@ pub enum Error {
     SeveralRegions {
         /// The regions.
         known: Vec<String>,
+    },
+    /// A token would go to another host in clear.
+    #[error("the catalogue's address of the service type `{kind}`, {url}, is http:// on another host than Keystone's")]
+    PlainEndpoint {
+        /// The type.
+        kind: String,
+        /// The address.
+        url: String,
     },
     /// The server refused, and said why.
     #[error("could not {step}: {message} ({refusal}, HTTP {status})")]
@@ -241,6 +250,7 @@ impl Error {
             Self::RequesterToken => (ErrorKind::Credentials, TOKEN_REFUSED),
             Self::NoProject => (ErrorKind::Forbidden, "token_without_project"),
             Self::NoEndpoint { .. } | Self::SeveralRegions { .. } => (ErrorKind::Invalid, "keystone_no_endpoint"),
+            Self::PlainEndpoint { .. } => (ErrorKind::Invalid, "keystone_http_endpoint"),
             Self::Refused { system, status, refusal, .. } => refusal.meaning(*system, *status),
             // A page of a proxy in front of the server: its status says more than its text.
             Self::BadAnswer { system, status: status @ (401 | 408 | 429 | 500..), .. } => by_status(*system, *status),
@@ -285,6 +295,14 @@ impl Error {
                 Some("Set `region`, `interface` or `neutron_url` in [site.openstack].".to_owned())
             }
             Self::SeveralRegions { .. } => Some("Set `region` in [site.openstack].".to_owned()),
+            Self::PlainEndpoint { kind, .. } if kind == NETWORK => Some(
+                "Register it as https://, or set `neutron_url` in [site.openstack]. If nobody can listen on the way \
+                 there, set `allow_http_endpoints = true`."
+                    .to_owned(),
+            ),
+            Self::PlainEndpoint { .. } => {
+                Some("If nobody can listen on the way there, give the address yourself: --endpoint.".to_owned())
+            }
             Self::Refused { system: System::Neutron, refusal, message, .. } => refusal.hint(message),
             Self::BadAnswer { status: ..500, .. } => {
                 Some("See whether the URL is the service's own and not that of a dashboard or a proxy.".to_owned())

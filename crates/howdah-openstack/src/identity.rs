@@ -67,18 +67,29 @@ fn is_id(wish: &str) -> bool {
 }
 
 impl OpenStack {
+    /// Who a token vouches for; what was found out a moment ago counts.
     async fn verify(&self, token: &SecretString) -> Result<Principal, Error> {
-        let now = self.inner.clock.mono();
-        if let Some(principal) = self.inner.seen.get(token, now) {
-            return Ok(principal);
+        match self.inner.seen.get(token, self.inner.clock.mono()) {
+            Some(principal) => Ok(principal),
+            None => self.verify_anew(token).await,
         }
+    }
+
+    async fn verify_anew(&self, token: &SecretString) -> Result<Principal, Error> {
+        let now = self.inner.clock.mono();
         let mut call = Call::new(System::Keystone, "verify a token", Method::GET, &["v3", "auth", "tokens"]);
         call.subject = Some(token.clone());
         let mut answer = self.call(As::Service, &call).await;
         if answer.as_ref().is_err_and(|e| e.is_status(403)) {
             answer = self.call(As::Requester(token), &call).await;
         }
-        let answer = answer.map_err(|e| if e.is_status(404) { Error::RequesterToken } else { e })?;
+        let answer = answer.map_err(|e| {
+            if !e.is_status(404) {
+                return e;
+            }
+            self.inner.seen.forget(token);
+            Error::RequesterToken
+        })?;
         let info = answer.json::<TokenBody>()?.token;
         let principal = info.principal()?;
         let left = principal.expires.map(|end| end.duration_since(self.inner.clock.now()));
@@ -157,6 +168,10 @@ impl OpenStack {
 impl Identity for OpenStack {
     async fn authenticate(&self, token: &SecretString) -> Remote<Principal> {
         Ok(self.verify(token).await?)
+    }
+
+    async fn authenticate_anew(&self, token: &SecretString) -> Remote<Principal> {
+        Ok(self.verify_anew(token).await?)
     }
 
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {

@@ -114,6 +114,7 @@ impl Keys {
             region: self.region.clone(),
             interface: self.interface.as_deref().map(str::parse).transpose()?.unwrap_or_default(),
             neutron_url: self.neutron_url.as_deref().map(|u| base_url("neutron_url", u)).transpose()?,
+            allow_http_endpoints: false,
             trust,
             deadlines: Deadlines::default(),
             token_cache: Duration::from_secs(60),

@@ -24,6 +24,8 @@ pub(crate) struct TokenInfo {
     pub(crate) project: Option<Reference>,
     #[serde(default)]
     pub(crate) roles: Vec<Reference>,
+    /// Absent, or null, where Keystone has no project for administration.
+    pub(crate) is_admin_project: Option<bool>,
     #[serde(default)]
     pub(crate) catalog: Vec<Service>,
 }
@@ -70,6 +72,7 @@ impl TokenInfo {
             user_name: self.user.name.clone(),
             project: project.id.as_str().into(),
             roles: self.roles.iter().map(|r| r.name.clone()).collect(),
+            is_admin_project: self.is_admin_project.unwrap_or(true),
             expires: self.expires_at,
         })
     }
@@ -116,6 +119,20 @@ fn named(what: &Named) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_is_of_the_admin_project_unless_keystone_says_no() {
+        for (says, expected) in [
+            ("", true),
+            (r#", "is_admin_project": null"#, true),
+            (r#", "is_admin_project": true"#, true),
+            (r#", "is_admin_project": false"#, false),
+        ] {
+            let text = format!(r#"{{"user": {{"id": "u", "name": "u"}}, "project": {{"id": "p"}}{says}}}"#);
+            let info: TokenInfo = serde_json::from_str(&text).unwrap();
+            assert_eq!(info.principal().unwrap().is_admin_project, expected, "{says}");
+        }
+    }
 
     fn by_name(name: &str) -> Named {
         Named::Name { name: name.into(), domain: Domain::Id("default".into()) }

@@ -56,7 +56,14 @@ mod tests {
     use super::*;
 
     fn who() -> Principal {
-        Principal { user: "u".into(), user_name: "u".into(), project: "p".into(), roles: vec![], expires: None }
+        Principal {
+            user: "u".into(),
+            user_name: "u".into(),
+            project: "p".into(),
+            roles: vec![],
+            is_admin_project: true,
+            expires: None,
+        }
     }
 
     #[test]

@@ -169,11 +169,17 @@ impl OpenStack {
     /// The address of another service in the catalogue, by its type; `None` if it has none.
     ///
     /// # Errors
-    /// If the login is refused.
+    /// If the login is refused, or a token must not go there.
     pub async fn endpoint_of(&self, kind: &str) -> Result<Option<String>, Error> {
         let token = self.token().await?;
         let settings = &self.inner.settings;
-        Ok(endpoint::of(&token.catalog, kind, settings.interface, settings.region.as_deref()).map(str::to_owned))
+        let Some(found) = endpoint::of(&token.catalog, kind, settings.interface, settings.region.as_deref()) else {
+            return Ok(None);
+        };
+        if let Ok(url) = Url::parse(found) {
+            endpoint::guarded(kind, url, settings)?;
+        }
+        Ok(Some(found.to_owned()))
     }
 
     /// Sends a request and returns its successful answer.
@@ -262,7 +268,8 @@ impl OpenStack {
         let info = answer.json::<TokenBody>()?.token;
         let neutron = match &settings.neutron_url {
             Some(url) => Ok(url.clone()),
-            None => endpoint::neutron(&info.catalog, settings.interface, settings.region.as_deref()),
+            None => endpoint::neutron(&info.catalog, settings.interface, settings.region.as_deref())
+                .and_then(|url| endpoint::guarded(endpoint::NETWORK, url, settings)),
         };
         let renew_at = self.renew_at(asked, &info);
         tracing::debug!(user = %info.user.name, expires = ?info.expires_at, ?renew_at, "logged in to Keystone");

@@ -125,6 +125,8 @@ pub struct Settings {
     pub interface: Interface,
     /// Neutron, without a version, if the catalogue shall not be asked.
     pub neutron_url: Option<Url>,
+    /// Whether an `http://` address of the catalogue is used although it is on another host than Keystone.
+    pub allow_http_endpoints: bool,
     /// Whom to trust.
     pub trust: Trust,
     /// How long to wait.

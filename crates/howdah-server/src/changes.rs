@@ -1,5 +1,5 @@
-//! Who waits for a cluster to change is told when the store has changed it: a store around the
-//! store. Invariant: a signal carries no data and may be lost in a burst; whoever gets one reads
+//! Who waits for a cluster to change is told when the store has changed it, and what is counted of
+//! it is brought up: a store around the store. Invariant: a signal carries no data and may be lost in a burst; whoever gets one reads
 //! the present state.
 
 use std::collections::HashMap;
@@ -9,8 +9,10 @@ use async_trait::async_trait;
 use howdah_core::cluster::{ClusterRecord, ClusterState, Event, OperationRequest, Registration, Secrets, Wanted};
 use howdah_core::document::Row;
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
-use howdah_core::traits::{Remote, Store};
+use howdah_core::traits::{Remote, Store, Trace};
 use tokio::sync::watch;
+
+use crate::tally::Tally;
 
 /// The waiting.
 #[derive(Debug, Default)]
@@ -41,19 +43,23 @@ impl Changes {
 pub struct AnnouncingStore {
     inner: Arc<dyn Store>,
     changes: Arc<Changes>,
+    tally: Arc<Tally>,
 }
 
 impl AnnouncingStore {
     /// Around a store.
-    pub fn new(inner: Arc<dyn Store>, changes: Arc<Changes>) -> Self {
-        Self { inner, changes }
+    pub fn new(inner: Arc<dyn Store>, changes: Arc<Changes>, tally: Arc<Tally>) -> Self {
+        Self { inner, changes, tally }
     }
 }
 
 #[async_trait]
 impl Store for AnnouncingStore {
     async fn insert(&self, record: &ClusterRecord, secrets: &Secrets, events: &[Event]) -> Remote<()> {
-        self.inner.insert(record, secrets, events).await.inspect(|()| self.changes.announce(&record.key()))
+        self.inner.insert(record, secrets, events).await.inspect(|()| {
+            self.tally.inserted(record);
+            self.changes.announce(&record.key());
+        })
     }
 
     async fn load(&self, key: &ClusterKey) -> Remote<Option<Row>> {
@@ -68,8 +74,17 @@ impl Store for AnnouncingStore {
         self.inner.find(id).await
     }
 
+    async fn traces(&self, id: &ClusterId) -> Remote<Vec<Trace>> {
+        self.inner.traces(id).await
+    }
+
     async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<Row>> {
-        self.inner.list(project).await
+        let changes = self.tally.changes();
+        let rows = self.inner.list(project).await?;
+        if project.is_none() {
+            self.tally.listed(changes, &rows);
+        }
+        Ok(rows)
     }
 
     async fn want(
@@ -79,11 +94,17 @@ impl Store for AnnouncingStore {
         wanted: Wanted,
         operation: &OperationRequest,
     ) -> Remote<()> {
-        self.inner.want(key, seen, wanted, operation).await.inspect(|()| self.changes.announce(key))
+        self.inner.want(key, seen, wanted, operation).await.inspect(|()| {
+            self.tally.wanted(key, operation);
+            self.changes.announce(key);
+        })
     }
 
     async fn save(&self, key: &ClusterKey, state: &ClusterState, events: &[Event]) -> Remote<()> {
-        self.inner.save(key, state, events).await.inspect(|()| self.changes.announce(key))
+        self.inner.save(key, state, events).await.inspect(|()| {
+            self.tally.saved(key, state);
+            self.changes.announce(key);
+        })
     }
 
     async fn add_events(&self, key: &ClusterKey, events: &[Event]) -> Remote<()> {
@@ -91,7 +112,10 @@ impl Store for AnnouncingStore {
     }
 
     async fn remove(&self, key: &ClusterKey, events: &[Event]) -> Remote<()> {
-        self.inner.remove(key, events).await.inspect(|()| self.changes.announce(key))
+        self.inner.remove(key, events).await.inspect(|()| {
+            self.tally.removed(key);
+            self.changes.announce(key);
+        })
     }
 
     async fn secrets(&self, key: &ClusterKey) -> Remote<Secrets> {

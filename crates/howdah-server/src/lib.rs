@@ -29,6 +29,7 @@ pub mod runtime;
 pub mod serve;
 pub mod sites;
 pub mod supervisor;
+mod tally;
 pub mod tls;
 pub mod unix;
 pub mod wiring;

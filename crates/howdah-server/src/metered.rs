@@ -209,6 +209,10 @@ impl Identity for Around<dyn Identity> {
         self.meter.count_for(System::Keystone, "authenticate", self.inner.authenticate(token)).await
     }
 
+    async fn authenticate_anew(&self, token: &SecretString) -> Remote<Principal> {
+        self.meter.count_for(System::Keystone, "authenticate", self.inner.authenticate_anew(token)).await
+    }
+
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {
         self.meter.count_for(System::Neutron, "grant", self.inner.grant(token, wish)).await
     }

@@ -8,7 +8,6 @@ use futures::future::BoxFuture;
 use howdah_core::time::Mono;
 use howdah_core::traits::{Clock, Entropy};
 use jiff::Timestamp;
-use ring::rand::{SecureRandom, SystemRandom};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -46,16 +45,6 @@ impl Entropy for SystemEntropy {
         // The 53 bits that a float can hold exactly.
         (Uuid::new_v4().as_u128() >> 75) as f64 / (1_u64 << 53) as f64
     }
-}
-
-/// 32 unguessable bytes.
-///
-/// # Errors
-/// When the system has none to give.
-pub(crate) fn random_bytes() -> Result<[u8; 32], ring::error::Unspecified> {
-    let mut bytes = [0; 32];
-    SystemRandom::new().fill(&mut bytes)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

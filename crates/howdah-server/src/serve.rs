@@ -35,6 +35,7 @@ use crate::metrics::Metrics;
 use crate::runtime::{SystemClock, SystemEntropy};
 use crate::sites::{SiteHandles, Sites};
 use crate::supervisor::{RunController, Supervisor};
+use crate::tally::Tally;
 use crate::{ServerError, descriptors, tls, unix, wiring};
 
 /// How long connections may take to finish their requests at the end.
@@ -178,7 +179,8 @@ async fn prune(store: Arc<SqliteStore>) {
 pub async fn start(server: &Server, parts: Parts) -> Result<Running, ServerError> {
     let metrics = Arc::new(Metrics::default());
     let changes = Arc::new(Changes::default());
-    let store: Arc<dyn Store> = Arc::new(AnnouncingStore::new(parts.store, Arc::clone(&changes)));
+    let tally = Arc::new(Tally::default());
+    let store: Arc<dyn Store> = Arc::new(AnnouncingStore::new(parts.store, Arc::clone(&changes), Arc::clone(&tally)));
     let sites = Sites::new(parts.sites, Arc::clone(&metrics), Arc::clone(&parts.clock));
     let controllers = parts.controllers.unwrap_or_else(|| {
         Arc::new(Controllers::new(controllers::Parts {
@@ -187,7 +189,7 @@ pub async fn start(server: &Server, parts: Parts) -> Result<Running, ServerError
             clock: Arc::clone(&parts.clock),
             entropy: Arc::clone(&parts.entropy),
             policy: parts.policy,
-            marks: parts.marks,
+            marks: parts.marks.clone(),
         }))
     });
     let listeners = Listeners::bind(server).await?;
@@ -197,6 +199,8 @@ pub async fn start(server: &Server, parts: Parts) -> Result<Running, ServerError
     let app = App::new(api::Inner {
         store: Arc::clone(&store),
         changes,
+        tally,
+        marks: parts.marks,
         sites: sites.clone(),
         supervisor: supervisor.clone(),
         clock: parts.clock,

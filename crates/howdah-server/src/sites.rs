@@ -63,6 +63,14 @@ pub struct Choice<'a> {
     pub vcm_server: Option<&'a str>,
 }
 
+impl Choice<'_> {
+    /// Whether there are any words.
+    pub fn says_something(&self) -> bool {
+        let words = [self.site, self.bde_endpoint, self.vcm_server];
+        words.iter().flatten().any(|word| !word.trim().is_empty())
+    }
+}
+
 impl Sites {
     /// Takes the sites in and counts every call to them from now on.
     pub fn new(all: Vec<SiteHandles>, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
@@ -148,16 +156,20 @@ impl Sites {
         }
     }
 
-    /// Each Keystone once, that of the default site first.
-    pub fn identities(&self) -> Vec<(&str, &Arc<dyn Identity>)> {
-        let mut found: Vec<(&str, &Arc<dyn Identity>)> = Vec::new();
-        let (first, rest): (Vec<_>, Vec<_>) = self.all.iter().partition(|s| s.default);
-        for site in first.into_iter().chain(rest) {
+    /// Each OpenStack once, with the first of its sites.
+    pub fn realms(&self) -> Vec<(&str, &SiteHandles)> {
+        let mut found: Vec<(&str, &SiteHandles)> = Vec::new();
+        for site in &self.all {
             if !found.iter().any(|(realm, _)| *realm == site.realm) {
-                found.push((&site.realm, &site.identity));
+                found.push((&site.realm, site));
             }
         }
         found
+    }
+
+    /// Who vouches for the tokens of an OpenStack.
+    pub fn identity(&self, realm: &str) -> Option<&Arc<dyn Identity>> {
+        self.all.iter().find(|s| s.realm == realm).map(|s| &s.identity)
     }
 
     /// What the API shows.

@@ -13,7 +13,7 @@ use howdah_core::cluster::{ClusterRecord, ClusterState, Event, OperationRequest,
 use howdah_core::document::Row;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
-use howdah_core::traits::{Remote, Store};
+use howdah_core::traits::{Remote, Store, Trace};
 use tokio::sync::watch;
 
 /// No crash is planned.
@@ -132,6 +132,10 @@ impl Store for MemoryStore {
 
     async fn find(&self, id: &ClusterId) -> Remote<Vec<ClusterKey>> {
         self.up()?.find(id).await
+    }
+
+    async fn traces(&self, id: &ClusterId) -> Remote<Vec<Trace>> {
+        self.up()?.traces(id).await
     }
 
     async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<Row>> {

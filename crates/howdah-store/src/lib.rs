@@ -26,7 +26,3 @@ pub use sqlite::SqliteStore;
 /// Events kept of one cluster; older ones go first. A cluster that flaps for months must not
 /// fill the disk.
 const EVENTS_KEPT: u64 = 10_000;
-
-/// Capabilities kept of one cluster; each write hands out a new one, and only the last ones can
-/// still be in anybody's hands.
-const CAPABILITIES_KEPT: usize = 64;

@@ -1,17 +1,17 @@
 //! The store without a file: same behaviour, gone with the process. It answers at once and on
 //! the caller's thread, so it can be used under a paused clock.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use howdah_core::cluster::{ClusterRecord, ClusterState, Event, OperationRequest, Registration, Secrets, Wanted};
 use howdah_core::document::{Row, Unreadable};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
-use howdah_core::traits::{Remote, Store};
+use howdah_core::traits::{Remote, Store, Trace};
 use jiff::Timestamp;
 
-use crate::{CAPABILITIES_KEPT, EVENTS_KEPT, StoreError};
+use crate::{EVENTS_KEPT, StoreError};
 
 /// The store in memory.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ struct Entry {
     secrets_unreadable: bool,
     last_event: u64,
     events: VecDeque<(u64, Event)>,
-    capabilities: VecDeque<[u8; 32]>,
+    capabilities: BTreeSet<[u8; 32]>,
 }
 
 impl Entry {
@@ -47,7 +47,7 @@ impl Entry {
             secrets_unreadable: false,
             last_event: 0,
             events: VecDeque::new(),
-            capabilities: VecDeque::new(),
+            capabilities: BTreeSet::new(),
         }
     }
 
@@ -170,6 +170,19 @@ impl Store for MemoryStore {
         Ok(found.map(|(key, _)| key.clone()).collect())
     }
 
+    async fn traces(&self, id: &ClusterId) -> Remote<Vec<Trace>> {
+        let tables = self.tables();
+        let found = tables.clusters.iter().filter(|(key, _)| key.id == *id);
+        let trace = |(key, entry): (&ClusterKey, &Entry)| {
+            let site = match &entry.row {
+                Row::Cluster(cluster) => &cluster.0.site,
+                Row::Unreadable(row) => &row.site,
+            };
+            Trace { key: key.clone(), site: site.clone(), removed: entry.removed }
+        };
+        Ok(found.map(trace).collect())
+    }
+
     async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<Row>> {
         let tables = self.tables();
         let mut found: Vec<_> = tables
@@ -255,12 +268,11 @@ impl Store for MemoryStore {
 
     async fn put_capability(&self, key: &ClusterKey, hash: &[u8; 32]) -> Remote<()> {
         let mut tables = self.tables();
-        let entry = tables.changeable(key)?;
-        entry.capabilities.retain(|known| known != hash);
-        entry.capabilities.push_back(*hash);
-        while entry.capabilities.len() > CAPABILITIES_KEPT {
-            entry.capabilities.pop_front();
-        }
+        let entry = match tables.clusters.get_mut(key) {
+            Some(removed) if removed.removed => removed,
+            _ => tables.changeable(key)?,
+        };
+        entry.capabilities.insert(*hash);
         Ok(())
     }
 

@@ -82,6 +82,15 @@ pub(crate) async fn is_there(db: &mut SqliteConnection, key: &ClusterKey) -> Res
     }
 }
 
+/// Whether it was removed, and is still remembered.
+pub(crate) async fn was_removed(db: &mut SqliteConnection, key: &ClusterKey) -> Result<bool, StoreError> {
+    let found = keyed("SELECT 1 FROM clusters WHERE id = ?1 AND project = ?2 AND removed IS NOT NULL", key)
+        .fetch_optional(db)
+        .await
+        .map_err(failed("look for what is left of a cluster"))?;
+    Ok(found.is_some())
+}
+
 /// Whether a cluster that is there has this name in this site, readable or not.
 pub(crate) async fn is_named(db: &mut SqliteConnection, site: &str, name: &str) -> Result<bool, sqlx::Error> {
     let found: Option<i64> =

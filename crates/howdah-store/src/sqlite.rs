@@ -6,20 +6,20 @@ use howdah_core::cluster::{ClusterRecord, ClusterState, Event, OperationRequest,
 use howdah_core::document::{Row, read_record};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
 use howdah_core::mark::MarkKey;
-use howdah_core::traits::{Remote, Store};
+use howdah_core::traits::{Remote, Store, Trace};
 use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
+use crate::StoreError;
 use crate::lock::Lock;
 use crate::open::{Opened, Options, open};
 use crate::rows::{
     CLUSTER, append, cluster, encode, event, failed, forget_secrets, is_named, is_there, keyed, readable, registration,
-    registration_is_readable, seal, unseal,
+    registration_is_readable, seal, unseal, was_removed,
 };
 use crate::seal::Sealer;
 use crate::writer::Writer;
-use crate::{CAPABILITIES_KEPT, StoreError};
 
 /// The store in one SQLite file, used by one service at a time.
 pub struct SqliteStore {
@@ -148,6 +148,20 @@ impl Store for SqliteStore {
                 .await
                 .map_err(failed("look up a cluster"))?;
         Ok(projects.iter().map(|project| ClusterKey { project: project.as_str().into(), id: *id }).collect())
+    }
+
+    async fn traces(&self, id: &ClusterId) -> Remote<Vec<Trace>> {
+        let rows: Vec<(String, String, bool)> =
+            sqlx::query_as("SELECT project, site, removed IS NOT NULL FROM clusters WHERE id = ? ORDER BY project")
+                .bind(id.to_string())
+                .fetch_all(&self.readers)
+                .await
+                .map_err(failed("look for what is left of a cluster"))?;
+        let trace = |(project, site, removed): (String, String, bool)| {
+            let key = ClusterKey { project: project.as_str().into(), id: *id };
+            Trace { key, site: site.as_str().into(), removed }
+        };
+        Ok(rows.into_iter().map(trace).collect())
     }
 
     async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<Row>> {
@@ -314,24 +328,16 @@ impl Store for SqliteStore {
     }
 
     async fn put_capability(&self, key: &ClusterKey, hash: &[u8; 32]) -> Remote<()> {
-        let fail = failed("keep a capability");
         let change = async |db: &mut SqliteConnection| {
-            readable(db, key).await?;
-            keyed("INSERT OR REPLACE INTO capabilities (id, project, hash, created) VALUES (?1, ?2, ?3, ?4)", key)
+            if !was_removed(db, key).await? {
+                readable(db, key).await?;
+            }
+            keyed("INSERT OR IGNORE INTO capabilities (id, project, hash, created) VALUES (?1, ?2, ?3, ?4)", key)
                 .bind(hash.as_slice())
                 .bind(Timestamp::now().as_microsecond())
-                .execute(&mut *db)
+                .execute(db)
                 .await
-                .map_err(&fail)?;
-            keyed(
-                "DELETE FROM capabilities WHERE id = ?1 AND project = ?2 AND hash NOT IN (SELECT hash \
-                 FROM capabilities WHERE id = ?1 AND project = ?2 ORDER BY created DESC LIMIT ?3)",
-                key,
-            )
-            .bind(CAPABILITIES_KEPT as i64)
-            .execute(db)
-            .await
-            .map_err(&fail)?;
+                .map_err(failed("keep a capability"))?;
             Ok(())
         };
         Ok(self.writer.change(change).await?)

@@ -163,6 +163,10 @@ pub struct Connection {
     /// A Keystone token. [default: log in as OS_* or clouds.yaml say]
     #[arg(long, global = true, env = "OS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub token: Option<String>,
+    /// The site: where a cluster is made, and whose OpenStack the token is of. [default: the service's
+    /// default site]
+    #[arg(long, global = true, env = "HOWDAH_SITE", value_name = "NAME")]
+    pub site: Option<String>,
     /// How long to go on trying while the service is lost, or answers that it cannot do its work.
     #[arg(long, global = true, env = "HOWDAH_PATIENCE", value_name = "SECONDS", default_value_t = 120)]
     pub patience: u64,
@@ -242,9 +246,6 @@ pub struct Create {
     /// A file with the nodes' root password.
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
-    /// The site. [default: the service's default]
-    #[arg(long)]
-    pub site: Option<String>,
     /// Do not wait for the end.
     #[arg(long)]
     pub no_wait: bool,

@@ -23,7 +23,9 @@ pub async fn run(printer: Printer, connection: &Connection, command: &Cluster) -
     let service = connect(connection).await?;
     match command {
         Cluster::Create(create) => {
-            let body = body(create)?;
+            let body = body(create, connection.site.as_deref())?;
+            let site = body.get("site").and_then(Value::as_str).map(str::to_owned);
+            let service = service.at(site);
             let id = create.id.unwrap_or_else(Uuid::new_v4);
             let accepted = patiently(printer, &service, || service.want(id, &body)).await?;
             printer.note(&format!(
@@ -37,13 +39,13 @@ pub async fn run(printer: Printer, connection: &Connection, command: &Cluster) -
         Cluster::Show { cluster } => show(printer, &find(printer, &service, cluster).await?),
         Cluster::Watch { cluster } => {
             let cluster = find(printer, &service, cluster).await?;
-            report(printer, follow(printer, &service, cluster).await?)
+            report(printer, follow(printer, &service, cluster, None).await?)
         }
         Cluster::Stop(change) => to_state(printer, &service, change, dto::StateWord::Stopped).await,
         Cluster::Start(change) => to_state(printer, &service, change, dto::StateWord::Running).await,
         Cluster::Delete(change) => {
             let cluster = find(printer, &service, &change.cluster).await?;
-            let accepted = patiently(printer, &service, || service.delete(cluster.id)).await?;
+            let accepted = patiently(printer, &service, || service.delete(&cluster)).await?;
             finish(printer, &service, accepted, change.no_wait).await
         }
     }
@@ -51,7 +53,7 @@ pub async fn run(printer: Printer, connection: &Connection, command: &Cluster) -
 
 async fn to_state(printer: Printer, service: &Service, change: &Change, state: dto::StateWord) -> Result<(), Failed> {
     let cluster = find(printer, service, &change.cluster).await?;
-    let accepted = patiently(printer, service, || service.want_state(cluster.id, state)).await?;
+    let accepted = patiently(printer, service, || service.want_state(&cluster, state)).await?;
     finish(printer, service, accepted, change.no_wait).await
 }
 
@@ -93,7 +95,7 @@ async fn finish(printer: Printer, service: &Service, accepted: dto::Accepted, no
     if no_wait {
         return show(printer, &accepted.cluster);
     }
-    report(printer, follow(printer, service, accepted.cluster).await?)
+    report(printer, follow(printer, service, accepted.cluster, Some(accepted.capability.into())).await?)
 }
 
 fn report(printer: Printer, outcome: Outcome) -> Result<(), Failed> {
@@ -124,7 +126,8 @@ async fn connect(connection: &Connection) -> Result<Service, Failed> {
             hint: Some("Give the address of Howdah's service: --endpoint or HOWDAH_ENDPOINT.".to_owned()),
         });
     };
-    Service::new(&endpoint, connection.ca_file.clone(), token, Duration::from_secs(connection.patience))
+    let patience = Duration::from_secs(connection.patience);
+    Ok(Service::new(&endpoint, connection.ca_file.clone(), token, patience)?.at(connection.site.clone()))
 }
 
 /// Whom the environment or `clouds.yaml` says to ask as.
@@ -154,7 +157,7 @@ fn openstack(connection: &Connection) -> Result<OpenStack, Failed> {
 }
 
 /// The request's body, from flags or from a template.
-fn body(create: &Create) -> Result<Value, Failed> {
+fn body(create: &Create, site: Option<&str>) -> Result<Value, Failed> {
     let mut body = match &create.template {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|source| Failed::Read { path: path.clone(), source })?;
@@ -170,6 +173,9 @@ fn body(create: &Create) -> Result<Value, Failed> {
         }
         None => flags(create)?,
     };
+    if let Some(site) = site {
+        body.insert("site".to_owned(), site.into());
+    }
     if let Some(path) = &create.password_file {
         let text = std::fs::read_to_string(path).map_err(|source| Failed::Read { path: path.clone(), source })?;
         body.insert("cluster_password".to_owned(), text.trim_end_matches(['\r', '\n']).into());
@@ -184,7 +190,6 @@ fn flags(create: &Create) -> Result<Map<String, Value>, Failed> {
         ("network", &create.network),
         ("subnet", &create.subnet),
         ("cluster_type", &create.cluster_type),
-        ("site", &create.site),
     ];
     for (key, value) in texts {
         if let Some(value) = value {
@@ -230,7 +235,7 @@ fn list(printer: Printer, clusters: &dto::Clusters) -> Result<(), Failed> {
         let none = || "-".to_owned();
         vec![c.id.to_string(), c.name.clone(), c.site.clone(), c.status.clone(), none(), none()]
     });
-    printer.data(&table(&["id", "name", "site", "status", "addressed", "network"], rows.chain(odd)))
+    printer.lines(&table(&["id", "name", "site", "status", "addressed", "network"], rows.chain(odd)))
 }
 
 /// Shows a cluster: what it is in a few lines, then its nodes.
@@ -238,24 +243,24 @@ pub fn show(printer: Printer, cluster: &dto::Cluster) -> Result<(), Failed> {
     if printer.is_json() {
         return printer.json(cluster);
     }
+    printer.data(&format!("{} ({})", cluster.name, cluster.id))?;
     printer.data(&format!(
-        "{} ({})\n  site {}, type {}, network {} ({})\n  {}: {}",
-        cluster.name,
-        cluster.id,
-        cluster.site,
-        cluster.cluster_type,
-        cluster.network.name,
-        cluster.subnet.cidr,
-        cluster.status,
-        cluster.status_reason
+        "  site {}, type {}, network {} ({})",
+        cluster.site, cluster.cluster_type, cluster.network.name, cluster.subnet.cidr
     ))?;
+    printer.data(&format!("  {}: {}", cluster.status, cluster.status_reason))?;
     if let Some(hint) = cluster.operation.error.as_ref().and_then(|e| e.hint.as_ref()) {
         printer.data(&format!("  hint: {hint}"))?;
     }
     if !cluster.conditions.is_empty() {
-        printer.data(&format!("\n{}", conditions(cluster)))?;
+        printer.data("")?;
+        printer.lines(&conditions(cluster))?;
     }
-    if cluster.nodes.is_empty() { Ok(()) } else { printer.data(&format!("\n{}", nodes(cluster))) }
+    if !cluster.nodes.is_empty() {
+        printer.data("")?;
+        printer.lines(&nodes(cluster))?;
+    }
+    Ok(())
 }
 
 /// The table of the cluster's conditions.

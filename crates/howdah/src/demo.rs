@@ -58,7 +58,7 @@ pub async fn run(printer: Printer, args: &Demo) -> Result<(), Failed> {
 
     let service = Service::new(&format!("http://{address}"), None, Some(token), Duration::from_secs(120))?;
     let accepted = service.want(Uuid::new_v4(), &Value::Object(body)).await?;
-    let outcome = follow(printer, &service, accepted.cluster).await;
+    let outcome = follow(printer, &service, accepted.cluster, Some(accepted.capability.into())).await;
     running.stop();
     running.wait().await;
     let result = match outcome {
@@ -198,8 +198,9 @@ fn show(printer: Printer, site: &Site, cluster: &dto::Cluster) -> Result<(), Fai
             },
         }));
     }
-    printer.data(&cluster::nodes(cluster))?;
-    printer.data(&format!("\n{}", summary(cluster, &report, &calls)))
+    printer.lines(&cluster::nodes(cluster))?;
+    printer.data("")?;
+    printer.data(&summary(cluster, &report, &calls))
 }
 
 fn summary(cluster: &dto::Cluster, report: &Report, calls: &Map<String, Value>) -> String {

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use howdah_core::failure::{ErrorKind, RemoteError, chain};
+use howdah_core::text::printable;
 use howdah_transport::TransportError;
 
 use crate::template::TemplateError;
@@ -159,7 +160,12 @@ impl Failed {
 
     /// The message, its causes and its hint, as they are printed.
     pub fn report(&self) -> String {
-        let hint = self.hint().map(|h| format!("\nhint: {h}")).unwrap_or_default();
-        format!("error: {}{hint}", chain(self))
+        let hint = self.hint().map(|h| format!("\nhint: {}", printable(&h))).unwrap_or_default();
+        let said = match self {
+            // A line for each problem.
+            Self::Config(said) => said.clone(),
+            _ => chain(self),
+        };
+        format!("error: {said}{hint}")
     }
 }

@@ -8,13 +8,15 @@
 use std::time::{Duration, Instant};
 
 use howdah_core::cluster::{Level, OperationKind, OperationState};
+use howdah_core::text::{into_printable, printable};
 use howdah_server::api::dto;
 use indicatif::{ProgressBar, ProgressStyle};
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::exit::Failed;
 use crate::printer::Printer;
-use crate::service::{Service, is_passing, unreadable};
+use crate::service::{Service, is_passing, refused, unreadable};
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -29,13 +31,18 @@ pub enum Outcome {
     Gone,
 }
 
-/// Follows the newest operation of a cluster to its end.
+/// Follows the newest operation of a cluster to its end; with its capability also past the token's end.
 ///
 /// # Errors
 /// If the operation fails, the service is lost for too long, or somebody presses Ctrl-C.
-pub async fn follow(printer: Printer, service: &Service, cluster: dto::Cluster) -> Result<Outcome, Failed> {
+pub async fn follow(
+    printer: Printer,
+    service: &Service,
+    cluster: dto::Cluster,
+    capability: Option<SecretString>,
+) -> Result<Outcome, Failed> {
     tokio::select! {
-        outcome = Following::new(printer, service, cluster).run() => outcome,
+        outcome = Following::new(printer, service, cluster, capability).run() => outcome,
         _ = tokio::signal::ctrl_c() => {
             printer.note("Stopped watching; the operation goes on in the service.");
             Err(Failed::Interrupted)
@@ -46,8 +53,8 @@ pub async fn follow(printer: Printer, service: &Service, cluster: dto::Cluster) 
 struct Following<'a> {
     printer: Printer,
     service: &'a Service,
-    id: Uuid,
     cluster: dto::Cluster,
+    capability: Option<SecretString>,
     last: Option<u64>,
     /// Since when the service cannot keep what it does.
     stuck: Option<Instant>,
@@ -57,9 +64,9 @@ struct Following<'a> {
 }
 
 impl<'a> Following<'a> {
-    fn new(printer: Printer, service: &'a Service, cluster: dto::Cluster) -> Self {
+    fn new(printer: Printer, service: &'a Service, cluster: dto::Cluster, capability: Option<SecretString>) -> Self {
         let view = View::new(printer, &cluster);
-        Self { printer, service, id: cluster.id, cluster, last: None, stuck: None, told: String::new(), view }
+        Self { printer, service, cluster, capability, last: None, stuck: None, told: String::new(), view }
     }
 
     async fn run(mut self) -> Result<Outcome, Failed> {
@@ -69,7 +76,7 @@ impl<'a> Following<'a> {
             if let Some(outcome) = self.end(operation) {
                 return outcome;
             }
-            let mut stream = match self.service.follow(self.id, self.last).await {
+            let mut stream = match self.service.follow(&self.cluster, self.capability.as_ref(), self.last).await {
                 Ok(stream) => {
                     if lost.take().is_some() {
                         self.view.say("The service is back.");
@@ -113,6 +120,12 @@ impl<'a> Following<'a> {
                         }
                     }
                     "gone" => return self.gone(),
+                    "ended" => {
+                        if let Ok(why) = serde_json::from_str(&frame.data) {
+                            self.view.finish();
+                            return Err(refused(why));
+                        }
+                    }
                     "unreadable" => {
                         if let Ok(cluster) = serde_json::from_str(&frame.data) {
                             self.view.finish();
@@ -228,7 +241,7 @@ impl View {
             if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:24}] {msg}  {elapsed}") {
                 bar.set_style(style.progress_chars("=> "));
             }
-            bar.set_prefix(format!("{} {}", word(cluster.operation.kind), cluster.name));
+            bar.set_prefix(into_printable(format!("{} {}", word(cluster.operation.kind), cluster.name)));
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
@@ -258,7 +271,7 @@ impl View {
 
     fn say(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.println(line),
+            Some(bar) => bar.println(printable(line)),
             None => self.printer.note(line),
         }
     }

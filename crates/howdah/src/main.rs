@@ -6,6 +6,7 @@ mod cluster;
 mod demo;
 mod exit;
 mod follow;
+mod log;
 mod printer;
 #[cfg(test)]
 mod reference;
@@ -27,12 +28,12 @@ use printer::Printer;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let printer = Printer::new(cli.output, cli.quiet);
-    log(&cli);
+    begin_log(&cli);
     match run(printer, &cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             if !matches!(failed, Failed::ClosedPipe | Failed::Interrupted) {
-                printer.warn(&failed.report());
+                printer.report(&failed.report());
             }
             failed.code()
         }
@@ -54,14 +55,14 @@ fn run(printer: Printer, cli: &Cli) -> Result<(), Failed> {
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(*shell, &mut Cli::command(), "howdah", &mut script);
-                printer.data(String::from_utf8_lossy(&script).trim_end())
+                printer.script(String::from_utf8_lossy(&script).trim_end())
             }
         }
     })
 }
 
 /// Log lines go to stderr. The service is talkative; the other commands speak for themselves.
-fn log(cli: &Cli) {
+fn begin_log(cli: &Cli) {
     let level = match (&cli.command, cli.verbose) {
         (Command::Serve(_), 0) => "info",
         (_, 0) => "error",
@@ -71,5 +72,5 @@ fn log(cli: &Cli) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
         && std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
+    log::begin(filter, colour);
 }

@@ -2,10 +2,15 @@
 //! terminal, and colour carries no meaning by itself.
 //!
 //! A closed pipe (`howdah ... | head`) is a clean end, not an error.
+//!
+//! Invariant: nothing that a service or a file says can move the cursor, set a title or begin a line of its
+//! own. A line is made printable as a whole, and so is each cell of a table; text of several lines is laid out
+//! here, and others' words come into it through one of these two. JSON has escapes of its own.
 
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{Cell, Table, presets};
+use howdah_core::text::{into_printable, is_unfit, printable};
 use serde::Serialize;
 
 use crate::exit::Failed;
@@ -45,7 +50,21 @@ impl Printer {
 
     /// A line of data.
     pub fn data(self, line: &str) -> Result<(), Failed> {
-        match writeln!(io::stdout().lock(), "{line}") {
+        self.raw(&printable(line))
+    }
+
+    /// Lines of data, laid out already: a table, or text of our own.
+    pub fn lines(self, text: &str) -> Result<(), Failed> {
+        self.raw(&by_line(text))
+    }
+
+    /// A script for a shell, which is ours to the last character.
+    pub fn script(self, text: &str) -> Result<(), Failed> {
+        self.raw(text)
+    }
+
+    fn raw(self, text: &str) -> Result<(), Failed> {
+        match writeln!(io::stdout().lock(), "{text}") {
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(Failed::ClosedPipe),
             Err(e) => Err(Failed::Stdout(e)),
             Ok(()) => Ok(()),
@@ -55,7 +74,7 @@ impl Printer {
     /// A document of data, as JSON.
     pub fn json(self, document: &impl Serialize) -> Result<(), Failed> {
         let text = serde_json::to_string_pretty(document).map_err(|e| Failed::Stdout(e.into()))?;
-        self.data(&text)
+        self.raw(&escaped(&text))
     }
 
     /// A line for the person who waits; not in quiet mode.
@@ -67,9 +86,33 @@ impl Printer {
 
     /// A line that is shown in any case.
     pub fn warn(self, line: &str) {
-        // Nobody listens on stderr: then there is nobody to tell of it either.
-        let _ = writeln!(io::stderr().lock(), "{line}");
+        self.report(&printable(line));
     }
+
+    /// The report of a failure, laid out already.
+    pub fn report(self, text: &str) {
+        // Nobody listens on stderr: then there is nobody to tell of it either.
+        let _ = writeln!(io::stderr().lock(), "{}", by_line(text));
+    }
+}
+
+/// Each line made printable.
+fn by_line(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
+/// JSON of several lines, with what is left in its strings that a terminal would obey as `\u007f`: JSON itself
+/// escapes only the first 32 characters.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\n' => text.push(c),
+            c if is_unfit(c) => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 /// Lays rows out in columns, with a head.
@@ -78,10 +121,36 @@ pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Stri
     table.load_style(presets::NOTHING);
     table.set_header(head.iter().map(|h| Cell::new(h.to_uppercase())));
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.into_iter().map(into_printable));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
     table.lines().map(|l| l.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ODD: &str = "a\u{1b}]0;t\u{7}\nb\u{9b}31m\u{7f}\u{202e}c";
+
+    #[test]
+    fn nothing_gets_out_of_its_cell() {
+        let told = table(&["name", "says"], [vec![ODD.to_owned(), "x".to_owned()]]);
+        insta::assert_snapshot!(told, @r"
+        NAME                                         SAYS
+        a\u{1b}]0;t\u{7}\nb\u{9b}31m\u{7f}\u{202e}c  x
+        ");
+        assert_eq!(by_line(&told), told);
+        assert_eq!(by_line("one\r\ntwo\u{1b}"), "one\\r\ntwo\\u{1b}");
+    }
+
+    #[test]
+    fn json_is_the_same_document_without_what_a_terminal_obeys() {
+        let document = serde_json::json!({ "a": ODD, ODD: [1, "ä 日本"] });
+        let text = escaped(&serde_json::to_string_pretty(&document).unwrap_or_default());
+        assert!(!text.chars().any(|c| c != '\n' && is_unfit(c)), "{text:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).ok(), Some(document));
+    }
 }

@@ -162,22 +162,22 @@ fn tell(printer: Printer, site: &Site, config: Option<&Path>) -> Result<(), Fail
         row("Neutron", &urls.neutron, "(by Keystone)", ""),
         row("control", &urls.control, "", ""),
     ];
-    printer.data(&table(&["system", "url", "user", "password"], rows))?;
+    printer.lines(&table(&["system", "url", "user", "password"], rows))?;
     if let Some(fingerprint) = site.fingerprint() {
-        printer.data(&format!("\ncertificate SHA-256: {fingerprint}"))?;
+        printer.lines(&format!("\ncertificate SHA-256: {fingerprint}"))?;
     }
-    printer.data(&format!(
+    printer.lines(&format!(
         "\nOpenStack clients:\n  export OS_AUTH_URL={} OS_USERNAME={} OS_PASSWORD={} OS_PROJECT_NAME={project}\n  \
          export OS_USER_DOMAIN_ID=default OS_PROJECT_DOMAIN_ID=default OS_IDENTITY_API_VERSION=3",
         urls.keystone, user.user, user.password
     ))?;
     match config {
-        Some(path) => printer.data(&format!(
+        Some(path) => printer.lines(&format!(
             "\nA service for it:\n  howdah serve --config {}\n  howdah cluster --endpoint unix:{}/howdah.sock list",
             path.display(),
             path.parent().unwrap_or(Path::new("/")).display()
         ))?,
-        None => printer.data("\nA configuration for a service: --config-out FILE")?,
+        None => printer.lines("\nA configuration for a service: --config-out FILE")?,
     }
     printer.note("Ctrl-C ends it.");
     Ok(())

@@ -60,7 +60,7 @@ pub fn check(printer: Printer, path: &Path) -> Result<(), Failed> {
             .collect();
         printer.json(&json!({ "good": report.is_good(), "values": values, "problems": problems }))?;
     } else {
-        printer.data(report.to_string().trim_end())?;
+        printer.lines(report.to_string().trim_end())?;
     }
     if report.is_good() { Ok(()) } else { Err(Failed::Config(format!("{} is not good", path.display()))) }
 }

@@ -26,6 +26,8 @@ pub struct Service {
     http: Http,
     base: String,
     token: Option<SecretString>,
+    /// The site whose OpenStack the token is of, where that is known.
+    site: Option<String>,
     /// How long to go on trying once it is lost, or cannot do its work.
     pub patience: Duration,
 }
@@ -47,15 +49,32 @@ impl Service {
                 (Http::new(&trust, deadlines), endpoint.trim_end_matches('/').to_owned())
             }
         };
-        Ok(Self { http: http.map_err(Failed::Service)?, base, token, patience })
+        Ok(Self { http: http.map_err(Failed::Service)?, base, token, site: None, patience })
+    }
+
+    /// The same for a token of the OpenStack of this site.
+    pub fn at(mut self, site: Option<String>) -> Self {
+        let named = |site: &String| !site.is_empty() && http::HeaderValue::from_str(site).is_ok();
+        self.site = site.filter(named).or(self.site);
+        self
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, &format!("{}/v1{path}", self.base));
+        let mut request = self.http.request(method, &format!("{}/v1{path}", self.base));
+        if let Some(site) = &self.site {
+            request = request.header("X-Howdah-Site", site);
+        }
         match &self.token {
             Some(token) => request.header("X-Auth-Token", token.expose_secret()),
             None => request,
         }
+    }
+
+    /// A request about a cluster that was seen. Its project is named, so that the service says whether it
+    /// is gone.
+    fn about(&self, method: Method, cluster: &dto::Cluster, path: &str) -> RequestBuilder {
+        let known = self.clone().at(Some(cluster.site.clone()));
+        known.request(method, &format!("/clusters/{}{path}", cluster.id)).query(&[("project", &cluster.project)])
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failed> {
@@ -72,14 +91,14 @@ impl Service {
     }
 
     /// `PUT /v1/clusters/{id}/state`.
-    pub async fn want_state(&self, id: Uuid, state: dto::StateWord) -> Result<dto::Accepted, Failed> {
+    pub async fn want_state(&self, cluster: &dto::Cluster, state: dto::StateWord) -> Result<dto::Accepted, Failed> {
         let body = serde_json::json!({ "state": state });
-        self.answer(self.request(Method::PUT, &format!("/clusters/{id}/state")).json(&body)).await
+        self.answer(self.about(Method::PUT, cluster, "/state").json(&body)).await
     }
 
     /// `DELETE /v1/clusters/{id}`.
-    pub async fn delete(&self, id: Uuid) -> Result<dto::Accepted, Failed> {
-        self.answer(self.request(Method::DELETE, &format!("/clusters/{id}"))).await
+    pub async fn delete(&self, cluster: &dto::Cluster) -> Result<dto::Accepted, Failed> {
+        self.answer(self.about(Method::DELETE, cluster, "")).await
     }
 
     /// `GET /v1/clusters`.
@@ -135,12 +154,19 @@ impl Service {
         }
     }
 
-    /// The events of a cluster as they come, from after event `last` on.
-    pub async fn follow(&self, id: Uuid, last: Option<u64>) -> Result<Follow, Failed> {
-        let mut request = self
-            .request(Method::GET, &format!("/clusters/{id}/events"))
-            .header("Accept", "text/event-stream")
-            .timeout(STREAM);
+    /// The events of a cluster as they come, from after event `last` on. With the capability of an
+    /// operation they can be read for longer than the token is good.
+    pub async fn follow(
+        &self,
+        cluster: &dto::Cluster,
+        capability: Option<&SecretString>,
+        last: Option<u64>,
+    ) -> Result<Follow, Failed> {
+        let mut request =
+            self.about(Method::GET, cluster, "/events").header("Accept", "text/event-stream").timeout(STREAM);
+        if let Some(capability) = capability {
+            request = request.header("X-Howdah-Capability", capability.expose_secret());
+        }
         if let Some(last) = last {
             request = request.header("Last-Event-ID", last);
         }
@@ -183,11 +209,14 @@ async fn refusal(response: Response, http: &Http) -> Result<Response, Failed> {
         Ok(dto::ErrorBody { error }) if status == 503 => {
             Err(Failed::Unavailable { message: error.message, hint: error.hint })
         }
-        Ok(dto::ErrorBody { error }) => {
-            Err(Failed::Refused { code: error.code, message: error.message, hint: error.hint })
-        }
+        Ok(body) => Err(refused(body)),
         Err(_) => Err(Failed::NotHowdah { server, status }),
     }
+}
+
+/// The service's refusal.
+pub fn refused(dto::ErrorBody { error }: dto::ErrorBody) -> Failed {
+    Failed::Refused { code: error.code, message: error.message, hint: error.hint }
 }
 
 /// What is said of a cluster that the service cannot read.

@@ -10,3 +10,4 @@ mod parity;
 mod ports;
 mod site;
 mod trouble;
+mod untrusted;

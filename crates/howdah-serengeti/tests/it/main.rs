@@ -9,3 +9,4 @@ mod releases;
 mod requests;
 mod sessions;
 mod support;
+mod untrusted;

@@ -1,23 +1,26 @@
 //! Who asks, and what they may do.
 //!
-//! With `auth = "keystone"` a token is verified at the Keystone of the sites. With `auth = "local"`
-//! the user at the other end of the UNIX socket is the operator. A read capability stands for one
-//! cluster. Invariant: a capability is kept as a hash only, and compared as such; a token is not
-//! kept here.
+//! With `auth = "keystone"` a token is verified at one Keystone, which [`realm`](super::realm) finds. With
+//! `auth = "local"` the user at the other end of the UNIX socket is the operator. A read capability
+//! stands for one cluster. Whoever reads for long is asked for their right again ([`Reader::again`]).
+//! Invariant: a capability is kept as a hash only, and compared as such; a token is kept for as long as
+//! its request lasts.
 
 use std::net::IpAddr;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use howdah_core::cluster::LOCAL_PROJECT;
 use howdah_core::facts::Principal;
 use howdah_core::ids::{ClusterId, ClusterKey, ProjectId, SiteName};
-use howdah_core::traits::TOKEN_REFUSED;
+use howdah_core::text::first_unfit;
+use howdah_core::traits::{Remote, TOKEN_REFUSED};
 use ring::digest::{SHA256, digest};
 use secrecy::SecretString;
 
-use super::{ApiError, Routes};
+use super::{ApiError, Routes, realm};
+use crate::sites::Choice;
 
 /// How requesters are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +52,8 @@ pub(super) const TOKEN: &str = "x-auth-token";
 pub(super) const CAPABILITY: &str = "x-howdah-capability";
 /// The project of a local user.
 pub(super) const PROJECT: &str = "x-project-id";
+/// The site whose OpenStack the token is of.
+pub(super) const SITE: &str = "x-howdah-site";
 
 /// What a requester may do in a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +92,11 @@ impl Caller {
         }
     }
 
+    /// Whether they are the operator, who may know everything.
+    pub(super) const fn is_operator(&self) -> bool {
+        self.realm.is_none()
+    }
+
     /// Whether the token counts at a site of this realm.
     pub(super) fn is_of(&self, realm: &str) -> bool {
         self.realm.as_ref().is_none_or(|r| r == realm)
@@ -110,20 +120,59 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim).filter(|v| !v.is_empty())
 }
 
+/// Whether the request has a token at all.
+pub(super) fn has_token(headers: &HeaderMap) -> bool {
+    header(headers, TOKEN).is_some()
+}
+
+/// A header whose text is used further on; refused if it is not plain ASCII in one line.
+pub(super) fn text_header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, ApiError> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let text = value.to_str().ok().filter(|text| first_unfit(text).is_none()).ok_or_else(|| {
+        let says = "it is not plain ASCII text without control characters".to_owned();
+        ApiError::InvalidField { field: name.to_owned(), says }
+    })?;
+    Ok(Some(text.trim()).filter(|text| !text.is_empty()))
+}
+
 impl FromRequestParts<Routes> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, routes: &Routes) -> Result<Self, ApiError> {
-        caller(parts, routes).await
+        let id = match RawPathParams::from_request_parts(parts, routes).await {
+            Ok(params) => params.iter().find(|(name, _)| *name == "id").and_then(|(_, id)| id.parse().ok()),
+            Err(_) => None,
+        };
+        caller(parts, routes, None, id).await
     }
 }
 
-async fn caller(parts: &Parts, routes: &Routes) -> Result<Caller, ApiError> {
+/// Who asks. `choice` are the words of the body that choose a site, and `id` is the cluster in the path.
+pub(super) async fn caller(
+    parts: &Parts,
+    routes: &Routes,
+    choice: Option<Choice<'_>>,
+    id: Option<ClusterId>,
+) -> Result<Caller, ApiError> {
+    let caller = identified(parts, routes, choice, id).await?;
+    // Told to those who are known: it lists the sites.
+    if let Some(site) = realm::named(parts)? {
+        routes.sites.choose(Choice { site: Some(&site), ..Choice::default() })?;
+    }
+    Ok(caller)
+}
+
+async fn identified(
+    parts: &Parts,
+    routes: &Routes,
+    choice: Option<Choice<'_>>,
+    id: Option<ClusterId>,
+) -> Result<Caller, ApiError> {
     match routes.auth {
         AuthMode::Local => match parts.extensions.get::<ConnectInfo<Peer>>() {
             Some(ConnectInfo(Peer::Local { uid })) => Ok(Caller {
                 user: format!("uid {uid}"),
-                project: header(&parts.headers, PROJECT).unwrap_or(LOCAL_PROJECT).into(),
+                project: text_header(&parts.headers, PROJECT)?.unwrap_or(LOCAL_PROJECT).into(),
                 role: Role::Admin,
                 realm: None,
                 token: None,
@@ -131,59 +180,75 @@ async fn caller(parts: &Parts, routes: &Routes) -> Result<Caller, ApiError> {
             _ => Err(ApiError::TokenMissing),
         },
         AuthMode::Keystone => {
-            let token = header(&parts.headers, TOKEN).ok_or(ApiError::TokenMissing)?;
-            by_token(SecretString::from(token), routes).await
+            let token = SecretString::from(header(&parts.headers, TOKEN).ok_or(ApiError::TokenMissing)?);
+            let site = realm::of(parts, routes, choice, id).await?;
+            let principal = vouched(site.identity.authenticate(&token).await)?;
+            by_token(token, &site.realm, principal)
         }
     }
 }
 
-async fn by_token(token: SecretString, routes: &Routes) -> Result<Caller, ApiError> {
-    let (realm, principal) = verify(&token, routes).await?;
+/// Whom Keystone vouches for. The adapters remember good tokens for a while; the end of a token is
+/// Keystone's to judge, by its own clock.
+fn vouched(answer: Remote<Principal>) -> Result<Principal, ApiError> {
+    answer.map_err(|e| if e.code == TOKEN_REFUSED { ApiError::TokenInvalid } else { ApiError::Remote(e) })
+}
+
+fn by_token(token: SecretString, realm: &str, principal: Principal) -> Result<Caller, ApiError> {
     let has = |role: &str| principal.roles.iter().any(|r| r.eq_ignore_ascii_case(role));
     let role = match () {
-        () if has("admin") => Role::Admin,
-        // The name of the member role before Keystone had one of its own.
-        () if has("member") || has("_member_") => Role::Member,
+        () if has("admin") && principal.is_admin_project => Role::Admin,
+        // The name of the member role before Keystone had one of its own. An admin of a project that is
+        // not the one for administration rules that project, and no other.
+        () if has("member") || has("_member_") || has("admin") => Role::Member,
         () if has("reader") => Role::Reader,
         () => return Err(ApiError::RoleMissing { user: principal.user_name }),
     };
-    Ok(Caller { user: principal.user_name, project: principal.project, role, realm: Some(realm), token: Some(token) })
-}
-
-/// Asks each Keystone until one vouches for the token; the adapters remember good ones for a while.
-/// The end of a token is Keystone's to judge, by its own clock.
-async fn verify(token: &SecretString, routes: &Routes) -> Result<(String, Principal), ApiError> {
-    let mut trouble = None;
-    for (realm, identity) in routes.sites.identities() {
-        match identity.authenticate(token).await {
-            Ok(principal) => return Ok((realm.to_owned(), principal)),
-            Err(e) if e.code == TOKEN_REFUSED => {}
-            Err(e) => trouble = Some(e),
-        }
-    }
-    // As long as one Keystone could not be asked, nobody knows that the token is bad.
-    Err(trouble.map_or(ApiError::TokenInvalid, ApiError::Remote))
+    let (user, project) = (principal.user_name, principal.project);
+    Ok(Caller { user, project, role, realm: Some(realm.to_owned()), token: Some(token) })
 }
 
 /// Whoever may read one cluster: a caller, or the bearer of its capability.
 pub(super) enum Reader {
     Caller(Caller),
-    Bearer(ClusterKey),
+    Bearer { key: ClusterKey, hash: [u8; 32] },
 }
 
 impl Reader {
     /// Finds out who asks to read this cluster.
     pub(super) async fn of(parts: &Parts, routes: &Routes, id: &ClusterId) -> Result<Self, ApiError> {
         if let Some(capability) = header(&parts.headers, CAPABILITY) {
-            if let Some(key) = routes.store.by_capability(id, &hash(capability)).await? {
-                return Ok(Self::Bearer(key));
+            let hash = hash(capability);
+            if let Some(key) = routes.store.by_capability(id, &hash).await? {
+                return Ok(Self::Bearer { key, hash });
             }
-            // A capability that is not good, without a token besides, is answered like a cluster that
-            // is not there: the bearer may have had a right that ended with it.
-            if routes.auth == AuthMode::Keystone && header(&parts.headers, TOKEN).is_none() {
-                return Err(ApiError::ClusterNotFound { id: *id });
+            // Without a token besides, nobody knows what the bearer may know.
+            if routes.auth == AuthMode::Keystone && !has_token(&parts.headers) {
+                return Err(ApiError::ClusterNotVisible { id: *id });
             }
         }
-        caller(parts, routes).await.map(Self::Caller)
+        caller(parts, routes, None, Some(*id)).await.map(Self::Caller)
+    }
+
+    /// Asks again whether they may read this cluster, past all that is remembered of an answer of before.
+    /// `all_projects` is what an admin asked for.
+    ///
+    /// # Errors
+    /// Why not; [`ApiError::Remote`] if nobody could say.
+    pub(super) async fn again(&self, routes: &Routes, key: &ClusterKey, all_projects: bool) -> Result<(), ApiError> {
+        let hidden = || ApiError::ClusterNotVisible { id: key.id };
+        let (token, realm) = match self {
+            Self::Bearer { hash, .. } => {
+                let good = routes.store.by_capability(&key.id, hash).await?;
+                return if good.as_ref() == Some(key) { Ok(()) } else { Err(hidden()) };
+            }
+            Self::Caller(Caller { token: Some(token), realm: Some(realm), .. }) => (token, realm),
+            Self::Caller(_) => return Ok(()),
+        };
+        // Taken out of the configuration, which a service reads once: it cannot be.
+        let identity = routes.sites.identity(realm).ok_or(ApiError::TokenInvalid)?;
+        let caller = by_token(token.clone(), realm, vouched(identity.authenticate_anew(token).await)?)?;
+        caller.may_ask_for_all(all_projects)?;
+        if caller.project == key.project || all_projects { Ok(()) } else { Err(hidden()) }
     }
 }

@@ -1,12 +1,19 @@
 //! Bodies are read strictly: a field that is not known is refused and named, because a
 //! misspelt `cluster_pasword` that is silently dropped makes a cluster with a random one.
+//!
+//! Invariant: no text of a body, at whatever depth, and no name of a field has a character that a
+//! terminal or a log obeys ([`howdah_core::text`]). The whole body is looked through before anything is
+//! made of it, so a new field needs no check of its own. A line feed is such a character also in the
+//! cluster manager's own `specification`: what BDE writes into configuration files is given in one line.
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use howdah_core::text::{first_unfit, printable};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{ApiError, BODY_LIMIT, BODY_PATIENCE, Routes};
 
@@ -37,10 +44,39 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(ApiError::BodyInvalid { says: "it is not a JSON object".to_owned() });
     }
+    // What is no JSON is explained below.
+    if let Ok(whole) = serde_json::from_slice::<Value>(bytes) {
+        look_through(&whole, "")?;
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let body = serde_path_to_error::deserialize(&mut reader).map_err(|e| explain(&e))?;
     reader.end().map_err(|e| ApiError::BodyInvalid { says: e.to_string() })?;
     Ok(body)
+}
+
+/// Refuses the first text that is not fit to be shown, by the path of its field.
+fn look_through(value: &Value, path: &str) -> Result<(), ApiError> {
+    match value {
+        Value::String(text) => fit(text, path),
+        Value::Array(all) => {
+            all.iter().enumerate().try_for_each(|(at, one)| look_through(one, &format!("{path}[{at}]")))
+        }
+        Value::Object(fields) => fields.iter().try_for_each(|(name, value)| {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            fit(name, &path)?;
+            look_through(value, &path)
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+    }
+}
+
+/// Refuses a text of a request that is not fit to be shown. Of the text no more is told than the
+/// character: it may be a secret.
+pub(super) fn fit(text: &str, field: &str) -> Result<(), ApiError> {
+    first_unfit(text).map_or(Ok(()), |c| {
+        let says = format!("it has the control character U+{:04X}", u32::from(c));
+        Err(ApiError::InvalidField { field: printable(field).into_owned(), says })
+    })
 }
 
 /// serde tells an unknown field only in words: ``unknown field `x`, expected one of `a`, `b` at

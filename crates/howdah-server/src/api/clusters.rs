@@ -1,52 +1,27 @@
 //! The routes that read clusters. What writes is in [`writes`](super::writes).
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::request::Parts;
 use howdah_core::document::Row;
 use howdah_core::ids::ClusterId;
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::auth::Caller;
 use super::dto::{Cluster, Clusters, ErrorBody};
+use super::query::{All, Checked, Scope};
 use super::visible::{of_reader, readable, site_of};
 use super::{ApiError, Routes, view};
 
-/// How far the requester wants to see.
-#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Scope {
-    /// Admins only: clusters of every project.
-    #[serde(default)]
-    pub(super) all_projects: bool,
-}
-
-/// A query string, read strictly.
-pub(super) struct Checked<T>(pub(super) T);
-
-impl<T: serde::de::DeserializeOwned> axum::extract::FromRequestParts<Routes> for Checked<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, routes: &Routes) -> Result<Self, ApiError> {
-        Query::<T>::from_request_parts(parts, routes)
-            .await
-            .map(|Query(query)| Self(query))
-            .map_err(|e| ApiError::InvalidQuery { says: howdah_core::failure::chain(&e) })
-    }
-}
-
 /// All clusters of the requester's project.
 #[utoipa::path(
-    get, path = "/v1/clusters", tag = "clusters", params(Scope),
+    get, path = "/v1/clusters", tag = "clusters", params(All),
     responses((status = 200, body = Clusters), (status = "default", body = ErrorBody)),
     security(("token" = [])),
 )]
 pub(super) async fn list(
     State(routes): State<Routes>,
     caller: Caller,
-    Checked(scope): Checked<Scope>,
+    Checked(scope): Checked<All>,
 ) -> Result<Json<Clusters>, ApiError> {
     caller.may_ask_for_all(scope.all_projects)?;
     let project = (!scope.all_projects).then_some(&caller.project);
@@ -76,7 +51,7 @@ pub(super) async fn show(
     parts: Parts,
 ) -> Result<Json<Cluster>, ApiError> {
     let id = parse(&id)?;
-    let key = of_reader(&routes, &parts, &id, scope).await?;
+    let (_, key) = of_reader(&routes, &parts, &id, &scope).await?;
     let row = routes.store.load(&key).await?.ok_or(ApiError::ClusterNotFound { id })?;
     let (record, state) = readable(row)?;
     Ok(Json(view::cluster(&record, &state)))

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use howdah_core::document::Unreadable;
 use howdah_core::failure::{ErrorKind, RemoteError, System, chain};
 use howdah_core::ids::ClusterId;
+use howdah_core::text::into_printable;
 use serde_json::{Map, Value, json};
 
 use crate::api::dto::{ErrorBody, ErrorView};
@@ -115,9 +116,15 @@ pub enum ApiError {
         /// The site.
         site: String,
     },
-    /// No such cluster, or not the requester's.
+    /// No such cluster, or no longer; said to those who are entitled to know.
     #[error("there is no cluster {id}")]
     ClusterNotFound {
+        /// The id.
+        id: ClusterId,
+    },
+    /// Nothing that the requester may see, be it there or not.
+    #[error("no cluster {id} can be seen by who asks")]
+    ClusterNotVisible {
         /// The id.
         id: ClusterId,
     },
@@ -210,7 +217,9 @@ impl ApiError {
             Self::RoleMissing { .. } | Self::ReadOnly { .. } | Self::NotAdmin | Self::SiteElsewhere { .. } => {
                 StatusCode::FORBIDDEN
             }
-            Self::ClusterNotFound { .. } | Self::PathNotFound { .. } => StatusCode::NOT_FOUND,
+            Self::ClusterNotFound { .. } | Self::ClusterNotVisible { .. } | Self::PathNotFound { .. } => {
+                StatusCode::NOT_FOUND
+            }
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::SpecDiffers { .. }
             | Self::IdTaken { .. }
@@ -244,6 +253,7 @@ impl ApiError {
             Self::SiteMissing { .. } => "site_missing",
             Self::SiteElsewhere { .. } => "site_elsewhere",
             Self::ClusterNotFound { .. } => "cluster_not_found",
+            Self::ClusterNotVisible { .. } => "cluster_not_visible",
             Self::SpecDiffers { .. } => "cluster_spec_differs",
             Self::IdTaken { .. } => "cluster_id_taken",
             Self::ClusterAmbiguous { .. } => "cluster_ambiguous",
@@ -266,9 +276,17 @@ impl ApiError {
                 "GET /v1/openapi.json describes the API.".to_owned()
             }
             Self::TokenMissing => "Send a Keystone token in X-Auth-Token.".to_owned(),
-            Self::TokenInvalid => "Get a new token from Keystone.".to_owned(),
+            Self::TokenInvalid => "Get a new token from Keystone. If the service has sites of several clouds, name the \
+                                   token's site in X-Howdah-Site."
+                .to_owned(),
             Self::RoleMissing { .. } => "Ask for the role member (or reader) on the project.".to_owned(),
             Self::ReadOnly { .. } => "Ask for the role member on the project.".to_owned(),
+            Self::UnknownSite { described, .. } if described.is_empty() => return None,
+            Self::ClusterNotVisible { .. } => {
+                "Ask with a token of its project, and name that project (?project=ID; admins all_projects=true as well): \
+                 only then does the service say whether it is gone."
+                    .to_owned()
+            }
             Self::UnknownSite { described, .. } => format!("The sites are: {}.", described.join(", ")),
             Self::SiteMissing { known } => format!("Name one of the sites: {}.", known.join(", ")),
             Self::SpecDiffers { .. } => "Delete it first, or ask for the new one under a new id and name.".to_owned(),
@@ -323,14 +341,28 @@ impl ApiError {
         }
     }
 
-    /// The answer's body.
+    fn printable_details(&self) -> Map<String, Value> {
+        fn printable(value: Value) -> Value {
+            match value {
+                Value::String(text) => Value::String(into_printable(text)),
+                Value::Array(all) => all.into_iter().map(printable).collect(),
+                Value::Object(fields) => {
+                    fields.into_iter().map(|(name, v)| (into_printable(name), printable(v))).collect()
+                }
+                other => other,
+            }
+        }
+        self.details().into_iter().map(|(name, value)| (name, printable(value))).collect()
+    }
+
+    /// The answer's body. What the requester or others wrote is quoted in it so that it can be shown.
     pub fn body(&self) -> ErrorBody {
         ErrorBody {
             error: ErrorView {
                 code: self.code().to_owned(),
-                message: self.message(),
-                hint: self.hint(),
-                details: self.details(),
+                message: into_printable(self.message()),
+                hint: self.hint().map(into_printable),
+                details: self.printable_details(),
             },
         }
     }

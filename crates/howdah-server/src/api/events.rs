@@ -1,8 +1,10 @@
 //! A cluster's events: as a list, or as a stream that goes on (server-sent events).
 //!
 //! A stream tells each event once, in order, and the cluster's document whenever it is another;
-//! it ends with `gone`, or with `unreadable` where the stored cluster cannot be read. Invariant: nothing is remembered between two requests but the number of
-//! the last event, so a client can resume at any replica, after any break.
+//! it ends with `gone`, with `unreadable` where the stored cluster cannot be read, or with `ended` and
+//! why, where whoever reads has lost the right to. Invariants: nothing is remembered between two requests
+//! but the number of the last event, so a client can resume at any replica, after any break. A stream
+//! outlives the right to read it by a minute at most, unless Keystone cannot be asked.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -14,16 +16,18 @@ use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
 use axum::response::sse::{Event as Frame, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use futures::stream::{self, Stream};
 use howdah_core::document::Row;
 use howdah_core::ids::ClusterKey;
 use howdah_core::traits::Remote;
-use serde::Deserialize;
 use tokio::sync::watch;
-use utoipa::IntoParams;
 
-use super::clusters::{Checked, Scope, parse};
+use super::auth::Reader;
+use super::clusters::parse;
 use super::dto::{Cluster, ErrorBody, Events};
+use super::query::{After, Checked};
 use super::visible::of_reader;
 use super::{ApiError, Routes, view};
 
@@ -33,25 +37,15 @@ const PAGE: usize = 1000;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A stream looks by itself this often, should a signal have been lost.
 const LOOK: Duration = Duration::from_secs(30);
-
-/// Where to begin.
-#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct After {
-    /// Only events after this one. On a stream, the header `Last-Event-ID` counts instead.
-    #[serde(default)]
-    after: u64,
-    /// Admins only: clusters of every project.
-    #[serde(default)]
-    all_projects: bool,
-}
+/// Whether who reads a stream still may is asked this often.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// What happened to a cluster.
 ///
 /// With `Accept: text/event-stream` a stream: `event: event` (id: its number, data: Event) for
 /// each event, `event: cluster` (data: Cluster) whenever the cluster changed, `event: gone` at the
-/// end; or `event: unreadable` (data: UnreadableCluster), where the stored cluster cannot be read.
+/// end; or `event: unreadable` (data: UnreadableCluster), where the stored cluster cannot be read; or
+/// `event: ended` (data: ErrorBody), where the token or the capability is no longer good.
 #[utoipa::path(
     get, path = "/v1/clusters/{id}/events", tag = "clusters", params(("id" = uuid::Uuid, Path), After),
     responses(
@@ -69,11 +63,13 @@ pub(super) async fn follow(
     parts: Parts,
 ) -> Result<Response, ApiError> {
     let id = parse(&id)?;
-    let key = of_reader(&routes, &parts, &id, Scope { all_projects: query.all_projects }).await?;
+    let after = query.after;
+    let scope = query.scope();
+    let (reader, key) = of_reader(&routes, &parts, &id, &scope).await?;
     let accepts =
         |kind: &str| parts.headers.get_all(ACCEPT).iter().filter_map(|v| v.to_str().ok()).any(|v| v.contains(kind));
     if !accepts("text/event-stream") {
-        let events = routes.store.events(&key, query.after, PAGE).await?;
+        let events = routes.store.events(&key, after, PAGE).await?;
         let events = events.iter().map(|(number, event)| view::event(*number, event)).collect();
         return Ok(Json(Events { events }).into_response());
     }
@@ -82,9 +78,12 @@ pub(super) async fn follow(
         // Subscribed before the first look, so that nothing falls between.
         changed: routes.changes.subscribe(key.clone()),
         stopping: routes.stopping.clone(),
+        due: routes.clock.sleep(ASK_AGAIN),
+        reader,
+        all_projects: scope.all_projects,
         routes,
         key,
-        after: resumed.unwrap_or(query.after),
+        after: resumed.unwrap_or(after),
         shown: None,
         frames: VecDeque::new(),
         ended: false,
@@ -95,6 +94,10 @@ pub(super) async fn follow(
 struct Following {
     routes: Routes,
     key: ClusterKey,
+    reader: Reader,
+    all_projects: bool,
+    /// Until the right to read is asked for again.
+    due: BoxFuture<'static, ()>,
     changed: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
     after: u64,
@@ -119,6 +122,10 @@ impl Following {
             if self.ended || *self.stopping.borrow() {
                 return None;
             }
+            if (&mut self.due).now_or_never().is_some() {
+                self.ask_again().await;
+                continue;
+            }
             self.changed.mark_unchanged();
             match self.look().await {
                 Ok(true) => continue,
@@ -128,10 +135,31 @@ impl Following {
                     return None;
                 }
             }
-            tokio::select! {
-                changed = self.changed.changed() => changed.ok()?,
-                () = tokio::time::sleep(LOOK) => {}
+            let due = tokio::select! {
+                changed = self.changed.changed() => changed.ok().map(|()| false)?,
+                () = &mut self.due => true,
+                () = tokio::time::sleep(LOOK) => false,
                 _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+            };
+            if due {
+                self.ask_again().await;
+            }
+        }
+    }
+
+    /// Ends the stream if who reads it may no longer. As long as nobody can say, it goes on.
+    async fn ask_again(&mut self) {
+        self.due = self.routes.clock.sleep(ASK_AGAIN);
+        match self.reader.again(&self.routes, &self.key, self.all_projects).await {
+            Ok(()) => {}
+            Err(ApiError::Remote(e)) => {
+                let why = howdah_core::failure::chain(&e);
+                tracing::debug!(cluster = %self.key, "whether a stream may go on cannot be asked: {why}");
+            }
+            Err(e) => {
+                tracing::debug!(cluster = %self.key, code = e.code(), "a stream ends");
+                self.frames.push_back(frame("ended", &e.body()));
+                self.ended = true;
             }
         }
     }

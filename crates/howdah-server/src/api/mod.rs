@@ -2,7 +2,8 @@
 //!
 //! * [`dto`]: what goes over the wire;
 //! * [`error`](ApiError): what is refused, and how;
-//! * `auth`: who asks; `body`: strict reading of bodies;
+//! * `realm`: which Keystone a token is shown to; `auth`: who asks;
+//! * `body`, `query`: strict reading of bodies and queries;
 //! * `wish`: from a body to a cluster's record, and what differs from the one that is there;
 //! * `intent`: which operation a request asks for (pure);
 //! * `visible`: which cluster a request is about;
@@ -22,8 +23,10 @@ mod error;
 mod events;
 mod intent;
 mod openapi;
+mod query;
+mod realm;
 mod service;
-mod view;
+pub(crate) mod view;
 mod visible;
 mod wish;
 mod writes;
@@ -38,6 +41,7 @@ use axum::http::{Method, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
+use howdah_core::mark::MarkKey;
 use howdah_core::traits::{Clock, Entropy, Store};
 use tokio::sync::watch;
 
@@ -50,6 +54,7 @@ use crate::config::Templates;
 use crate::metrics::Metrics;
 use crate::sites::Sites;
 use crate::supervisor::Supervisor;
+use crate::tally::Tally;
 
 /// The largest body that is read: a specification of a thousand nodes is a tenth of it.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -71,6 +76,10 @@ pub struct Inner {
     pub store: Arc<dyn Store>,
     /// Who waits for changes.
     pub changes: Arc<Changes>,
+    /// How many clusters there are, by status.
+    pub tally: Arc<Tally>,
+    /// The key that capabilities are made with.
+    pub marks: MarkKey,
     /// The sites.
     pub sites: Sites,
     /// The controllers.

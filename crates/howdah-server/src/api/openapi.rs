@@ -13,7 +13,8 @@ use super::{auth, clusters, dto, events, service, writes};
     info(
         title = "Howdah",
         description = "Big-data clusters on vSphere for OpenStack. Every write can be repeated; every error has a \
-                       code that does not change.",
+                       code that does not change. Where the service has sites of several clouds, the header \
+                       X-Howdah-Site names the site whose OpenStack the token is of.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(

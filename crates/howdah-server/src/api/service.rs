@@ -7,13 +7,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use howdah_core::document::Row;
 use howdah_core::failure::chain;
 use serde_json::{Map, Value, json};
 
 use super::auth::Caller;
 use super::dto::{ErrorBody, SiteList};
-use super::{ApiError, Routes, view};
+use super::{ApiError, Routes};
 use crate::metrics::system_word;
 
 /// The sites, and what their systems said last.
@@ -70,24 +69,10 @@ pub(super) async fn ready(State(routes): State<Routes>) -> Result<Json<Map<Strin
     Err(ApiError::NotReady { failing, hint: store.and_then(|e| e.hint), readiness })
 }
 
-/// Counters in Prometheus' text form.
+/// Counters in Prometheus' text form. Reads no cluster.
 #[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200, body = String)))]
-pub(super) async fn metrics(State(routes): State<Routes>) -> Result<Response, ApiError> {
-    let (mut clusters, mut operations) = (BTreeMap::new(), BTreeMap::new());
-    for row in routes.store.list(None).await? {
-        match row {
-            Row::Cluster(cluster) => {
-                let shown = view::cluster(&cluster.0, &cluster.1);
-                *clusters.entry((shown.site, shown.status)).or_default() += 1;
-                let operation = (view::word(shown.operation.kind), view::word(shown.operation.state));
-                *operations.entry(operation).or_default() += 1;
-            }
-            Row::Unreadable(row) => {
-                let shown = view::unreadable(&row);
-                *clusters.entry((shown.site, shown.status)).or_default() += 1;
-            }
-        }
-    }
+pub(super) async fn metrics(State(routes): State<Routes>) -> Response {
+    let (clusters, operations) = routes.tally.counts();
     let text = routes.metrics.text(&clusters, &operations, routes.supervisor.count());
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

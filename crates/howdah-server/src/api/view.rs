@@ -4,6 +4,8 @@
 //! still tells of the operation before. What is shown is always about the newest operation:
 //! else somebody who retries a failed create would be told at once that it has failed. The sentence
 //! that goes with a status is in [`reason`].
+//!
+//! Invariant: a sentence is printable, whoever's words are in it; a name is given out as it is.
 
 mod reason;
 
@@ -15,12 +17,16 @@ use howdah_core::cluster::{
 use howdah_core::document;
 use howdah_core::ids::NodeName;
 use howdah_core::stage::Stage;
+use howdah_core::text::into_printable;
 use serde::Serialize;
 
 use crate::api::dto::{
     Cluster, ClusterCondition, Condition, Event, Named, Node, Operation, Reason, Stages, SubnetView, UnreadableCluster,
     WantedWord,
 };
+
+/// The status of a cluster that cannot be read.
+pub const UNREADABLE: &str = "unreadable";
 
 /// The word that a value is written as.
 pub fn word(value: impl Serialize) -> String {
@@ -44,8 +50,8 @@ pub fn operation(record: &ClusterRecord, state: &ClusterState) -> Operation {
         ended: progress.and_then(|p| p.ended),
         error: progress.and_then(|p| p.failure.as_ref()).map(|f| Reason {
             code: f.code.clone(),
-            message: f.message.clone(),
-            hint: f.hint.clone(),
+            message: into_printable(&f.message),
+            hint: f.hint.as_ref().map(into_printable),
         }),
     }
 }
@@ -56,7 +62,8 @@ pub fn cluster(record: &ClusterRecord, state: &ClusterState) -> Cluster {
     let stages = stages(state);
     let asked: usize = spec.node_groups.iter().map(|g| g.count as usize).sum();
     let node_count = asked.max(state.nodes.len());
-    let status = status(record, state);
+    let status =
+        status(record.operation.kind, taken_up(record, state).is_some(), state.operation.is_none(), state.status);
     let mut nodes: Vec<_> = state.nodes.iter().collect();
     nodes.sort_by_key(|(name, node)| (node.group.clone(), name.index(), name.as_str().to_owned()));
     let mut addresses: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -77,7 +84,7 @@ pub fn cluster(record: &ClusterRecord, state: &ClusterState) -> Cluster {
             Wanted::Deleted => WantedWord::Deleted,
         },
         status: word(status),
-        status_reason: reason::of(record, state, status, &stages, node_count),
+        status_reason: into_printable(reason::of(record, state, status, &stages, node_count)),
         conditions: state
             .conditions
             .iter()
@@ -85,7 +92,7 @@ pub fn cluster(record: &ClusterRecord, state: &ClusterState) -> Cluster {
                 kind: word(c.kind),
                 status: c.status,
                 reason: c.reason.clone(),
-                message: c.message.clone(),
+                message: into_printable(&c.message),
                 since: c.since,
             })
             .collect(),
@@ -114,8 +121,8 @@ pub fn unreadable(row: &document::Unreadable) -> UnreadableCluster {
         site: row.site.to_string(),
         project: row.key.project.to_string(),
         name: row.name.clone(),
-        status: "unreadable".to_owned(),
-        status_reason: row.why.clone(),
+        status: UNREADABLE.to_owned(),
+        status_reason: into_printable(&row.why),
     }
 }
 
@@ -127,16 +134,18 @@ pub fn event(number: u64, event: &howdah_core::cluster::Event) -> Event {
         level: event.level,
         reason: event.reason.clone(),
         node: event.node.as_ref().map(ToString::to_string),
-        message: event.message.clone(),
+        message: into_printable(&event.message),
     }
 }
 
-fn status(record: &ClusterRecord, state: &ClusterState) -> ClusterStatus {
-    if taken_up(record, state).is_some() {
-        return state.status;
+/// The status that is shown, given the kind of the newest operation, whether the controller has taken it
+/// up, whether it never had one before, and what is known.
+pub const fn status(kind: OperationKind, taken_up: bool, first: bool, known: ClusterStatus) -> ClusterStatus {
+    if taken_up {
+        return known;
     }
-    match record.operation.kind {
-        OperationKind::Create if state.operation.is_none() => ClusterStatus::Pending,
+    match kind {
+        OperationKind::Create if first => ClusterStatus::Pending,
         OperationKind::Create => ClusterStatus::Creating,
         OperationKind::Start => ClusterStatus::Starting,
         OperationKind::Stop => ClusterStatus::Stopping,
@@ -182,7 +191,7 @@ fn node(name: &NodeName, node: &NodeState) -> Node {
         port_id: node.port.as_ref().map(ToString::to_string),
         vm_id: node.vm.as_ref().map(ToString::to_string),
         instance_uuid: node.instance_uuid,
-        manager_says: node.manager_says.clone(),
+        manager_says: into_printable(&node.manager_says),
         conditions: node
             .conditions
             .iter()
@@ -190,7 +199,7 @@ fn node(name: &NodeName, node: &NodeState) -> Node {
                 kind: word(c.kind),
                 status: c.status,
                 reason: c.reason.clone(),
-                message: c.message.clone(),
+                message: into_printable(&c.message),
                 since: c.since,
             })
             .collect(),

@@ -1,5 +1,18 @@
-//! Which cluster a request is about. Invariant: what the requester may not see is not there, in
-//! whatever way it is looked for.
+//! Which cluster a request is about, and what is said where there is none.
+//!
+//! `cluster_not_found` means that the cluster is gone: Heat forgets a resource for it. So only those hear
+//! it who are entitled to know, and only if it is true:
+//!
+//! | who asks | the cluster is not there | it is another project's, or cloud's |
+//! |---|---|---|
+//! | names the project, and may see it | `cluster_not_found` | `cluster_not_visible` |
+//! | names no project, and theirs had the cluster, as far as is remembered | `cluster_not_found` | |
+//! | names no project | `cluster_not_visible` | `cluster_not_visible` |
+//! | the operator | `cluster_not_found` | `cluster_not_visible`, without `all_projects` |
+//! | the bearer of a capability, for as long as it is remembered | `cluster_not_found` | |
+//!
+//! Invariant: what the requester may not see is not there, in whatever way it is looked for: to
+//! everybody but the operator the two columns of a `cluster_not_visible` are one answer.
 
 use axum::http::request::Parts;
 use howdah_core::cluster::{ClusterRecord, ClusterState};
@@ -7,7 +20,7 @@ use howdah_core::document::Row;
 use howdah_core::ids::{ClusterId, ClusterKey, SiteName};
 
 use super::auth::{Caller, Reader};
-use super::clusters::Scope;
+use super::query::Scope;
 use super::{ApiError, Routes};
 
 /// A cluster that can be read: its record and its state.
@@ -30,29 +43,37 @@ pub(super) const fn site_of(row: &Row) -> &SiteName {
 }
 
 /// The cluster of this id that the caller may see: their project's, or, for admins who ask for all
-/// projects, the only one of that id.
+/// projects, that of the project that they name, or the only one of that id.
 pub(super) async fn of_caller(
     routes: &Routes,
     caller: &Caller,
     id: &ClusterId,
-    scope: Scope,
+    scope: &Scope,
 ) -> Result<(ClusterKey, Row), ApiError> {
     caller.may_ask_for_all(scope.all_projects)?;
-    let keys = if scope.all_projects {
-        routes.store.find(id).await?
-    } else {
-        vec![ClusterKey { project: caller.project.clone(), id: *id }]
+    let named = scope.named();
+    if named.as_ref().is_some_and(|project| *project != caller.project) && !scope.all_projects {
+        return Err(ApiError::ClusterNotVisible { id: *id });
+    }
+    let keys = match &named {
+        None if scope.all_projects => routes.store.find(id).await?,
+        None => vec![ClusterKey { project: caller.project.clone(), id: *id }],
+        Some(project) => vec![ClusterKey { project: project.clone(), id: *id }],
     };
-    let mut found = vec![];
+    let (mut found, mut hidden) = (vec![], false);
     for key in keys {
-        let row = routes.store.load(&key).await?;
-        found.extend(
-            row.filter(|row| caller.sees(&key.project, site_of(row), routes, scope.all_projects)).map(|row| (key, row)),
-        );
+        if let Some(row) = routes.store.load(&key).await? {
+            let seen = caller.sees(&key.project, site_of(&row), routes, scope.all_projects);
+            hidden |= !seen;
+            found.extend(seen.then_some((key, row)));
+        }
     }
     match (found.pop(), found.is_empty()) {
         (Some(one), true) => Ok(one),
-        (None, _) => Err(ApiError::ClusterNotFound { id: *id }),
+        (None, _) if !hidden && is_gone(routes, caller, id, named.is_some()).await? => {
+            Err(ApiError::ClusterNotFound { id: *id })
+        }
+        (None, _) => Err(ApiError::ClusterNotVisible { id: *id }),
         (Some((last, _)), false) => {
             let projects = found.into_iter().map(|(key, _)| key).chain([last]).map(|key| key.project.to_string());
             Err(ApiError::ClusterAmbiguous { id: *id, projects: projects.collect() })
@@ -60,16 +81,28 @@ pub(super) async fn of_caller(
     }
 }
 
-/// The key of the cluster that a reader may follow. A capability is good for that even when the
-/// cluster is gone, so that a delete can be followed to its end.
+/// Whether a cluster that was looked for in vain is gone, and the caller is entitled to know.
+async fn is_gone(routes: &Routes, caller: &Caller, id: &ClusterId, named: bool) -> Result<bool, ApiError> {
+    if named {
+        return Ok(true);
+    }
+    let traces = routes.store.traces(id).await?;
+    let was_theirs = traces.iter().any(|trace| trace.removed && trace.key.project == caller.project);
+    Ok(was_theirs || (caller.is_operator() && traces.iter().all(|trace| trace.removed)))
+}
+
+/// Who reads, and the key of the cluster that they may follow. A capability is good for that even when
+/// the cluster is gone, so that a delete can be followed to its end.
 pub(super) async fn of_reader(
     routes: &Routes,
     parts: &Parts,
     id: &ClusterId,
-    scope: Scope,
-) -> Result<ClusterKey, ApiError> {
-    match Reader::of(parts, routes, id).await? {
-        Reader::Bearer(key) => Ok(key),
-        Reader::Caller(caller) => of_caller(routes, &caller, id, scope).await.map(|(key, _)| key),
-    }
+    scope: &Scope,
+) -> Result<(Reader, ClusterKey), ApiError> {
+    let reader = Reader::of(parts, routes, id).await?;
+    let key = match &reader {
+        Reader::Bearer { key, .. } => key.clone(),
+        Reader::Caller(caller) => of_caller(routes, caller, id, scope).await?.0,
+    };
+    Ok((reader, key))
 }

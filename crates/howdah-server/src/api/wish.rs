@@ -83,12 +83,7 @@ impl Wish {
 
     /// The words that choose the site.
     pub(super) fn choice(&self) -> Choice<'_> {
-        let given = |word: &'_ Option<String>| word.as_deref().map(str::trim).filter(|w| !w.is_empty()).is_some();
-        Choice {
-            site: self.body.site.as_deref().filter(|_| given(&self.body.site)),
-            bde_endpoint: self.body.bde_endpoint.as_deref().filter(|_| given(&self.body.bde_endpoint)),
-            vcm_server: self.body.vcm_server.as_deref().filter(|_| given(&self.body.vcm_server)),
-        }
+        choice(&self.body)
     }
 
     /// The record's unchangeable part.
@@ -197,6 +192,14 @@ impl Wish {
         }
         templates.bde_credentials(path).map_err(|e| e.to_string())
     }
+}
+
+/// The words of a body that choose the site.
+pub(super) fn choice(body: &ClusterBody) -> Choice<'_> {
+    fn given(word: &Option<String>) -> Option<&str> {
+        word.as_deref().filter(|word| !word.trim().is_empty())
+    }
+    Choice { site: given(&body.site), bde_endpoint: given(&body.bde_endpoint), vcm_server: given(&body.vcm_server) }
 }
 
 /// The core's word.

@@ -8,26 +8,30 @@
 //!
 //! Invariants: every write can be repeated: its answer may have been lost. Whatever was stored is
 //! worked on: a wake follows in the same breath, and nothing cuts a write off in the middle, see
-//! [`outlive`](super::outlive).
+//! [`outlive`](super::outlive). There is one capability for each accepted operation, and it is the
+//! operation's own ([`howdah_core::capability`]): a write that changes nothing answers with the one that is
+//! there, and one whose answer was lost gives it out again.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
 use axum::http::StatusCode;
+use howdah_core::capability;
 use howdah_core::cluster::{ClusterRecord, ClusterState, OperationKind, OperationRequest, Wanted};
-use howdah_core::failure::{ErrorKind, RemoteError, System};
+use howdah_core::failure::{ErrorKind, RemoteError};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId};
 use howdah_core::traits::{NetworkGrant, NetworkWish, TOKEN_REFUSED};
+use secrecy::ExposeSecret;
 
-use super::auth::{Caller, hash};
+use super::auth::{self, AuthMode, Caller, hash};
 use super::body::Body;
-use super::clusters::{Checked, Scope, parse};
+use super::clusters::parse;
 use super::dto::{Accepted, ClusterBody, ErrorBody, StateBody};
 use super::intent::{Intent, intent};
+use super::query::{Checked, Place, Scope};
 use super::visible::{of_caller, readable};
-use super::wish::{Wish, wanted};
-use super::{ApiError, Routes, view};
-use crate::runtime::random_bytes;
-use crate::sites::SiteHandles;
+use super::wish::{Wish, choice, wanted};
+use super::{ApiError, Routes, realm, view};
+use crate::sites::{Choice, SiteHandles};
 
 /// How often a write is decided anew because somebody else was faster.
 const TRIES: usize = 5;
@@ -39,7 +43,7 @@ type Answer = Result<(StatusCode, Json<Accepted>), ApiError>;
 /// The caller chooses the id, so that the request can be repeated safely. The same id with another
 /// unchangeable part is refused with the names of the fields that differ.
 #[utoipa::path(
-    put, path = "/v1/clusters/{id}", tag = "clusters", params(("id" = uuid::Uuid, Path)),
+    put, path = "/v1/clusters/{id}", tag = "clusters", params(("id" = uuid::Uuid, Path), Place),
     request_body = ClusterBody,
     responses((status = 202, body = Accepted), (status = "default", body = ErrorBody)),
     security(("token" = [])),
@@ -47,13 +51,50 @@ type Answer = Result<(StatusCode, Json<Accepted>), ApiError>;
 pub(super) async fn want(
     State(routes): State<Routes>,
     Path(id): Path<String>,
-    caller: Caller,
-    Body(body): Body<ClusterBody>,
+    Checked(place): Checked<Place>,
+    Claim { caller, body, site }: Claim,
 ) -> Answer {
     let id = parse(&id)?;
     caller.may_write()?;
+    // Else an admin who works on another project's stack would get a second cluster, in their own.
+    if place.named().is_some_and(|project| project != caller.project) {
+        return Err(ApiError::ClusterNotVisible { id });
+    }
     let wish = Wish::read(body)?;
-    create(&routes, &caller, &id, &wish).await
+    create(&routes, &caller, &id, &wish, site.as_deref()).await
+}
+
+/// A cluster that is asked for, with who asks and the site that they name beside the body.
+pub(super) struct Claim {
+    caller: Caller,
+    body: ClusterBody,
+    site: Option<String>,
+}
+
+impl FromRequest<Routes> for Claim {
+    type Rejection = ApiError;
+
+    /// Who asks comes first, but for a service of several clouds: there the body may have to say whose
+    /// Keystone the token may be shown to.
+    async fn from_request(request: Request, routes: &Routes) -> Result<Self, ApiError> {
+        let (mut parts, body) = request.into_parts();
+        let site = realm::named(&parts)?;
+        let by_body = routes.auth == AuthMode::Keystone && site.is_none() && routes.sites.realms().len() > 1;
+        if !by_body {
+            let caller = Caller::from_request_parts(&mut parts, routes).await?;
+            let Body(body) = Body::from_request(Request::from_parts(parts, body), routes).await?;
+            return Ok(Self { caller, body, site });
+        }
+        let Path(id) =
+            Path::<String>::from_request_parts(&mut parts, routes).await.map_err(|_| ApiError::TokenInvalid)?;
+        if !auth::has_token(&parts.headers) {
+            return Err(ApiError::TokenMissing);
+        }
+        let head = parts.clone();
+        let Body(body) = Body::<ClusterBody>::from_request(Request::from_parts(parts, body), routes).await?;
+        let caller = auth::caller(&head, routes, Some(choice(&body)), id.parse().ok()).await?;
+        Ok(Self { caller, body, site })
+    }
 }
 
 /// Starts or stops a cluster.
@@ -72,7 +113,7 @@ pub(super) async fn want_state(
 ) -> Answer {
     let id = parse(&id)?;
     caller.may_write()?;
-    decide(&routes, &caller, &id, scope, wanted(body.state)).await
+    decide(&routes, &caller, &id, &scope, wanted(body.state)).await
 }
 
 /// Removes a cluster and everything that was made for it.
@@ -89,15 +130,17 @@ pub(super) async fn delete(
 ) -> Answer {
     let id = parse(&id)?;
     caller.may_write()?;
-    decide(&routes, &caller, &id, scope, Wanted::Deleted).await
+    decide(&routes, &caller, &id, &scope, Wanted::Deleted).await
 }
 
-async fn create(routes: &Routes, caller: &Caller, id: &ClusterId, wish: &Wish) -> Answer {
+async fn create(routes: &Routes, caller: &Caller, id: &ClusterId, wish: &Wish, named: Option<&str>) -> Answer {
     let key = ClusterKey { project: caller.project.clone(), id: *id };
     if let Some(row) = routes.store.load(&key).await? {
         return create_again(routes, caller, wish, &readable(row)?.0).await;
     }
-    let site = routes.sites.choose(wish.choice())?;
+    let choice = wish.choice();
+    let choice = if choice.says_something() { choice } else { Choice { site: named, ..choice } };
+    let site = routes.sites.choose(choice)?;
     if !caller.is_of(&site.realm) {
         return Err(ApiError::SiteElsewhere { site: site.name.to_string() });
     }
@@ -127,11 +170,9 @@ async fn create(routes: &Routes, caller: &Caller, id: &ClusterId, wish: &Wish) -
         Err(e) => return Err(e.into()),
     }
     tracing::info!(cluster = %key, name = %record.name, site = %record.site, user = caller.user, "asked for");
-    // Kept before the controller is woken, which might be quick to remove the cluster; and woken
-    // in any case.
-    let capability = capability(routes, &key).await;
     routes.supervisor.wake(&key);
-    Ok(accepted(&record, &ClusterState::default(), capability?))
+    let capability = capability(routes, &key, &record).await?;
+    Ok(accepted(&record, &ClusterState::default(), capability))
 }
 
 async fn create_again(routes: &Routes, caller: &Caller, wish: &Wish, record: &ClusterRecord) -> Answer {
@@ -155,11 +196,11 @@ async fn create_again(routes: &Routes, caller: &Caller, wish: &Wish, record: &Cl
     if !differences.is_empty() {
         return Err(ApiError::SpecDiffers { id, differences });
     }
-    decide(routes, caller, &id, Scope::default(), wish.wanted()).await
+    decide(routes, caller, &id, &Scope::of(&caller.project), wish.wanted()).await
 }
 
 /// Reads, decides and writes; again if somebody else wrote in between.
-async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: Scope, asked: Wanted) -> Answer {
+async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: &Scope, asked: Wanted) -> Answer {
     let (key, mut row) = of_caller(routes, caller, id, scope).await?;
     for _ in 0..TRIES {
         let (mut record, state) = readable(row)?;
@@ -167,10 +208,9 @@ async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: Scope, 
         if intent == Intent::Refuse {
             return Err(ApiError::BeingDeleted { id: *id });
         }
-        // Before anything is wanted: a controller that is quick may have removed the cluster after.
-        let capability = capability(routes, &key).await?;
         let Intent::Begin(kind) = intent else {
             routes.supervisor.wake(&key);
+            let capability = capability(routes, &key, &record).await?;
             return Ok(accepted(&record, &state, capability));
         };
         let seen = std::mem::replace(&mut record.operation, operation(routes, kind));
@@ -180,6 +220,7 @@ async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: Scope, 
                 routes.supervisor.wake(&key);
                 let user = &caller.user;
                 tracing::info!(cluster = %key, name = %record.name, user, operation = ?kind, "asked for");
+                let capability = capability(routes, &key, &record).await?;
                 return Ok(accepted(&record, &state, capability));
             }
             Err(e) if e.code == CHANGED => {}
@@ -197,14 +238,15 @@ fn missing(error: RemoteError, id: &ClusterId) -> ApiError {
     if error.kind == ErrorKind::NotFound { ApiError::ClusterNotFound { id: *id } } else { error.into() }
 }
 
-/// A new read capability of a cluster.
-async fn capability(routes: &Routes, key: &ClusterKey) -> Result<String, ApiError> {
-    let bytes = random_bytes().map_err(|_| {
-        RemoteError::new(System::Store, ErrorKind::Internal, "no_random_numbers", "the system gives no random numbers")
-    })?;
-    let capability: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    routes.store.put_capability(key, &hash(&capability)).await.map_err(|e| missing(e, &key.id))?;
-    Ok(capability)
+/// The read capability of the newest operation. It is kept after the operation was: if that fails, the
+/// same request gets it later.
+async fn capability(routes: &Routes, key: &ClusterKey, record: &ClusterRecord) -> Result<String, ApiError> {
+    let capability = capability::of(&routes.marks, key, &record.operation.id);
+    let hash = hash(capability.expose_secret());
+    if routes.store.by_capability(&key.id, &hash).await?.is_none() {
+        routes.store.put_capability(key, &hash).await.map_err(|e| missing(e, &key.id))?;
+    }
+    Ok(capability.expose_secret().to_owned())
 }
 
 fn accepted(record: &ClusterRecord, state: &ClusterState, capability: String) -> (StatusCode, Json<Accepted>) {

@@ -120,7 +120,7 @@ impl Config {
     pub fn load(path: &Path, env: &Env) -> Result<Self, ConfigError> {
         let (config, report) = read(path, env);
         for problem in report.warnings() {
-            tracing::warn!("{problem}");
+            tracing::warn!(hint = problem.hint.as_deref(), "{}: warning: {}", problem.origin, problem.message);
         }
         config.ok_or_else(|| ConfigError { problems: report.errors().cloned().collect() })
     }

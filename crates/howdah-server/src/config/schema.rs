@@ -23,6 +23,7 @@ pub(super) fn read(source: &mut Source<'_>) -> Option<Config> {
     let sites = read_sites(source, &mut root);
     root.finish(source);
     source.finish_env();
+    source.finish_file();
     Some(Config { server: server?, store, templates, sites: sites? })
 }
 

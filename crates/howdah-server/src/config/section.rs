@@ -4,7 +4,6 @@
 //! its text.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -239,7 +238,12 @@ impl<'t> Section<'t> {
                 };
                 (format!("{MASK} (variable {})", found.value), value)
             }
-            _ => (MASK.to_owned(), found.value.clone()),
+            _ => {
+                if matches!(origin, Origin::File { .. }) {
+                    source.hold_secret();
+                }
+                (MASK.to_owned(), found.value.clone())
+            }
         };
         source.list(name.clone(), shown, &origin);
         if value.is_empty() {
@@ -250,13 +254,9 @@ impl<'t> Section<'t> {
     }
 
     fn secret_file(&self, source: &mut Source<'_>, path: &Path, origin: &Origin) -> Option<String> {
-        let read = std::fs::metadata(path).and_then(|m| Ok((m.permissions().mode(), std::fs::read_to_string(path)?)));
-        match read {
-            Ok((mode, text)) => {
-                if mode & 0o004 != 0 {
-                    let message = format!("{} can be read by every user of this host", path.display());
-                    source.warn(origin.clone(), message, Some(format!("Run: chmod 640 {}", path.display())));
-                }
+        match std::fs::read_to_string(path) {
+            Ok(text) => {
+                source.warn_if_exposed(origin.clone(), path, "");
                 Some(text.trim_end_matches(['\n', '\r']).to_owned())
             }
             Err(e) => {

@@ -1,7 +1,7 @@
 //! The keys of one `[[site]]`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use howdah_core::failure::chain;
 use howdah_core::ids::SiteName;
@@ -9,7 +9,7 @@ use howdah_core::policy::NetworkBackend;
 use howdah_openstack::{Error as OpenStackError, Keys, Settings};
 use howdah_transport::{Fingerprint, Trust};
 use howdah_vsphere::DEFAULT_FOLDER_PREFIX;
-use url::Url;
+use url::{Host, Url};
 
 use super::section::Section;
 use super::source::{Found, Source};
@@ -138,6 +138,7 @@ fn endpoint(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Endpoi
             None
         }
         Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => {
+            warn_if_plain(source, url.origin.clone(), &section.name("url"), &parsed, "its password");
             parsed.host_str().map(|h| h.trim_start_matches('[').trim_end_matches(']').to_owned())
         }
         _ => {
@@ -153,6 +154,21 @@ fn endpoint(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Endpoi
         password: password?.value,
         trust: trust?.unwrap_or_default(),
     })
+}
+
+/// Warns of an address to which a secret travels in clear over a network.
+fn warn_if_plain(source: &mut Source<'_>, origin: Origin, name: &str, url: &Url, what: &str) {
+    let on_this_host = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => true,
+    };
+    if url.scheme() == "http" && !on_this_host {
+        let host = url.host_str().unwrap_or_default();
+        let message = format!("{name} is http:// to {host}: whoever stands between can read {what}");
+        source.warn(origin, message, Some("Use https://, or a TLS proxy on this host.".to_owned()));
+    }
 }
 
 /// `Some(None)` if nothing is said; `None` if what is said cannot be.
@@ -220,6 +236,7 @@ fn openstack(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Setti
     keys.password = section.secret(source, "password").map(|s| s.value);
     keys.application_credential_secret = section.secret(source, "application_credential_secret").map(|s| s.value);
     keys.token = section.secret(source, "token").map(|s| s.value);
+    let allow_http_endpoints = section.boolean(source, "allow_http_endpoints", false);
     let cloud = section.text(source, "cloud");
     let clouds_file = section.file(source, "clouds_file");
     let vio = section.file(source, "vio_config");
@@ -231,11 +248,26 @@ fn openstack(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Setti
             None => standard_clouds_file(source, &place),
         }?;
         let read = Keys::from_clouds_file(&path, cloud.as_ref().map(|c| c.value.as_str()));
-        keys = keys.or(noted(source, section, &place, read)?);
+        let read = noted(source, section, &place, read)?;
+        if read.verify == Some(false) && trust.is_none() {
+            let message =
+                format!("{} says verify: false: whoever stands between can read its password", path.display());
+            source.warn(
+                place.clone(),
+                message,
+                Some("Say cacert there, or set ca_file or pin_sha256 here.".to_owned()),
+            );
+        }
+        // Who has a secure.yaml has the secrets there.
+        let secure = path.with_file_name("secure.yaml");
+        warn_of_secrets(source, &place, if secure.exists() { &secure } else { &path }, &read);
+        keys = keys.or(read);
     }
     if let Some(file) = vio {
         let read = Keys::from_vio_config(&file.value);
-        keys = keys.or(noted(source, section, &file.origin, read)?);
+        let read = noted(source, section, &file.origin, read)?;
+        warn_of_secrets(source, &file.origin, &file.value, &read);
+        keys = keys.or(read);
     }
     // What is missing may be what was refused above.
     if source.errors() > errors {
@@ -243,7 +275,26 @@ fn openstack(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Setti
     }
     let place = section.origin();
     let settings = keys.settings(trust);
-    noted(source, section, &place, settings)
+    let settings = noted(source, section, &place, settings)?;
+    let origin = section.place(source, "auth_url");
+    warn_if_plain(source, origin, &section.name("auth_url"), &settings.auth_url, "the service's password and tokens");
+    if let Some(url) = &settings.neutron_url {
+        let origin = section.place(source, "neutron_url");
+        warn_if_plain(source, origin, &section.name("neutron_url"), url, "the service's token");
+    }
+    if allow_http_endpoints.value {
+        let name = section.name("allow_http_endpoints");
+        let message = format!("{name} is true: the service's token may travel to Neutron in clear");
+        source.warn(allow_http_endpoints.origin, message, Some("Register https:// endpoints.".to_owned()));
+    }
+    Some(Settings { allow_http_endpoints: allow_http_endpoints.value, ..settings })
+}
+
+/// Warns of a file of other clients if it gave a secret that others can read there.
+fn warn_of_secrets(source: &mut Source<'_>, place: &Origin, path: &Path, keys: &Keys) {
+    if [&keys.password, &keys.application_credential_secret, &keys.token].into_iter().any(Option::is_some) {
+        source.warn_if_exposed(place.clone(), path, " and holds secrets");
+    }
 }
 
 fn standard_clouds_file(source: &mut Source<'_>, place: &Origin) -> Option<PathBuf> {

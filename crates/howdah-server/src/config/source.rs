@@ -2,6 +2,7 @@
 //! where. Invariant: every variable that looks like ours is asked for by a key, or refused.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
@@ -15,6 +16,8 @@ pub(super) struct Source<'a> {
     text: &'a str,
     env: &'a Env,
     asked_env: BTreeSet<String>,
+    /// Whether a secret stands in the file itself.
+    holds_secret: bool,
     report: Report,
 }
 
@@ -27,7 +30,7 @@ pub(super) struct Found<T> {
 
 impl<'a> Source<'a> {
     pub(super) fn new(path: &'a Path, text: &'a str, env: &'a Env) -> Self {
-        Self { path, text, env, asked_env: BTreeSet::new(), report: Report::default() }
+        Self { path, text, env, asked_env: BTreeSet::new(), holds_secret: false, report: Report::default() }
     }
 
     /// The parsed file; problems with its form are noted.
@@ -61,6 +64,28 @@ impl<'a> Source<'a> {
 
     pub(super) fn warn(&mut self, origin: Origin, message: impl Into<String>, hint: Option<String>) {
         self.report.problems.push(Problem { severity: Severity::Warning, origin, message: message.into(), hint });
+    }
+
+    /// Notes that a secret stands in the file itself.
+    pub(super) fn hold_secret(&mut self) {
+        self.holds_secret = true;
+    }
+
+    /// Warns of the file if it holds secrets that others can read.
+    pub(super) fn finish_file(&mut self) {
+        if self.holds_secret {
+            let (origin, path) = (self.whole(), self.path);
+            self.warn_if_exposed(origin, path, " and holds secrets");
+        }
+    }
+
+    /// Warns of a file with a secret in it that every user of this host can read; `why` ends the sentence.
+    pub(super) fn warn_if_exposed(&mut self, origin: Origin, path: &Path, why: &str) {
+        let mode = std::fs::metadata(path).map_or(0, |found| found.permissions().mode());
+        if mode & 0o004 != 0 {
+            let message = format!("{} can be read by every user of this host{why}", path.display());
+            self.warn(origin, message, Some(format!("Run: chmod 640 {}", path.display())));
+        }
     }
 
     /// A path, taken from the folder of the configuration file if it is relative.

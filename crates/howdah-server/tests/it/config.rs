@@ -50,7 +50,9 @@ struct Setting {
 impl Setting {
     fn new(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("howdah.toml"), text).unwrap();
+        let path = folder.path().join("howdah.toml");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let secret = folder.path().join("bde.secret");
         fs::write(&secret, "from-a-file\n").unwrap();
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o640)).unwrap();
@@ -220,6 +222,78 @@ fn warnings_do_not_hinder() {
     howdah.toml:17:17: warning: bde.secret can be read by every user of this host
       hint: Run: chmod 640 bde.secret
     ");
+}
+
+#[test]
+fn what_travels_in_clear_or_lies_open_is_warned_of() {
+    let warnings = |setting: &Setting| {
+        let report = Config::check(&setting.path(), &setting.env);
+        assert!(report.is_good(), "{report}");
+        report.warnings().map(|p| setting.shown(&p.to_string())).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(warnings(&Setting::new(GOOD)), "");
+    // Loopback is not a network.
+    for host in ["127.0.0.1:5000", "127.8.9.1", "[::1]:5000", "localhost:5000", "keystone.localhost"] {
+        let near =
+            but("https://keystone.example:5000/v3", &format!("http://{host}/v3\"\nneutron_url = \"http://{host}"));
+        assert_eq!(warnings(&near), "", "{host}");
+    }
+    let text = GOOD.replace("https://", "http://").replace(
+        "[site.openstack]",
+        "[site.openstack]\nneutron_url = \"http://10.0.0.7:9696\"\nallow_http_endpoints = true",
+    );
+    let clear = Setting::new(&text);
+    insta::assert_snapshot!("clear", warnings(&clear));
+
+    let open = Setting::new(GOOD);
+    fs::set_permissions(open.path(), fs::Permissions::from_mode(0o644)).unwrap();
+    insta::assert_snapshot!(warnings(&open), @r"
+    howdah.toml: warning: howdah.toml can be read by every user of this host and holds secrets
+      hint: Run: chmod 640 howdah.toml
+    ");
+    // Not if its secrets are elsewhere: in files, or in variables.
+    let bare = but("password = \"in-the-clear\"\n", "").env("HOWDAH_SITE_MAIN_OPENSTACK_PASSWORD", "x");
+    fs::set_permissions(bare.path(), fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(warnings(&bare), "");
+}
+
+#[test]
+fn files_of_other_clients_are_warned_of_as_well() {
+    let warnings = |setting: &Setting| {
+        let report = Config::check(&setting.path(), &setting.env);
+        assert!(report.is_good(), "{report}");
+        report.warnings().map(|p| setting.shown(&p.to_string())).collect::<Vec<_>>().join("\n")
+    };
+    let openstack = &GOOD[GOOD.find("auth_url").unwrap()..];
+    let clouds = "clouds:\n  x:\n    verify: false\n    auth: {auth_url: 'http://keystone.example', username: u, \
+                  password: in-the-clear, project_name: p}\n";
+    let put = |setting: &Setting, name: &str, text: &str, mode| {
+        let path = setting.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let cloud = but(openstack, "cloud = \"x\"\nclouds_file = \"clouds.yaml\"\n");
+    put(&cloud, "clouds.yaml", clouds, 0o644);
+    insta::assert_snapshot!("clouds", warnings(&cloud));
+    // What is said here counts more, and the secrets may be in the file beside it.
+    let trusted = but(openstack, "cloud = \"x\"\nclouds_file = \"clouds.yaml\"\nca_file = \"bde.secret\"\n");
+    put(&trusted, "clouds.yaml", &clouds.replace("password: in-the-clear, ", "").replace("http://", "https://"), 0o644);
+    put(&trusted, "secure.yaml", "clouds: {x: {auth: {password: in-the-clear}}}", 0o640);
+    assert_eq!(warnings(&trusted), "");
+    put(&trusted, "secure.yaml", "clouds: {x: {auth: {password: in-the-clear}}}", 0o644);
+    assert_eq!(
+        warnings(&trusted),
+        "howdah.toml:25:9: warning: secure.yaml can be read by every user of this host and holds secrets\n  \
+         hint: Run: chmod 640 secure.yaml"
+    );
+    let vio = but(openstack, "vio_config = \"vio.config\"\n");
+    let text = "OS_AUTH_URL=https://k.example\nOS_USERNAME=u\nOS_PASSWORD=in-the-clear\nOS_TENANT_NAME=p\n";
+    put(&vio, "vio.config", text, 0o604);
+    assert_eq!(
+        warnings(&vio),
+        "howdah.toml:25:14: warning: vio.config can be read by every user of this host and holds secrets\n  \
+         hint: Run: chmod 640 vio.config"
+    );
 }
 
 #[test]

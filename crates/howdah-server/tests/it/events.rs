@@ -1,9 +1,16 @@
 //! The stream of a cluster's events: once each, in order, across breaks, to the end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use howdah_core::time::Mono;
+use howdah_core::traits::Clock;
+use jiff::Timestamp;
 use reqwest::{Method, Response};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::harness::{ANN, Service, event, key, path};
 
@@ -22,9 +29,13 @@ struct Frame {
 
 impl Stream {
     async fn open(service: &Service, query: &str, last: Option<&str>) -> Self {
+        Self::open_with(service, query, last, ("X-Auth-Token", ANN)).await
+    }
+
+    async fn open_with(service: &Service, query: &str, last: Option<&str>, right: (&str, &str)) -> Self {
         let mut request = service
             .request(Method::GET, &format!("{}/events{query}", path(1)))
-            .header("X-Auth-Token", ANN)
+            .header(right.0, right.1)
             .header("Accept", "text/event-stream");
         if let Some(last) = last {
             request = request.header("Last-Event-ID", last);
@@ -132,4 +143,105 @@ async fn a_stream_ends_when_the_service_does() {
     service.running.stop();
     assert_eq!(stream.next().await, None);
     service.running.wait().await;
+}
+
+/// A clock on which minutes pass when a test says so. What waits is counted.
+struct Minutes {
+    passed: watch::Sender<u64>,
+}
+
+impl Minutes {
+    fn pass(&self) {
+        self.passed.send_modify(|n| *n += 1);
+    }
+}
+
+impl Clock for Minutes {
+    fn now(&self) -> Timestamp {
+        crate::fakes::now()
+    }
+    fn mono(&self) -> Mono {
+        Mono::default()
+    }
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        let mut passed = self.passed.subscribe();
+        async move {
+            let _ = passed.changed().await;
+        }
+        .boxed()
+    }
+}
+
+async fn with_minutes() -> (Service, Arc<Minutes>) {
+    let clock = Arc::new(Minutes { passed: watch::Sender::new(0) });
+    let own = clock.clone();
+    let service = Service::with(move |parts| parts.clock = own).await;
+    (service, clock)
+}
+
+#[tokio::test]
+async fn a_stream_ends_within_a_minute_of_its_token_and_says_why() {
+    let (service, clock) = with_minutes().await;
+    service.create(1).await;
+    let mut stream = Stream::open(&service, "", None).await;
+    assert_eq!(stream.take(1).await, ["cluster pending"]);
+    // Asked again past what is believed for a while, and good; and not ended because Keystone is away.
+    clock.pass();
+    service.store.add_events(&key(1), &[event("one")]).await.unwrap();
+    assert_eq!(stream.take(1).await, ["event 1 one"]);
+    *service.cloud.down.lock().unwrap() = true;
+    clock.pass();
+    service.store.add_events(&key(1), &[event("two")]).await.unwrap();
+    assert_eq!(stream.take(1).await, ["event 2 two"]);
+    *service.cloud.down.lock().unwrap() = false;
+    service.cloud.revoked.lock().unwrap().push(ANN.to_owned());
+    service.store.add_events(&key(1), &[event("three")]).await.unwrap();
+    assert_eq!(stream.take(1).await, ["event 3 three"], "until the minute is over");
+    clock.pass();
+    let last = stream.next().await.unwrap();
+    assert_eq!((last.event.as_str(), last.data["error"]["code"].as_str()), ("ended", Some("token_invalid")));
+    assert!(last.data["error"]["hint"].is_string());
+    assert_eq!(stream.next().await, None);
+}
+
+#[tokio::test]
+async fn a_stream_by_capability_needs_no_token_and_ends_with_the_capability() {
+    let (service, clock) = with_minutes().await;
+    let capability = service.create(1).await["capability"].as_str().unwrap().to_owned();
+    let right = ("X-Howdah-Capability", capability.as_str());
+    let mut stream = Stream::open_with(&service, "", None, right).await;
+    assert_eq!(stream.take(1).await, ["cluster pending"]);
+    service.cloud.revoked.lock().unwrap().push(ANN.to_owned());
+    *service.cloud.down.lock().unwrap() = true;
+    for n in 1..=3 {
+        clock.pass();
+        service.store.add_events(&key(1), &[event("on")]).await.unwrap();
+        assert_eq!(stream.take(1).await, [format!("event {n} on")]);
+    }
+    // The id is used again: the new cluster is not the bearer's. Nothing is told to others meanwhile.
+    let (record, _) = service.stored(1).await;
+    let inner = service.store.clone();
+    inner.remove(&key(1), &[]).await.unwrap();
+    assert_eq!(stream.take(1).await, ["gone"]);
+    inner.insert(&record, &howdah_core::cluster::Secrets::default(), &[]).await.unwrap();
+    let answer = service.request(Method::GET, &path(1)).header(right.0, right.1).send().await.unwrap();
+    assert_eq!(answer.status(), 404);
+    assert_eq!(answer.json::<Value>().await.unwrap()["error"]["code"], "cluster_not_visible");
+}
+
+#[tokio::test]
+async fn an_admins_stream_of_another_project_ends_with_the_role() {
+    let (service, clock) = with_minutes().await;
+    service.create(1).await;
+    let admin = "adm@p2:admin";
+    let mut stream = Stream::open_with(&service, "?all_projects=true", None, ("X-Auth-Token", admin)).await;
+    assert_eq!(stream.take(1).await, ["cluster pending"]);
+    clock.pass();
+    service.store.add_events(&key(1), &[event("on")]).await.unwrap();
+    assert_eq!(stream.take(1).await, ["event 1 on"]);
+    service.cloud.demoted.lock().unwrap().push(admin.to_owned());
+    clock.pass();
+    let last = stream.next().await.unwrap();
+    assert_eq!((last.event.as_str(), last.data["error"]["code"].as_str()), ("ended", Some("not_admin")));
+    assert_eq!(stream.next().await, None);
 }

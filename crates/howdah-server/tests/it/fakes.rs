@@ -84,7 +84,8 @@ nobody!(Networking, Neutron,
 );
 
 /// A Keystone and the requester's view of Neutron. Tokens are `<user>@<project>:<role>`, such as
-/// `ann@p1:member`; any other is bad. There are the networks `apps` (`net-1`, subnet `apps-v4`
+/// `ann@p1:member`; any other is bad. With a `?` at its end the token is of a project that is not the one for
+/// administration. There are the networks `apps` (`net-1`, subnet `apps-v4`
 /// or `sub-1`) and `other` (`net-2`, subnet `other-v4` or `sub-2`), and the group `web` (`sg-1`).
 #[derive(Default)]
 pub struct FakeCloud {
@@ -92,13 +93,27 @@ pub struct FakeCloud {
     pub down: Mutex<bool>,
     /// Whether the service's own credentials are refused.
     pub locked: Mutex<bool>,
+    /// Tokens that were good, and are believed to be still by who does not ask anew.
+    pub revoked: Mutex<Vec<String>>,
+    /// Tokens whose role is `member` by now.
+    pub demoted: Mutex<Vec<String>>,
+    /// The tokens that were shown here.
+    pub shown: Mutex<Vec<String>>,
     /// The tokens with which something was looked up, `None` for the service's own rights.
     pub grants: Mutex<Vec<Option<String>>>,
 }
 
 #[async_trait]
 impl Identity for FakeCloud {
+    async fn authenticate_anew(&self, token: &SecretString) -> Remote<Principal> {
+        if self.revoked.lock().unwrap().iter().any(|t| t == token.expose_secret()) {
+            return Err(RemoteError::new(System::Keystone, ErrorKind::Credentials, TOKEN_REFUSED, "it was revoked"));
+        }
+        self.authenticate(token).await
+    }
+
     async fn authenticate(&self, token: &SecretString) -> Remote<Principal> {
+        self.shown.lock().unwrap().push(token.expose_secret().to_owned());
         if *self.down.lock().unwrap() {
             return nobody(System::Keystone);
         }
@@ -110,11 +125,15 @@ impl Identity for FakeCloud {
         let bad = || RemoteError::new(System::Keystone, ErrorKind::Credentials, TOKEN_REFUSED, "the token is bad");
         let (user, rest) = token.expose_secret().split_once('@').ok_or_else(bad)?;
         let (project, role) = rest.split_once(':').ok_or_else(bad)?;
+        let is_admin_project = !role.ends_with('?');
+        let demoted = self.demoted.lock().unwrap().iter().any(|t| t == token.expose_secret());
+        let role = if demoted { "member" } else { role.trim_end_matches('?') };
         Ok(Principal {
             user: format!("id-of-{user}"),
             user_name: user.to_owned(),
             project: project.into(),
             roles: vec![role.to_owned()],
+            is_admin_project,
             expires: None,
         })
     }

@@ -1,5 +1,6 @@
 //! A store around a store that is slow, or refuses, as a test says.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use howdah_core::cluster::{ClusterRecord, ClusterState, Event, OperationRequest,
 use howdah_core::document::Row;
 use howdah_core::failure::RemoteError;
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
-use howdah_core::traits::{Remote, Store};
+use howdah_core::traits::{Remote, Store, Trace};
 
 /// What becomes of a call, by its name.
 type Fault = Box<dyn Fn(&'static str) -> Option<RemoteError> + Send + Sync>;
@@ -18,11 +19,13 @@ pub struct OddStore {
     /// How long each write takes, before its effect and again after it.
     slow: Duration,
     fault: Mutex<Fault>,
+    /// How often clusters were looked at.
+    pub looks: AtomicUsize,
 }
 
 impl OddStore {
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, slow: Duration::ZERO, fault: Mutex::new(Box::new(|_| None)) }
+        Self { inner, slow: Duration::ZERO, fault: Mutex::new(Box::new(|_| None)), looks: AtomicUsize::new(0) }
     }
 
     pub fn slow(inner: Arc<dyn Store>, slow: Duration) -> Self {
@@ -52,15 +55,23 @@ impl Store for OddStore {
         self.write("insert", self.inner.insert(record, secrets, events)).await
     }
     async fn load(&self, key: &ClusterKey) -> Remote<Option<Row>> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
         self.inner.load(key).await
     }
     async fn wanted(&self, key: &ClusterKey) -> Remote<Option<ClusterRecord>> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
         self.inner.wanted(key).await
     }
     async fn find(&self, id: &ClusterId) -> Remote<Vec<ClusterKey>> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
         self.inner.find(id).await
     }
+    async fn traces(&self, id: &ClusterId) -> Remote<Vec<Trace>> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        self.inner.traces(id).await
+    }
     async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<Row>> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
         self.inner.list(project).await
     }
     async fn want(&self, key: &ClusterKey, seen: &OperationId, wanted: Wanted, op: &OperationRequest) -> Remote<()> {

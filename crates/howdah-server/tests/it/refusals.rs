@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{ANN, Service, but, path, site, wish};
+use crate::harness::{ANN, Service, but, path, wish};
 
 fn line(status: u16, body: &Value) -> String {
     let error = &body["error"];
@@ -106,19 +106,4 @@ async fn without_a_default_the_site_must_be_named() {
     })
     .await;
     assert_eq!(service.put(&path(1), wish(1)).await.0, 202);
-}
-
-#[tokio::test]
-async fn a_token_of_another_cloud_is_no_good_at_a_site() {
-    let service = Service::with(|parts| {
-        let cloud = std::sync::Arc::new(crate::fakes::FakeCloud::default());
-        *cloud.down.lock().unwrap() = true;
-        parts.sites.push(site("far", false, "keystone-2", &cloud));
-    })
-    .await;
-    let (status, body) = service.put(&path(1), but(wish(1), json!({"site": "far"}))).await;
-    assert_eq!(line(status, &body), "403 site_elsewhere: the token is not of the OpenStack that site far belongs to\n");
-    // One Keystone does not know the token, and the other cannot be asked: nobody can tell.
-    let (status, body) = service.ask("bad", Method::GET, "/v1/clusters", None).await;
-    assert_eq!((status, body["error"]["code"].as_str()), (503, Some("unreachable")));
 }

@@ -110,6 +110,48 @@ async fn what_is_counted_can_be_read() {
 }
 
 #[tokio::test]
+async fn who_reads_the_metrics_makes_nobody_read_clusters() {
+    use std::sync::atomic::Ordering;
+    let inner = Arc::new(MemoryStore::new());
+    let row = |n: u128, name: &str| howdah_core::document::Unreadable {
+        key: key(n),
+        site: "main".into(),
+        name: name.to_owned(),
+        why: "its record has version 9".to_owned(),
+    };
+    inner.insert_unreadable(row(8, "odd"));
+    let store = Arc::new(crate::odd_store::OddStore::new(inner.clone()));
+    let own = store.clone();
+    let service = Service::with(move |parts| parts.store = own).await;
+    service.create(1).await;
+    service.create(2).await;
+    service.end(2, None).await;
+    service.create(3).await;
+    service.store.remove(&key(3), &[]).await.unwrap();
+    let (status, _) = service.ask(ANN, Method::DELETE, &path(2), None).await;
+    assert_eq!(status, 202);
+    let before = store.looks.load(Ordering::SeqCst);
+    let response = service.request(Method::GET, "/metrics").send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let text = response.text().await.unwrap();
+    for line in [
+        "howdah_clusters{site=\"main\",status=\"pending\"} 1",
+        "howdah_clusters{site=\"main\",status=\"deleting\"} 1",
+        "howdah_clusters{site=\"main\",status=\"unreadable\"} 1",
+        "howdah_operations{kind=\"create\",state=\"running\"} 1",
+        "howdah_operations{kind=\"delete\",state=\"running\"} 1",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+    assert_eq!(store.looks.load(Ordering::SeqCst), before);
+    // A list of all, such as each sweep's, corrects what the store never told.
+    inner.insert_unreadable(row(1, "c1"));
+    service.ask("adm@p1:admin", Method::GET, "/v1/clusters?all_projects=true", None).await;
+    let text = service.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+    assert!(text.contains("howdah_clusters{site=\"main\",status=\"unreadable\"} 2"), "{text}");
+}
+
+#[tokio::test]
 async fn the_sites_and_their_health() {
     let service = Service::with(|parts| parts.probe = true).await;
     let unknown = |sites: &Value| {

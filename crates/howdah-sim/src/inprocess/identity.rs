@@ -110,10 +110,16 @@ impl Identity for SimIdentity {
                 user_name: user_name.unwrap_or_default(),
                 project: ProjectId::new(project),
                 roles: found.roles,
+                is_admin_project: true,
                 expires: Some(found.expires),
             })
         };
         call_now(&self.0, System::Keystone, "authenticate", "", look).await
+    }
+
+    async fn authenticate_anew(&self, token: &SecretString) -> Remote<Principal> {
+        // Nothing is remembered here.
+        self.authenticate(token).await
     }
 
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {

@@ -6,7 +6,7 @@ use howdah_core::cluster::{ClusterRecord, ClusterState, ClusterStatus, Operation
 use howdah_core::document::{Row, Unreadable};
 use howdah_core::failure::{ErrorKind, RemoteError};
 use howdah_core::ids::ClusterKey;
-use howdah_core::traits::Store;
+use howdah_core::traits::{Store, Trace};
 use howdah_store::{MemoryStore, SqliteStore};
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
@@ -102,7 +102,8 @@ for_both! {
     secrets_come_back_until_forgotten,
     secrets_that_do_not_open_say_so_until_forgotten,
     registrations_belong_to_a_site,
-    old_capabilities_and_events_go,
+    capabilities_stay_and_old_events_go,
+    what_was_removed_leaves_a_trace,
     a_write_can_be_tried,
 }
 
@@ -259,7 +260,6 @@ async fn what_is_gone_cannot_be_changed(store: &Subject) {
             store.want(&gone, &one.operation.id, Wanted::Stopped, &stop).await.unwrap_err(),
             store.save(&gone, &ClusterState::default(), &[event("late")]).await.unwrap_err(),
             store.add_events(&gone, &[event("late")]).await.unwrap_err(),
-            store.put_capability(&gone, &[7; 32]).await.unwrap_err(),
         ];
         for e in errors {
             assert_eq!(told(&e), ("cluster_not_found", ErrorKind::NotFound));
@@ -269,6 +269,29 @@ async fn what_is_gone_cannot_be_changed(store: &Subject) {
         store.forget_secrets(&gone).await.unwrap();
         assert_eq!(store.events(&gone, 0, 10).await.unwrap(), []);
     }
+    // Its end can be read by who asked for it, also if it came before the answer.
+    store.put_capability(&one.key(), &[7; 32]).await.unwrap();
+    assert_eq!(store.by_capability(&one.id, &[7; 32]).await.unwrap(), Some(one.key()));
+    for never in [key(9), key_in("p2", 1)] {
+        let e = store.put_capability(&never, &[7; 32]).await.unwrap_err();
+        assert_eq!(told(&e), ("cluster_not_found", ErrorKind::NotFound));
+        assert_eq!(store.by_capability(&never.id, &[8; 32]).await.unwrap(), None);
+    }
+}
+
+async fn what_was_removed_leaves_a_trace(store: &Subject) {
+    let (mine, mut theirs) = (record(1, "mine"), record(1, "theirs"));
+    theirs.project = "p2".into();
+    theirs.site = "lab".into();
+    for one in [&mine, &theirs, &record(2, "other")] {
+        store.insert(one, &no_secrets(), &[]).await.unwrap();
+    }
+    let trace = |of: &ClusterRecord, removed| Trace { key: of.key(), site: of.site.clone(), removed };
+    assert_eq!(store.traces(&id(1)).await.unwrap(), [trace(&mine, false), trace(&theirs, false)]);
+    store.remove(&theirs.key(), &[]).await.unwrap();
+    store.spoil(&mine).await;
+    assert_eq!(store.traces(&id(1)).await.unwrap(), [trace(&mine, false), trace(&theirs, true)]);
+    assert_eq!(store.traces(&id(9)).await.unwrap(), []);
 }
 
 async fn what_cannot_be_read_is_shown_and_left_alone(store: &Subject) {
@@ -370,14 +393,17 @@ async fn registrations_belong_to_a_site(store: &Subject) {
     assert_eq!(store.registrations(&lab).await.unwrap(), [of("a", "pg-3", &[3])]);
 }
 
-async fn old_capabilities_and_events_go(store: &Subject) {
+async fn capabilities_stay_and_old_events_go(store: &Subject) {
     let one = record(1, "one");
     store.insert(&one, &no_secrets(), &[]).await.unwrap();
-    for n in 0..70 {
+    for n in 0..200 {
         store.put_capability(&one.key(), &[n; 32]).await.unwrap();
     }
-    assert_eq!(store.by_capability(&one.id, &[0; 32]).await.unwrap(), None);
-    assert_eq!(store.by_capability(&one.id, &[69; 32]).await.unwrap(), Some(one.key()));
+    store.put_capability(&one.key(), &[0; 32]).await.unwrap();
+    for n in 0..200 {
+        assert_eq!(store.by_capability(&one.id, &[n; 32]).await.unwrap(), Some(one.key()), "{n}");
+    }
+    assert_eq!(store.by_capability(&one.id, &[200; 32]).await.unwrap(), None);
     assert_eq!(store.by_capability(&id(2), &[69; 32]).await.unwrap(), None);
     let many: Vec<_> = (0..5_001).map(|_| event("flap")).collect();
     store.add_events(&one.key(), &many).await.unwrap();

@@ -95,6 +95,25 @@ async fn whatever_else_answers_is_named_for_what_it_is() {
 }
 
 #[tokio::test]
+async fn what_vcenter_says_is_shown_and_not_obeyed() {
+    const FAULT: &str = "<Envelope><Body><Fault><faultcode>x</faultcode><faultstring>gone&#10;forged \u{9b}2J\u{202e}\u{7f}\
+        </faultstring><detail><f type=\"x\"><name>a&#10;b\u{9b}</name></f></detail></Fault></Body></Envelope>";
+    const ESCAPE: &str =
+        "<Envelope><Body><Fault><faultstring>\u{1b}]0;x\u{7}&#27;</faultstring></Fault></Body></Envelope>";
+    for (status, kind, body) in [
+        (StatusCode::INTERNAL_SERVER_ERROR, "text/xml", FAULT),
+        (StatusCode::INTERNAL_SERVER_ERROR, "text/xml", ESCAPE),
+        (StatusCode::OK, "text/xml", "<Envelope\u{1b}>\n"),
+        (StatusCode::OK, "text/html", "<p>\u{1b}]0;x\u{7}\n</p>"),
+    ] {
+        let said = answered_with(status, kind, body).await;
+        assert_eq!(howdah_core::text::first_unfit(&said), None, "{said:?}");
+    }
+    let said = answered_with(StatusCode::INTERNAL_SERVER_ERROR, "text/xml", FAULT).await;
+    assert_eq!(said.matches("gone\\nforged \\u{9b}2J\\u{202e}\\u{7f}").count(), 1, "once: {said}");
+}
+
+#[tokio::test]
 async fn nobody_there_is_said_with_the_address() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

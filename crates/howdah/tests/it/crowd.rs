@@ -17,7 +17,10 @@ fn without_a_free_descriptor_the_operator_is_answered() {
     let setup = Setup::new(quick(20.0));
     let serve = setup.serve_command();
     let mut limited = Command::new("sh");
-    limited.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", DESCRIPTORS]).arg(serve.get_program()).args(serve.get_args());
+    limited
+        .args(["-c", "ulimit -n \"$0\" && exec \"$@\"", DESCRIPTORS])
+        .arg(serve.get_program())
+        .args(serve.get_args());
     for (name, value) in serve.get_envs() {
         match value {
             Some(value) => limited.env(name, value),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// A server that says the same to everybody and hangs up. It ends with its handle.
+/// A server that says what it was told to and hangs up. It ends with its handle.
 pub struct Fake {
     pub url: String,
     address: std::net::SocketAddr,
@@ -15,11 +15,22 @@ pub struct Fake {
 }
 
 impl Fake {
+    /// Answers with the status, type and body that a request deserves.
+    pub fn by_request(answer: impl Fn(&str) -> (&'static str, &'static str, String) + Send + Sync + 'static) -> Self {
+        Self::saying(move |request| {
+            let (status, kind, body) = answer(request);
+            whole(status, kind, &body, body.len())
+        })
+    }
+
     /// `head` is the status line and headers; `announced` is the length that it claims for its body.
     pub fn new(status: &str, kind: &str, body: &str, announced: usize) -> Self {
-        let answer = format!(
-            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {announced}\r\nConnection: close\r\n\r\n{body}"
-        );
+        let answer = whole(status, kind, body, announced);
+        Self::saying(move |_| answer.clone())
+    }
+
+    fn saying(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        let answer = Arc::new(answer);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let ended = Arc::new(AtomicBool::new(false));
@@ -29,15 +40,21 @@ impl Fake {
                 if over.load(Ordering::SeqCst) {
                     return;
                 }
-                let answer = answer.clone();
-                thread::spawn(move || stream.map(|s| say(s, &answer)));
+                let answer = Arc::clone(&answer);
+                thread::spawn(move || stream.map(|s| say(s, &*answer)));
             }
         });
         Self { url: format!("http://{address}"), address, ended }
     }
 }
 
-fn say(mut stream: TcpStream, answer: &str) {
+fn whole(status: &str, kind: &str, body: &str, announced: usize) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {announced}\r\nConnection: close\r\n\r\n{body}"
+    )
+}
+
+fn say(mut stream: TcpStream, answer: &dyn Fn(&str) -> String) {
     let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
     let mut request = Vec::new();
     let mut some = [0; 4096];
@@ -51,7 +68,8 @@ fn say(mut stream: TcpStream, answer: &str) {
             break;
         }
     }
-    let _ = stream.write_all(answer.as_bytes());
+    let head = String::from_utf8_lossy(&request).into_owned();
+    let _ = stream.write_all(answer(&head).as_bytes());
 }
 
 impl Drop for Fake {

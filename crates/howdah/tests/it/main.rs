@@ -18,3 +18,4 @@ mod life;
 mod refusals;
 mod setup;
 mod tables;
+mod untrusted;

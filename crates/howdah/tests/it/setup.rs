@@ -1,5 +1,7 @@
 //! A simulated site on the wire, in this process, and a service for it as a child process.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -93,7 +95,10 @@ project_domain_id = "default"
             vcenter = urls.vcenter,
             keystone = urls.keystone,
         );
-        std::fs::write(self.path("howdah.toml"), bend(text)).unwrap();
+        let path = self.path("howdah.toml");
+        std::fs::write(&path, bend(text)).unwrap();
+        // It holds secrets.
+        std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
     }
 
     /// Starts the service and waits until it listens.

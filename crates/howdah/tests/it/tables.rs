@@ -68,6 +68,42 @@ fn clusters_that_are_not_as_they_should_be() {
 }
 
 #[test]
+fn only_one_word_means_gone_and_the_requests_say_whose_cluster_it_is() {
+    for (code, ends, told) in [
+        ("cluster_not_found", 0, "The cluster and everything that was made for it are gone."),
+        ("cluster_not_visible", 1, "error: no cluster can be seen by who asks\nhint: Ask with its project's token."),
+    ] {
+        let (tell, asked) = std::sync::mpsc::channel();
+        let tell = std::sync::Mutex::new(tell);
+        let fake = Fake::by_request(move |request| {
+            tell.lock().unwrap().send(request.to_owned()).unwrap();
+            let mut shown = cluster("hadoop", "deleting", "being deleted", json!([]));
+            shown["operation"]["kind"] = "delete".into();
+            shown["operation"]["state"] = "running".into();
+            let accepted = json!({"cluster": shown, "operation": shown["operation"], "capability": "c4pability"});
+            let error = json!({"error": {"code": code, "message": "no cluster can be seen by who asks",
+                "hint": "Ask with its project's token.", "details": {}}});
+            match request.split(' ').next() {
+                Some("DELETE") => ("202 Accepted", "application/json", accepted.to_string()),
+                _ if request.contains("/events") => ("404 Not Found", "application/json", error.to_string()),
+                _ => ("200 OK", "application/json", json!({"clusters": [shown]}).to_string()),
+            }
+        });
+        let ran = ask(&fake, &["delete", "hadoop", "--site", "north"]).ended(ends);
+        assert!(format!("{}{}", ran.stdout, ran.stderr).contains(told), "{}{}", ran.stdout, ran.stderr);
+        let asked: Vec<_> = asked.try_iter().collect();
+        let [list, delete, events] = asked.as_slice() else { panic!("{asked:?}") };
+        let has = |request: &str, text: &str| request.to_lowercase().contains(text);
+        assert!(has(list, "get /v1/clusters http") && has(list, "x-howdah-site: north"), "{list}");
+        // From here on it is known where the cluster lives, and whose it is.
+        for request in [delete, events] {
+            assert!(has(request, "?project=p1 http") && has(request, "x-howdah-site: main"), "{request}");
+        }
+        assert!(has(events, "x-howdah-capability: c4pability"), "so that the token may end: {events}");
+    }
+}
+
+#[test]
 fn a_service_of_before_conditions_is_understood() {
     let mut old = cluster("hadoop", "running", "running; 2 of 2 nodes have their address", json!([]));
     old.as_object_mut().unwrap().remove("conditions");
