@@ -55,6 +55,13 @@ impl MarkKey {
         mark.tag.as_deref() == Some(self.tag(project, mark).as_str())
     }
 
+    /// 64 hexadecimal digits by which a text is known again, and which tell nothing of it to whoever
+    /// has not the key. What the text is about begins it, so that no digest passes for another's, nor
+    /// for a tag.
+    pub(crate) fn digest(&self, text: &[u8]) -> String {
+        hmac::sign(&self.0, text).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     fn tag(&self, project: &ProjectId, mark: &Mark) -> String {
         let signed = hmac::sign(&self.0, format!("port mark\n{project}\n{}", mark.words()).as_bytes());
         signed.as_ref().iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect()

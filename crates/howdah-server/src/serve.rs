@@ -59,7 +59,7 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
-    /// The key of this installation's marks on ports.
+    /// The key of this installation's marks on ports, and of what it knows sealed things again by.
     pub marks: MarkKey,
     /// The controllers' figures.
     pub policy: Policy,
@@ -160,7 +160,7 @@ pub async fn start(server: &Server, parts: Parts) -> Result<Running, ServerError
             clock: Arc::clone(&parts.clock),
             entropy: Arc::clone(&parts.entropy),
             policy: parts.policy,
-            marks: parts.marks,
+            marks: parts.marks.clone(),
         }))
     });
     let listeners = Listeners::bind(server).await?;
@@ -177,6 +177,7 @@ pub async fn start(server: &Server, parts: Parts) -> Result<Running, ServerError
         metrics: Arc::clone(&metrics),
         auth: server.auth,
         templates: parts.templates,
+        marks: parts.marks,
         stopping: stopping.clone(),
     });
     let (tcp, unix) = (listeners.address, listeners.path.clone());

@@ -38,6 +38,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use axum::{Router, extract::connect_info::Connected, serve::IncomingStream};
+use howdah_core::mark::MarkKey;
 use howdah_core::traits::{Clock, Entropy, Store};
 use tokio::sync::watch;
 
@@ -85,6 +86,8 @@ pub struct Inner {
     pub auth: AuthMode,
     /// What templates may bring along.
     pub templates: Templates,
+    /// The key under which specifications are known again.
+    pub marks: MarkKey,
     /// True once the service is to end.
     pub stopping: watch::Receiver<bool>,
 }

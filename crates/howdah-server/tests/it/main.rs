@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod auth;
+mod canary;
 mod clusters;
 mod conditions;
 mod config;
@@ -15,6 +16,7 @@ mod openapi;
 mod refusals;
 mod secrets;
 mod service;
+mod specification;
 mod supervisor;
 mod unreadable;
 mod whole;
