@@ -7,5 +7,6 @@ mod certificates;
 mod refusals;
 mod releases;
 mod requests;
+mod samples;
 mod sessions;
 mod support;
