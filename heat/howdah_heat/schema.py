@@ -116,7 +116,7 @@ PROPERTIES_SCHEMA: Dict[str, Any] = {
         _("What has to be true before the cluster counts as complete."),
         constraints=[constraints.AllowedValues(["addresses", "services"])],
     ),
-    SPECIFICATION: Schema(_MAP, _("Further fields of a BDE cluster specification.")),
+    SPECIFICATION: Schema(_MAP, _("Further fields of a BDE cluster specification: those that the site allows.")),
 }
 
 

@@ -189,7 +189,7 @@ class BigDataClusterTest(unittest.TestCase):
         template = template_format.parse(HOT % ("net1", SUBNET))
         template["resources"]["cluster"]["properties"].update(
             security_groups=["web"], cluster_rp="rp1,rp2", datastores=["ds"], site="main", app_manager="Default",
-            remedy="bounce", wait_for="services", specification={"distroVersion": "1"},
+            remedy="bounce", wait_for="services", specification={"topologyPolicy": "NONE"},
             node_groups=[{"name": "worker", "roles": ["datanode"], "count": "3", "memory_mb": 4096}],
         )  # fmt: skip
         self.run_task(self.stack(template)["cluster"].create)

@@ -21,6 +21,7 @@ use crate::ids::{
     SiteName, VmRef,
 };
 use crate::intent::Journal;
+use crate::specification::{SealedSpecification, Specification};
 use crate::stage::Stage;
 
 // ---------------------------------------------------------------- wanted
@@ -105,9 +106,10 @@ pub struct ClusterSpec {
     /// Node groups; the distribution's default template if empty.
     #[serde(default)]
     pub node_groups: Vec<NodeGroup>,
-    /// Further fields of the cluster manager's own specification.
+    /// Further fields of the cluster manager's own specification: that there are some. The fields
+    /// are among the [`Secrets`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub specification: Option<serde_json::Value>,
+    pub specification: Option<SealedSpecification>,
     /// When a create counts as done.
     #[serde(default)]
     pub wait_for: WaitFor,
@@ -186,6 +188,8 @@ pub struct Secrets {
     pub cluster_password: Option<SecretString>,
     /// Cluster manager credentials of the template, where the operator allows them: user, password.
     pub credentials: Option<(String, SecretString)>,
+    /// Further fields of the cluster manager's own specification.
+    pub specification: Option<Specification>,
 }
 
 // ---------------------------------------------------------------- known

@@ -8,6 +8,11 @@
 //! | from | to | what changed in the state |
 //! |---|---|---|
 //! | 1 (no `v`) | 2 | `create_call`, `asked` and `task` became the journal; VMs and ports of the nodes became identity and ledger |
+//! | 2 | 3 | nothing; in the record the specification's fields became their digest, see below |
+//!
+//! The fields of a specification went from the record to the sealed secrets, which needs the
+//! installation's key: the store does that when it opens a database ([`take_specification`]), before
+//! anything is read.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,15 +20,17 @@ use serde_json::{Map, Value, json};
 
 use crate::cluster::{ClusterRecord, ClusterState};
 use crate::ids::{ClusterKey, SiteName};
+use crate::mark::MarkKey;
+use crate::specification::Specification;
 
 /// The version that is written.
-pub const VERSION: u64 = 2;
+pub const VERSION: u64 = 3;
 
 /// Brings the fields of a state up by one version, given the record beside it.
 type Upgrade = fn(&Value, &mut Map<String, Value>);
 
 /// The upgrades from version 1 on.
-const UPGRADES: &[Upgrade] = &[from_1];
+const UPGRADES: &[Upgrade] = &[from_1, |_, _| ()];
 
 /// A stored cluster.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +107,20 @@ pub fn read(record: &str, state: &str) -> Result<(ClusterRecord, ClusterState), 
 /// As [`read`].
 pub fn read_record(record: &str) -> Result<ClusterRecord, String> {
     typed("record", versioned("record", record)?.0)
+}
+
+/// Takes the specification out of a record of a version before 3, where its fields stood in clear:
+/// the fields, and the record with their digest in place of them. `None` if there are none, or the
+/// record is not one that this version reads.
+pub fn take_specification(record: &str, marks: &MarkKey, cluster: &ClusterKey) -> Option<(Specification, String)> {
+    let (mut record, version) = versioned("record", record).ok()?;
+    let document = record.as_object_mut().filter(|_| version < 3)?;
+    let spec = document.get_mut("spec")?.as_object_mut()?;
+    let Some(Value::Object(fields)) = spec.remove("specification") else { return None };
+    let specification = Specification::new(fields);
+    spec.insert("specification".to_owned(), json!(specification.sealed(marks, cluster, None)));
+    document.insert("v".to_owned(), json!(3));
+    Some((specification, record.to_string()))
 }
 
 fn versioned(what: &str, text: &str) -> Result<(Value, u64), String> {
@@ -221,13 +242,36 @@ mod tests {
     fn a_newer_version_and_an_unknown_word_are_unreadable_and_not_quoted() {
         let good = write(&state()).unwrap();
         let says = |record: String, state: &str| read(&record, state).unwrap_err();
-        let newer = write(&record()).unwrap().replacen("\"v\":2", "\"v\":9", 1);
-        assert_eq!(says(newer, &good), "its record has version 9; this Howdah reads versions 1 to 2");
+        let newer = write(&record()).unwrap().replacen("\"v\":3", "\"v\":9", 1);
+        assert_eq!(says(newer, &good), "its record has version 9; this Howdah reads versions 1 to 3");
         let word = write(&record()).unwrap().replace("\"running\"", "\"hibernated\"");
         let said = says(word, &good);
         assert!(said.contains("`wanted`") && !said.contains("hibernated"), "{said}");
         assert_eq!(says("{".to_owned(), &good), "its record is not JSON");
         assert_eq!(says("{\"v\":\"x\"}".to_owned(), &good), "its record has no version that can be read");
+    }
+
+    #[test]
+    fn a_specification_in_clear_gives_way_to_its_digest() {
+        let (marks, key) = (MarkKey::new(b"secret"), record().key());
+        let take = |record: &Value| take_specification(&record.to_string(), &marks, &key);
+        let mut old = first_record();
+        assert!(take(&old).is_none());
+        old["spec"]["specification"] = json!({"topologyPolicy": "hush"});
+        for v in [None, Some(2)] {
+            if let Some(v) = v {
+                old["v"] = json!(v);
+            }
+            let (found, new) = take(&old).unwrap();
+            assert_eq!(found.expose(), r#"{"topologyPolicy":"hush"}"#);
+            assert!(!new.contains("hush"), "{new}");
+            let kept = read_record(&new).unwrap().spec.specification.unwrap();
+            assert_eq!((kept.digest, kept.nodes), (found.digest(&marks, &key), None));
+            assert!(take_specification(&new, &marks, &key).is_none(), "once is enough");
+        }
+        // One of a newer version is left alone, and so is what makes no sense.
+        old["v"] = json!(9);
+        assert!(take(&old).is_none() && take(&json!({"spec": 5})).is_none());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! absent in the remote system is an `Option` here. No wire words: an adapter translates HTTP
 //! codes, SOAP faults and enum spellings before a fact reaches this module.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use crate::ids::{
     ClusterName, GroupName, Mac, NetworkId, NodeName, PortId, ProjectId, SecurityGroupId, SegmentKey, SubnetId, TaskId,
     VmRef,
 };
+use crate::specification::Specification;
 
 // ---------------------------------------------------------------- the cluster manager
 
@@ -51,6 +52,21 @@ pub struct Catalog {
     pub resource_pools: Vec<String>,
     /// Registered datastores.
     pub datastores: Vec<String>,
+    /// Application managers; where none was asked for, perhaps not all of them.
+    pub app_managers: Vec<String>,
+}
+
+/// What a request claims, read off the very body that is sent for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// How many nodes; `None` if that is left to the distribution's template.
+    pub nodes: Option<u64>,
+    /// Resource pools by their registered names, wherever the body has them.
+    pub resource_pools: BTreeSet<String>,
+    /// Datastores likewise.
+    pub datastores: BTreeSet<String>,
+    /// Application manager; the manager's default if absent.
+    pub app_manager: Option<String>,
 }
 
 /// A cluster as the manager is asked for it.
@@ -73,7 +89,7 @@ pub struct ManagedSpec {
     /// The nodes' root password; random if absent.
     pub password: Option<SecretString>,
     /// Further fields of the manager's own cluster specification, laid under the ones above.
-    pub specification: Option<serde_json::Value>,
+    pub specification: Option<Specification>,
 }
 
 /// A change of a cluster's running state.

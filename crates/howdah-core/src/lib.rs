@@ -18,6 +18,7 @@
 //! * [`document`]: the same as it is stored, version by version;
 //! * [`intent`]: the journal of what was sent;
 //! * [`own`]: whose things are, and the tokens without which nothing is written;
+//! * [`specification`]: words for the cluster manager that are nobody else's to read;
 //! * [`facts`]: what the systems around us said last;
 //! * [`failure`]: errors that cross a trait, and failures that are stored;
 //! * [`text`]: others' text, made fit to be shown;
@@ -58,6 +59,7 @@ pub mod registrar;
 pub mod report;
 pub mod seen;
 pub mod segment;
+pub mod specification;
 pub mod stage;
 pub mod text;
 pub mod time;

@@ -57,14 +57,29 @@ impl MarkKey {
     }
 
     /// Signs a text for a purpose; what was signed for one is worth nothing for another.
-    pub(crate) fn sign(&self, purpose: &'static str, text: &str) -> hmac::Tag {
-        hmac::sign(&self.0, format!("{purpose}\n{text}").as_bytes())
+    fn sign(&self, purpose: &'static str, text: &str) -> hmac::Tag {
+        // Piece by piece: the text may be a secret, of which there shall be no second copy.
+        let mut signing = hmac::Context::with_key(&self.0);
+        for piece in [purpose, "\n", text] {
+            signing.update(piece.as_bytes());
+        }
+        signing.sign()
+    }
+
+    /// 64 hexadecimal digits by which a text is known again, and which tell nothing of it to whoever
+    /// has not the key.
+    pub(crate) fn digest(&self, purpose: &'static str, text: &str) -> String {
+        hex(self.sign(purpose, text).as_ref())
     }
 
     fn tag(&self, project: &ProjectId, mark: &Mark) -> String {
         let signed = self.sign("port mark", &format!("{project}\n{}", mark.words()));
-        signed.as_ref().iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect()
+        hex(&signed.as_ref()[..TAG_BYTES])
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a port says of whose it is.

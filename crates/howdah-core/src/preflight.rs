@@ -5,7 +5,7 @@
 //! has to provide.
 
 use crate::cluster::ClusterRecord;
-use crate::facts::{Catalog, Network, Quota, Subnet};
+use crate::facts::{Catalog, Demand, Network, Quota, Subnet};
 use crate::failure::Failure;
 
 /// What the checks look at.
@@ -21,28 +21,36 @@ pub struct Found {
     pub quota: Option<Quota>,
 }
 
-/// How many nodes the request asks for; `None` if it leaves that to the distribution's template.
+/// How many nodes the cluster of a record was asked for with; `None` if that was left to the
+/// distribution's template. For whoever counts clusters that are accepted already: before that,
+/// and for the checks of a create, the [`Demand`] says it.
 pub fn nodes_asked(record: &ClusterRecord) -> Option<u64> {
     let groups = &record.spec.node_groups;
-    (!groups.is_empty()).then(|| groups.iter().map(|g| u64::from(g.count)).sum())
+    if groups.is_empty() {
+        return record.spec.specification.as_ref().and_then(|s| s.nodes);
+    }
+    Some(groups.iter().map(|g| u64::from(g.count)).sum())
 }
 
-/// Checks a create.
+/// Checks a create, given what the body that will be sent for it claims.
 ///
 /// # Errors
 /// The first thing that would make it fail.
-pub fn check(record: &ClusterRecord, found: &Found) -> Result<(), Failure> {
+pub fn check(record: &ClusterRecord, demand: &Demand, found: &Found) -> Result<(), Failure> {
     let spec = &record.spec;
+    if let Some(manager) = &demand.app_manager {
+        listed("app_manager", "application manager", manager, &found.catalog.app_managers, false)?;
+    }
     // Names of distributions are compared without case, as the cluster manager does.
     listed("distro", "distribution", &spec.distro, &found.catalog.distros, true)?;
-    for pool in &spec.resource_pools {
+    for pool in &demand.resource_pools {
         listed("resource_pool", "resource pool", pool, &found.catalog.resource_pools, false)?;
     }
-    for datastore in &spec.datastores {
+    for datastore in &demand.datastores {
         listed("datastore", "datastore", datastore, &found.catalog.datastores, false)?;
     }
     network_serves(record, found)?;
-    enough_room(record, found)
+    enough_room(demand, found)
 }
 
 /// The cluster's name is somebody else's in the cluster manager.
@@ -110,9 +118,9 @@ fn network_serves(record: &ClusterRecord, found: &Found) -> Result<(), Failure> 
     Ok(())
 }
 
-fn enough_room(record: &ClusterRecord, found: &Found) -> Result<(), Failure> {
+fn enough_room(demand: &Demand, found: &Found) -> Result<(), Failure> {
     // Without node groups the distribution decides; one node is the least there can be.
-    let asked = nodes_asked(record).unwrap_or(1);
+    let asked = demand.nodes.unwrap_or(1);
     if let Some(subnet) = &found.subnet {
         let free = subnet.capacity.saturating_sub(subnet.used);
         if free < asked {
@@ -143,8 +151,11 @@ fn enough_room(record: &ClusterRecord, found: &Found) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::cluster::NodeGroup;
+    use crate::specification::SealedSpecification;
     use crate::test_support::{network, record, subnet};
 
     fn found() -> Found {
@@ -153,6 +164,7 @@ mod tests {
                 distros: vec!["BigTop".into(), "mesos".into()],
                 resource_pools: vec!["openstackRP".into()],
                 datastores: vec!["ds1".into()],
+                app_managers: vec!["Default".into(), "cm".into()],
             },
             network: Some(network()),
             subnet: Some(subnet()),
@@ -160,54 +172,68 @@ mod tests {
         }
     }
 
-    fn twenty() -> ClusterRecord {
-        let mut record = record();
-        record.spec.node_groups = vec![NodeGroup {
-            name: "worker".parse().unwrap(),
-            roles: vec!["hadoop_datanode".into()],
-            count: 20,
-            cpu: None,
-            memory_mb: None,
-            disk_gb: None,
-        }];
-        record
+    fn twenty() -> Demand {
+        Demand { nodes: Some(20), resource_pools: ["openstackRP".into()].into(), ..Demand::default() }
+    }
+
+    fn names(name: &str) -> BTreeSet<String> {
+        [name.to_owned()].into()
     }
 
     #[test]
     fn a_good_request_passes() {
-        assert_eq!(check(&twenty(), &found()), Ok(()));
-        assert_eq!(check(&record(), &Found { quota: None, ..found() }), Ok(()));
-        assert_eq!(check(&record(), &Found { quota: Some(Quota { limit: None, used: 9 }), ..found() }), Ok(()));
+        let good = |demand: &Demand, found: &Found| check(&record(), demand, found);
+        assert_eq!(good(&twenty(), &found()), Ok(()));
+        assert_eq!(good(&Demand::default(), &Found { quota: None, ..found() }), Ok(()));
+        assert_eq!(good(&twenty(), &Found { quota: Some(Quota { limit: None, used: 9 }), ..found() }), Ok(()));
+        let full = Demand { datastores: names("ds1"), app_manager: Some("cm".into()), ..twenty() };
+        assert_eq!(good(&full, &found()), Ok(()));
     }
 
     #[test]
     fn each_refusal_says_what_to_do() {
-        let mut no_distro = twenty();
+        let mut no_distro = record();
         no_distro.spec.distro = "cdh".into();
-        let mut no_pool = twenty();
-        no_pool.spec.resource_pools = vec!["gold".into()];
-        let mut no_datastore = twenty();
-        no_datastore.spec.datastores = vec!["fast".into()];
+        let no_pool = Demand { resource_pools: names("gold"), ..twenty() };
         let rows = [
-            (no_distro, found()),
-            (no_pool.clone(), found()),
-            (no_pool, Found { catalog: Catalog { resource_pools: vec![], ..found().catalog }, ..found() }),
-            (no_datastore, found()),
-            (twenty(), Found { network: None, ..found() }),
-            (twenty(), Found { network: Some(Network { external: true, ..network() }), ..found() }),
-            (twenty(), Found { subnet: None, ..found() }),
-            (twenty(), Found { subnet: Some(Subnet { network: "other".into(), ..subnet() }), ..found() }),
-            (twenty(), Found { subnet: Some(Subnet { dhcp: false, ..subnet() }), ..found() }),
-            (twenty(), Found { subnet: Some(Subnet { used: 240, ..subnet() }), ..found() }),
-            (twenty(), Found { quota: Some(Quota { limit: Some(100), used: 95 }), ..found() }),
+            (no_distro, twenty(), found()),
+            (record(), Demand { app_manager: Some("ambari".into()), ..twenty() }, found()),
+            (record(), no_pool.clone(), found()),
+            (record(), no_pool, Found { catalog: Catalog { resource_pools: vec![], ..found().catalog }, ..found() }),
+            (record(), Demand { datastores: names("fast"), ..twenty() }, found()),
+            (record(), twenty(), Found { network: None, ..found() }),
+            (record(), twenty(), Found { network: Some(Network { external: true, ..network() }), ..found() }),
+            (record(), twenty(), Found { subnet: None, ..found() }),
+            (record(), twenty(), Found { subnet: Some(Subnet { network: "other".into(), ..subnet() }), ..found() }),
+            (record(), twenty(), Found { subnet: Some(Subnet { dhcp: false, ..subnet() }), ..found() }),
+            (record(), twenty(), Found { subnet: Some(Subnet { used: 240, ..subnet() }), ..found() }),
+            (record(), twenty(), Found { quota: Some(Quota { limit: Some(100), used: 95 }), ..found() }),
         ];
         let said: Vec<_> = rows
             .iter()
-            .map(|(record, found)| {
-                let failure = check(record, found).unwrap_err();
+            .map(|(record, demand, found)| {
+                let failure = check(record, demand, found).unwrap_err();
                 format!("{}: {failure}", failure.code)
             })
             .collect();
         insta::assert_snapshot!(said.join("\n"));
+    }
+
+    #[test]
+    fn nodes_are_counted_wherever_they_are_asked_for() {
+        let mut record = record();
+        assert_eq!(nodes_asked(&record), None);
+        record.spec.specification = Some(SealedSpecification { digest: String::new(), nodes: Some(7) });
+        assert_eq!(nodes_asked(&record), Some(7));
+        let group = NodeGroup {
+            name: "worker".parse().unwrap(),
+            roles: vec![],
+            count: 20,
+            cpu: None,
+            memory_mb: None,
+            disk_gb: None,
+        };
+        record.spec.node_groups = vec![group];
+        assert_eq!(nodes_asked(&record), Some(20), "the groups win over those of the specification");
     }
 }

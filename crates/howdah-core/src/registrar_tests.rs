@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::*;
 use crate::cluster::{ClusterRecord, ClusterState, Event, OperationRequest, Secrets, Wanted};
 use crate::document::Row;
-use crate::facts::{Catalog, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask};
+use crate::facts::{Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask};
 use crate::failure::{ErrorKind, RemoteError, System};
 use crate::ids::{ClusterId, ClusterName, OperationId, ProjectId, TaskId};
 use crate::test_support::segment;
@@ -141,6 +141,9 @@ impl ClusterManager for World {
         unreachable!()
     }
     async fn catalog(&self, _: Option<&str>) -> Remote<Catalog> {
+        unreachable!()
+    }
+    fn demand(&self, _: &ManagedSpec) -> Remote<Demand> {
         unreachable!()
     }
     async fn cluster(&self, _: &ClusterName) -> Remote<Option<ManagedCluster>> {

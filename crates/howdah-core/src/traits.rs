@@ -18,8 +18,9 @@ use uuid::Uuid;
 use crate::cluster::{ClusterRecord, ClusterState, Event, OperationRequest, Registration, Secrets, Wanted};
 use crate::document::Row;
 use crate::facts::{
-    Catalog, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, Network, NetworkingFeatures, Port, PortChange,
-    PortQuery, PortRequest, Principal, Quota, RegisteredNetwork, Segment, Subnet, Unregistered, VmFacts, WatchEvent,
+    Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, Network, NetworkingFeatures, Port,
+    PortChange, PortQuery, PortRequest, Principal, Quota, RegisteredNetwork, Segment, Subnet, Unregistered, VmFacts,
+    WatchEvent,
 };
 use crate::failure::RemoteError;
 use crate::ids::{
@@ -37,8 +38,13 @@ pub trait ClusterManager: Send + Sync {
     /// The manager's version as it says itself; for people and for the log.
     async fn version(&self) -> Remote<String>;
 
-    /// What can be asked for.
+    /// What can be asked for, of this application manager or of the manager's default. One that there
+    /// is not is missing in the catalogue, and has no distributions.
     async fn catalog(&self, app_manager: Option<&str>) -> Remote<Catalog>;
+
+    /// What the request for this cluster claims: the checks before a create look at it. Asks nobody.
+    /// `Invalid` if the site takes no such request.
+    fn demand(&self, spec: &ManagedSpec) -> Remote<Demand>;
 
     /// All registered networks.
     async fn networks(&self) -> Remote<Vec<RegisteredNetwork>>;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_transport::TransportError;
 
+use crate::body::Refusal;
 use crate::names::PasswordRule;
 use crate::release::Release;
 use crate::wire::{ErrorBody, code};
@@ -106,12 +107,9 @@ pub enum Error {
         /// The rule.
         rule: PasswordRule,
     },
-    /// The request cannot be put into the service's form; said before anything is sent.
-    #[error("the specification does not fit: {reason}")]
-    Specification {
-        /// Why.
-        reason: String,
-    },
+    /// The site does not take the request; said before anything is sent.
+    #[error(transparent)]
+    Closed(Box<Refusal>),
     /// A field that the appliance's release does not have.
     #[error("the specification does not fit: {field} came with release {since}, the appliance is {is}")]
     TooNew {
@@ -140,9 +138,7 @@ impl Error {
 
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Address { .. } | Self::Password { .. } | Self::Specification { .. } | Self::TooNew { .. } => {
-                ErrorKind::Invalid
-            }
+            Self::Address { .. } | Self::Password { .. } | Self::Closed(_) | Self::TooNew { .. } => ErrorKind::Invalid,
             Self::Transport { source, .. } => source.kind(),
             Self::LoginRefused { .. } => ErrorKind::Credentials,
             // The login went well, so the credentials are good; a replica or an idle limit of
@@ -174,7 +170,7 @@ impl Error {
             Self::Redirected { .. } => "bde_redirect",
             Self::Answer { .. } => "bde_bad_answer",
             Self::Password { .. } => "bde_password_rule",
-            Self::Specification { .. } => "bde_specification_invalid",
+            Self::Closed(refusal) => refusal.code,
             Self::TooNew { .. } => "bde_specification_too_new",
         }
     }
@@ -195,6 +191,7 @@ impl Error {
                 "Work goes on by itself when the file /opt/serengeti/etc/maintenance is gone from the appliance."
             }
             Self::Refused { body, .. } => return meaning(body).2.map(str::to_owned),
+            Self::Closed(refusal) => return refusal.hint.clone(),
             Self::VCenterUnreachable { .. } => "Check vCenter, then the appliance's connection to it.",
             Self::Page { .. } => {
                 "Check that the address is that of the BDE appliance, port 8443, and that no proxy answers for it."
@@ -287,6 +284,12 @@ fn not_found(subject: &str) -> &'static str {
 impl Error {
     pub(crate) fn transport(step: impl Into<String>, source: TransportError) -> Self {
         Self::Transport { step: step.into(), source: Arc::new(source) }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Closed(Box::new(refusal))
     }
 }
 

@@ -4,6 +4,7 @@
 //! * [`wire`]: the JSON bodies, with every oddity of their names; no I/O;
 //! * [`release`]: what differs between releases, and how a server tells which one it is;
 //! * [`names`]: which names and passwords BDE takes, and how a name stands in a path;
+//! * [`body`]: the body of a create, and what may stand in it;
 //! * [`client`]: a [`ClusterManager`](howdah_core::traits::ClusterManager) over an appliance;
 //! * [`routes`]: the service over any [`Backend`](routes::Backend): the simulated appliance now,
 //!   Howdah's own Serengeti face later.
@@ -12,6 +13,7 @@
 //! mirrored by the other.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod body;
 pub mod client;
 pub mod error;
 pub mod names;
@@ -19,6 +21,7 @@ pub mod release;
 pub mod routes;
 pub mod wire;
 
+pub use body::{Body, Refusal, Rules};
 pub use client::{Client, Settings, Timeouts};
 pub use error::Error;
 pub use release::Release;

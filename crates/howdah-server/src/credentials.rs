@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use howdah_core::facts::{
-    Catalog, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, RegisteredNetwork, Unregistered,
+    Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, RegisteredNetwork, Unregistered,
 };
 use howdah_core::ids::{ClusterKey, ClusterName, TaskId};
 use howdah_core::traits::{ClusterManager, Remote, Store};
@@ -52,6 +52,11 @@ impl ClusterManager for OwnCredentials {
 
     async fn catalog(&self, app_manager: Option<&str>) -> Remote<Catalog> {
         self.manager().await?.catalog(app_manager).await
+    }
+
+    fn demand(&self, spec: &ManagedSpec) -> Remote<Demand> {
+        // Nobody is asked, and the rules are the site's, whoever logs in.
+        self.operators.demand(spec)
     }
 
     async fn networks(&self) -> Remote<Vec<RegisteredNetwork>> {
@@ -113,6 +118,9 @@ mod tests {
             Ok(self.0.to_owned())
         }
         async fn catalog(&self, _: Option<&str>) -> Remote<Catalog> {
+            refuse()
+        }
+        fn demand(&self, _: &ManagedSpec) -> Remote<Demand> {
             refuse()
         }
         async fn networks(&self) -> Remote<Vec<RegisteredNetwork>> {

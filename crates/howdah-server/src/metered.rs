@@ -7,8 +7,9 @@ use std::time::Instant;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use howdah_core::facts::{
-    Catalog, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, Network, NetworkingFeatures, Port, PortChange,
-    PortQuery, PortRequest, Principal, Quota, RegisteredNetwork, Segment, Subnet, Unregistered, VmFacts, WatchEvent,
+    Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, Network, NetworkingFeatures, Port,
+    PortChange, PortQuery, PortRequest, Principal, Quota, RegisteredNetwork, Segment, Subnet, Unregistered, VmFacts,
+    WatchEvent,
 };
 use howdah_core::failure::{RemoteError, System};
 use howdah_core::ids::{ClusterName, NetworkId, PortId, ProjectId, SubnetId, TaskId, VmRef};
@@ -90,6 +91,10 @@ impl ClusterManager for Around<dyn ClusterManager> {
 
     async fn catalog(&self, app_manager: Option<&str>) -> Remote<Catalog> {
         self.meter.count(System::Bde, "catalog", self.inner.catalog(app_manager)).await
+    }
+
+    fn demand(&self, spec: &ManagedSpec) -> Remote<Demand> {
+        self.inner.demand(spec)
     }
 
     async fn networks(&self) -> Remote<Vec<RegisteredNetwork>> {

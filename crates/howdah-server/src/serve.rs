@@ -64,7 +64,7 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
-    /// The key of this installation's marks on ports.
+    /// The key of this installation's marks on ports, and of what it knows sealed things again by.
     pub marks: MarkKey,
     /// The controllers' figures.
     pub policy: Policy,

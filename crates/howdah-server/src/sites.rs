@@ -8,6 +8,7 @@ use howdah_core::failure::System;
 use howdah_core::ids::SiteName;
 use howdah_core::policy::NetworkBackend;
 use howdah_core::traits::{Clock, ClusterManager, Identity, Networking, Remote, VCenter};
+use howdah_serengeti::Rules;
 use secrecy::SecretString;
 
 use crate::api::ApiError;
@@ -27,6 +28,8 @@ pub struct SiteHandles {
     pub default: bool,
     /// How its OpenStack implements networks.
     pub backend: NetworkBackend,
+    /// What requests may say of a cluster here; `manager` builds what it sends under the same.
+    pub rules: Rules,
     /// Host name of its BDE.
     pub bde_host: String,
     /// Host name of its vCenter.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use howdah_core::traits::{Clock, ClusterManager, Identity, Networking};
 use howdah_openstack::OpenStack;
+use howdah_serengeti::Rules;
 use secrecy::SecretString;
 
 use crate::ServerError;
@@ -36,19 +37,20 @@ fn wire(site: &Site, credentials: bool, clock: &Arc<dyn Clock>) -> Result<SiteHa
     .map_err(|e| failed("vCenter")(e.into()))?;
     let openstack =
         Arc::new(OpenStack::new(site.openstack.clone(), Arc::clone(clock)).map_err(|e| failed("OpenStack")(e.into()))?);
-    let manager =
-        manager(&site.bde, &site.bde.username, site.bde.password.clone()).map_err(|e| failed("BDE")(e.into()))?;
+    let manager = manager(&site.bde, &site.rules, &site.bde.username, site.bde.password.clone())
+        .map_err(|e| failed("BDE")(e.into()))?;
     let networking: Arc<dyn Networking> = openstack.clone();
     let identity: Arc<dyn Identity> = openstack;
     Ok(SiteHandles {
         name: site.name.clone(),
         default: site.default,
         backend: site.backend,
+        rules: site.rules.clone(),
         bde_host: site.bde.host.clone(),
         vcenter_host: site.vcenter.host.clone(),
         realm: site.openstack.auth_url.to_string(),
         manager,
-        manager_as: credentials.then(|| manager_as(site.bde.clone())),
+        manager_as: credentials.then(|| manager_as(site.bde.clone(), site.rules.clone())),
         vcenter: Arc::new(vcenter),
         networking,
         identity,
@@ -57,6 +59,7 @@ fn wire(site: &Site, credentials: bool, clock: &Arc<dyn Clock>) -> Result<SiteHa
 
 fn manager(
     bde: &Endpoint,
+    rules: &Rules,
     username: &str,
     password: SecretString,
 ) -> Result<Arc<dyn ClusterManager>, howdah_serengeti::Error> {
@@ -67,10 +70,10 @@ fn manager(
         trust: bde.trust.clone(),
         timeouts: howdah_serengeti::Timeouts::default(),
     })?;
-    Ok(Arc::new(client))
+    Ok(Arc::new(client.with_rules(rules.clone())))
 }
 
 /// A client with other credentials for the same appliance.
-fn manager_as(bde: Endpoint) -> ManagerAs {
-    Arc::new(move |user, password| manager(&bde, user, password).map_err(Into::into))
+fn manager_as(bde: Endpoint, rules: Rules) -> ManagerAs {
+    Arc::new(move |user, password| manager(&bde, &rules, user, password).map_err(Into::into))
 }

@@ -9,6 +9,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod clear;
 mod error;
 mod lock;
 mod memory;

@@ -1,4 +1,4 @@
-//! Opening the database: folder, lock, file, schema, key; in this order, so that nothing is
+//! Opening the database: folder, lock, file, schema, key, clear text; in this order, so that nothing is
 //! changed that another service uses, and no key is made for a database that has one.
 //!
 //! One connection writes, see [`crate::writer`], and a few read.
@@ -15,6 +15,7 @@ use sqlx::sqlite::{
 };
 
 use crate::StoreError;
+use crate::clear::unclear;
 use crate::lock::Lock;
 use crate::seal::Sealer;
 use crate::writer::Writer;
@@ -72,6 +73,7 @@ pub(crate) async fn open(options: &Options) -> Result<Opened, StoreError> {
     let mut db = connect.connect().await.map_err(fail)?;
     migrate(path, &mut db).await?;
     let sealer = open_key(options, &mut db).await?;
+    unclear(path, &mut db, &sealer).await?;
     let writer = Writer::new(path, connect.clone(), db);
     let readers = SqlitePoolOptions::new()
         .acquire_timeout(TURN)

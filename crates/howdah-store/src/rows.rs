@@ -6,6 +6,7 @@
 use howdah_core::cluster::{ClusterRecord, ClusterState, Event, Level, Registration, Secrets};
 use howdah_core::document::{self, Row, Unreadable};
 use howdah_core::ids::{ClusterKey, SiteName};
+use howdah_core::specification::Specification;
 use jiff::Timestamp;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
@@ -110,6 +111,8 @@ struct Plain<T> {
     cluster_password: Option<T>,
     #[serde(default)]
     credentials: Option<(T, T)>,
+    #[serde(default)]
+    specification: Option<T>,
 }
 
 fn context(key: &ClusterKey) -> String {
@@ -122,12 +125,14 @@ fn first_context(key: &ClusterKey) -> String {
 }
 
 pub(crate) fn seal(sealer: &Sealer, key: &ClusterKey, secrets: &Secrets) -> Result<Option<Vec<u8>>, StoreError> {
-    if secrets.cluster_password.is_none() && secrets.credentials.is_none() {
+    let Secrets { cluster_password, credentials, specification } = secrets;
+    if cluster_password.is_none() && credentials.is_none() && specification.is_none() {
         return Ok(None);
     }
     let plain = Plain {
-        cluster_password: secrets.cluster_password.as_ref().map(|p| p.expose_secret()),
-        credentials: secrets.credentials.as_ref().map(|(user, password)| (user.as_str(), password.expose_secret())),
+        cluster_password: cluster_password.as_ref().map(|p| p.expose_secret()),
+        credentials: credentials.as_ref().map(|(user, password)| (user.as_str(), password.expose_secret())),
+        specification: specification.as_ref().map(Specification::expose),
     };
     let text = serde_json::to_vec(&plain)
         .map(Zeroizing::new)
@@ -144,6 +149,10 @@ pub(crate) fn unseal(sealer: &Sealer, key: &ClusterKey, sealed: &[u8]) -> Result
     Ok(Secrets {
         cluster_password: plain.cluster_password.map(SecretString::from),
         credentials: plain.credentials.map(|(user, password)| (user, SecretString::from(password))),
+        specification: match plain.specification {
+            Some(text) => Some(Specification::parse(SecretString::from(text)).ok_or_else(unreadable)?),
+            None => None,
+        },
     })
 }
 

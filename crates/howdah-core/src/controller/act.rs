@@ -10,7 +10,7 @@ use crate::facts::{
     ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, NetworkingFeatures, Port, PortQuery, Segment, TaskState,
     VmFacts,
 };
-use crate::failure::Failure;
+use crate::failure::{ErrorKind, Failure, RemoteError, System};
 use crate::ids::{OperationId, PortId, TaskId};
 use crate::preflight::{self, Found};
 use crate::segment;
@@ -119,13 +119,19 @@ impl Snapshot {
     async fn check(&self) -> Remote<Answer> {
         let site = &self.controller.site;
         let spec = &self.record.spec;
+        // What is checked is what will be sent, whoever said it and wherever.
+        let demand = match site.manager.demand(&self.managed_spec().await?) {
+            Ok(demand) => demand,
+            Err(e) if !e.kind.is_transient() => return Ok(Answer::Checked(Err(Failure::from(&e)))),
+            Err(e) => return Err(e),
+        };
         let found = Found {
-            catalog: site.manager.catalog(spec.app_manager.as_deref()).await?,
+            catalog: site.manager.catalog(demand.app_manager.as_deref()).await?,
             network: site.networking.network(&spec.network.id).await?,
             subnet: site.networking.subnet(&spec.subnet.id).await?,
             quota: site.networking.port_quota(self.record.port_project()).await?,
         };
-        Ok(Answer::Checked(preflight::check(&self.record, &found)))
+        Ok(Answer::Checked(preflight::check(&self.record, &demand, &found)))
     }
 
     /// The cluster and our newest task; everybody's tasks only where the two do not say why
@@ -154,9 +160,22 @@ impl Snapshot {
     }
 
     async fn create(&self) -> Remote<Answer> {
+        let wish = self.managed_spec().await?;
+        tracing::info!(cluster = %self.record.id, name = %self.record.name, "asking for the cluster");
+        self.controller.site.manager.create_cluster(&wish).await.map(|task| Answer::Task(Some(task)))
+    }
+
+    /// The cluster as the manager is asked for it, secrets included.
+    async fn managed_spec(&self) -> Remote<ManagedSpec> {
         let spec = &self.record.spec;
         let secrets = self.controller.store.secrets(&self.record.key()).await?;
-        let wish = ManagedSpec {
+        if spec.specification.is_some() && secrets.specification.is_none() {
+            // Without it another cluster would be made than was asked for.
+            let says = "the specification of this cluster was forgotten when it had been made";
+            let gone = RemoteError::new(System::Store, ErrorKind::Invalid, "specification_forgotten", says);
+            return Err(gone.hint("Delete the cluster, and ask for it anew."));
+        }
+        Ok(ManagedSpec {
             name: self.record.name.clone(),
             distro: spec.distro.clone(),
             app_manager: spec.app_manager.clone(),
@@ -165,10 +184,8 @@ impl Snapshot {
             network: self.registration.clone().unwrap_or_default(),
             node_groups: spec.node_groups.clone(),
             password: secrets.cluster_password,
-            specification: spec.specification.clone(),
-        };
-        tracing::info!(cluster = %self.record.id, name = %self.record.name, "asking for the cluster");
-        self.controller.site.manager.create_cluster(&wish).await.map(|task| Answer::Task(Some(task)))
+            specification: secrets.specification,
+        })
     }
 
     async fn change(&self, change: ManagedChange) -> Remote<Answer> {

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use howdah_core::cluster::Likeness;
 use howdah_core::facts::{
-    Catalog, ManagedChange, ManagedCluster, ManagedNode, ManagedSpec, ManagedStatus, ManagedTask, RegisteredNetwork,
-    TaskState, Unregistered,
+    Catalog, Demand, ManagedChange, ManagedCluster, ManagedNode, ManagedSpec, ManagedStatus, ManagedTask,
+    RegisteredNetwork, TaskState, Unregistered,
 };
 use howdah_core::ids::{ClusterName, NodeName, TaskId, VmRef};
 use howdah_core::traits::{ClusterManager, Remote};
@@ -18,16 +18,14 @@ use serde_json::{Value, json};
 
 use super::session::Call;
 use super::{Client, spec};
+use crate::body::{BUILT_IN, Body};
 use crate::error::Error;
 use crate::names::in_path;
 use crate::release::Release;
 use crate::wire::{
-    ClusterRead, ClusterStatus, DatastoreRead, DistroRead, ErrorBody, NetworkRead, NodeGroupRead, NodeRead,
-    ResourcePoolRead, TaskRead, TaskStatus, code,
+    AppManagerRead, ClusterRead, ClusterStatus, DatastoreRead, DistroRead, ErrorBody, NetworkRead, NodeGroupRead,
+    NodeRead, ResourcePoolRead, TaskRead, TaskStatus, code,
 };
-
-/// The application manager that is always there.
-const BUILT_IN: &str = "Default";
 
 #[async_trait]
 impl ClusterManager for Client {
@@ -37,7 +35,16 @@ impl ClusterManager for Client {
     }
 
     async fn catalog(&self, app_manager: Option<&str>) -> Remote<Catalog> {
-        let distros = self.distros(app_manager).await?.into_iter().map(|d| d.name).collect();
+        // The appliance asks each manager how it is before it lists them: only where that is needed.
+        let app_managers = match app_manager {
+            None | Some(BUILT_IN) => vec![BUILT_IN.to_owned()],
+            Some(_) => self.app_managers().await?,
+        };
+        // One that there is not has no distributions; to ask for them would be an error.
+        let distros = match app_manager {
+            Some(manager) if !app_managers.iter().any(|m| m == manager) => vec![],
+            _ => self.distros(app_manager).await?.into_iter().map(|d| d.name).collect(),
+        };
         let step = "list the resource pools";
         let pools: Vec<ResourcePoolRead> = self.sessions.call(&Call::get("resourcepools", step)).await?.json(step)?;
         let step = "list the datastores";
@@ -46,7 +53,12 @@ impl ClusterManager for Client {
             distros,
             resource_pools: pools.into_iter().map(|p| p.rp_name).collect(),
             datastores: stores.into_iter().map(|d| d.name).collect(),
+            app_managers,
         })
+    }
+
+    fn demand(&self, spec: &ManagedSpec) -> Remote<Demand> {
+        Ok(Body::build(spec, &self.rules).map_err(Error::from)?.demand)
     }
 
     async fn networks(&self) -> Remote<Vec<RegisteredNetwork>> {
@@ -95,15 +107,15 @@ impl ClusterManager for Client {
     async fn create_cluster(&self, spec: &ManagedSpec) -> Remote<TaskId> {
         let session = self.sessions.session(None).await?;
         let version = session.version.as_deref().unwrap_or("2.1 or older");
-        let mut body = spec::body(spec, session.release, version)?;
-        if spec::needs_type(&body) {
-            let vendor = self.vendor(spec).await?;
-            body.insert("type".to_owned(), json!(spec::template(vendor.as_deref(), session.release)));
+        let mut body = spec::body(spec, &self.rules, session.release, version)?;
+        if body.needs_type() {
+            let vendor = self.vendor(spec, body.demand.app_manager.as_deref()).await?;
+            body.fields.insert("type".to_owned(), json!(spec::template(vendor.as_deref(), session.release)));
         }
         let mut call = Call::new(Method::POST, "clusters", format!("create cluster \"{}\"", spec.name));
-        call.body = Some(Value::Object(body));
+        call.body = Some(Value::Object(body.fields));
         call.slow = true;
-        call.secret = spec.password.clone();
+        call.secrets = body.secrets;
         Ok(self.sessions.call(&call).await?.task(&call.step)?)
     }
 
@@ -161,9 +173,19 @@ impl Client {
         }
     }
 
+    async fn app_managers(&self) -> Result<Vec<String>, Error> {
+        let step = "list the application managers";
+        match self.sessions.call(&Call::get("appmanagers", step)).await {
+            Ok(answer) => Ok(answer.json::<Vec<AppManagerRead>>(step)?.into_iter().map(|m| m.name).collect()),
+            // 2.0 has none but the one that is not called so there.
+            Err(Error::Page { status: 404, .. }) => Ok(vec![BUILT_IN.to_owned()]),
+            Err(e) => Err(e),
+        }
+    }
+
     /// The vendor of the distribution that is asked for; names are compared without case.
-    async fn vendor(&self, spec: &ManagedSpec) -> Result<Option<String>, Error> {
-        let distros = self.distros(spec.app_manager.as_deref()).await?;
+    async fn vendor(&self, spec: &ManagedSpec, app_manager: Option<&str>) -> Result<Option<String>, Error> {
+        let distros = self.distros(app_manager).await?;
         match distros.into_iter().find(|d| d.name.eq_ignore_ascii_case(&spec.distro)) {
             Some(distro) => Ok(distro.vendor),
             None => Err(Error::Refused {

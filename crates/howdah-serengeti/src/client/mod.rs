@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   manager.rs   what is asked for, and what the answers mean to the core
-//!   spec.rs      a core specification as a request body
+//!   spec.rs      what the appliance's release does to a request's body
 //!   session.rs   login (one at a time), the cookie, one repeat after an expired session
 //!   reading.rs   an answer's head and body: JSON, error body, HTML page, maintenance
 //! ```
@@ -27,10 +27,9 @@ use howdah_core::traits::{Clock, ClusterManager, Remote};
 use howdah_transport::{Deadlines, Http, Trust};
 use secrecy::SecretString;
 
+use crate::body::Rules;
 use crate::error::Error;
 use session::Sessions;
-
-pub use spec::check as check_specification;
 
 /// How long to wait for the appliance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +67,7 @@ pub struct Settings {
 /// A client of one appliance. It logs in at its first call.
 pub struct Client {
     sessions: Sessions,
+    rules: Rules,
 }
 
 impl fmt::Debug for Client {
@@ -85,7 +85,13 @@ impl Client {
         let base = base(&settings.url)?;
         let deadlines = Deadlines { connect: settings.timeouts.connect, answer: settings.timeouts.answer };
         let http = Http::new(&settings.trust, deadlines).map_err(|e| Error::transport("set up the connection", e))?;
-        Ok(Self { sessions: Sessions::new(http, base, settings) })
+        Ok(Self { sessions: Sessions::new(http, base, settings), rules: Rules::default() })
+    }
+
+    /// The same under the rules of a site for what requests may say.
+    #[must_use]
+    pub fn with_rules(self, rules: Rules) -> Self {
+        Self { rules, ..self }
     }
 
     /// Logs out, if logged in, on the session that was used. The client may be used on: it logs

@@ -37,8 +37,8 @@ pub(super) struct Call {
     pub(super) step: String,
     /// Whether the appliance reads vCenter's inventory before it answers.
     pub(super) slow: bool,
-    /// A secret in the body that the answer must not be quoted with.
-    pub(super) secret: Option<SecretString>,
+    /// Secrets in the body that the answer must not be quoted with.
+    pub(super) secrets: Vec<SecretString>,
 }
 
 impl Call {
@@ -47,7 +47,7 @@ impl Call {
     }
 
     pub(super) fn new(method: Method, path: impl Into<String>, step: impl Into<String>) -> Self {
-        Self { method, path: path.into(), body: None, step: step.into(), slow: false, secret: None }
+        Self { method, path: path.into(), body: None, step: step.into(), slow: false, secrets: vec![] }
     }
 }
 
@@ -130,7 +130,7 @@ impl Sessions {
         if answer.status == StatusCode::UNAUTHORIZED {
             return Err(Error::SessionRefused { step: call.step.clone() });
         }
-        accept(answer, &call.step).map_err(|e| self.scrub(e, call.secret.as_ref()))
+        accept(answer, &call.step).map_err(|e| self.scrub(e, &call.secrets))
     }
 
     pub(super) async fn log_out(&self) -> Result<(), Error> {
@@ -150,7 +150,7 @@ impl Sessions {
                 self.http.request(Method::POST, &url).header(header::CONTENT_TYPE, FORM).form(&form)
             })
             .await?;
-        let said = || self.without_secrets(answer.heading(), None);
+        let said = || self.without_secrets(answer.heading(), &[]);
         match answer.status {
             StatusCode::UNAUTHORIZED => return Err(Error::LoginRefused { user: username.clone(), said: said() }),
             // The one word by which the service's own command line knows this case, too.
@@ -159,7 +159,7 @@ impl Sessions {
             }
             _ => {}
         }
-        let answer = accept(answer, step).map_err(|e| self.scrub(e, None))?;
+        let answer = accept(answer, step).map_err(|e| self.scrub(e, &[]))?;
         let Some(cookie) = answer.cookie else {
             return Err(Error::Answer {
                 step: step.to_owned(),
@@ -194,7 +194,7 @@ impl Sessions {
             StatusCode::UNAUTHORIZED => return Err(Error::SessionRefused { step: call.step }),
             _ => {}
         }
-        let answer = accept(answer, &call.step).map_err(|e| self.scrub(e, None))?;
+        let answer = accept(answer, &call.step).map_err(|e| self.scrub(e, &[]))?;
         if answer.body.is_empty() {
             return Ok(None);
         }
@@ -253,26 +253,26 @@ impl Sessions {
     }
 
     /// An error whose text quotes the appliance, without the secrets that were sent to it.
-    fn scrub(&self, error: Error, secret: Option<&SecretString>) -> Error {
+    fn scrub(&self, error: Error, secrets: &[SecretString]) -> Error {
         match error {
             Error::Refused { step, mut body } => {
-                body.message = self.without_secrets(std::mem::take(&mut body.message), secret);
+                body.message = self.without_secrets(std::mem::take(&mut body.message), secrets);
                 Error::Refused { step, body }
             }
             Error::Page { step, status, heading } => {
-                Error::Page { step, status, heading: self.without_secrets(heading, secret) }
+                Error::Page { step, status, heading: self.without_secrets(heading, secrets) }
             }
             Error::Answer { step, status, said } => {
-                Error::Answer { step, status, said: self.without_secrets(said, secret) }
+                Error::Answer { step, status, said: self.without_secrets(said, secrets) }
             }
             other => other,
         }
     }
 
-    fn without_secrets(&self, text: String, secret: Option<&SecretString>) -> String {
-        [Some(&self.settings.password), secret]
+    fn without_secrets(&self, text: String, secrets: &[SecretString]) -> String {
+        [&self.settings.password]
             .into_iter()
-            .flatten()
+            .chain(secrets)
             .map(ExposeSecret::expose_secret)
             .filter(|s| !s.is_empty())
             .fold(text, |text, secret| text.replace(secret, "***"))

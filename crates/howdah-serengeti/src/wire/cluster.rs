@@ -197,7 +197,7 @@ pub struct NodeGroupCreate {
     /// 0 to 1.
     pub reserved_mem_ratio: Option<f64>,
     /// Nodes per host, racks, other groups.
-    pub placement_policies: Option<Value>,
+    pub placement_policies: Option<PlacementPolicies>,
     /// Resource pools; none is the cluster's.
     pub rp_names: Option<Vec<String>>,
     /// Hadoop configuration.
@@ -231,6 +231,41 @@ impl Default for NodeGroupCreate {
             vc_clusters: None,
         }
     }
+}
+
+/// Where a group's nodes go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PlacementPolicies {
+    /// Nodes per host; the group's number has to be a multiple of it.
+    #[serde(deserialize_with = "lenient::optional_integer")]
+    pub instance_per_host: Option<i32>,
+    /// Racks.
+    pub group_racks: Option<GroupRacks>,
+    /// Other groups.
+    pub group_associations: Option<Vec<GroupAssociation>>,
+}
+
+/// A choice of racks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct GroupRacks {
+    /// `ROUNDROBIN`, `SAMERACK`.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// Racks by their registered names; none is all.
+    pub racks: Option<Vec<String>>,
+}
+
+/// A group that a group goes with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct GroupAssociation {
+    /// The other group.
+    pub reference: Option<String>,
+    /// `WEAK`, `STRICT`.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
 }
 
 /// Disks of a node, asked for and shown.

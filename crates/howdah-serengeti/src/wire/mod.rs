@@ -13,7 +13,10 @@ mod network;
 mod read;
 mod resource;
 
-pub use cluster::{ClusterCreate, ClusterType, NodeGroupCreate, Password, Storage, VcCluster};
+pub use cluster::{
+    ClusterCreate, ClusterType, GroupAssociation, GroupRacks, NodeGroupCreate, Password, PlacementPolicies, Storage,
+    VcCluster,
+};
 pub use error::{ErrorBody, code};
 pub use network::{DnsType, IpAllocation, IpBlock, NetworkAdd, NetworkRead};
 pub use read::{ClusterRead, ClusterStatus, IpConfig, NodeGroupRead, NodeRead};

@@ -7,6 +7,7 @@ mod certificates;
 mod refusals;
 mod releases;
 mod requests;
+mod samples;
 mod sessions;
 mod support;
 mod untrusted;

@@ -3,14 +3,14 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use howdah_core::facts::{ManagedChange, RegisteredNetwork, TaskState, Unregistered};
+use howdah_core::facts::{ManagedChange, ManagedSpec, RegisteredNetwork, TaskState, Unregistered};
 use howdah_core::ids::TaskId;
 use howdah_core::time::Mono;
 use howdah_core::traits::{Clock, ClusterManager};
 use howdah_serengeti::client::follow;
 use howdah_serengeti::routes::{Refusal, ServerProfile};
 use howdah_serengeti::wire::{ErrorBody, TaskStatus, code};
-use howdah_serengeti::{Client, Release, Settings, Timeouts};
+use howdah_serengeti::{Client, Release, Rules, Settings, Timeouts};
 
 use crate::sessions::spec;
 use crate::support::{Appliance, task, told};
@@ -187,6 +187,38 @@ async fn secrets_that_the_appliance_quotes_are_struck_out() {
     bde_refused (Invalid)
       BDE: could not create cluster "demo": cannot use *** of *** (SET_PASSWORD.INVALID_PASSWORD)
     "#);
+}
+
+#[tokio::test]
+async fn so_are_those_of_a_specification() {
+    let appliance = appliance().await;
+    let client = appliance.client();
+    let configuration = serde_json::json!({"configuration": {"hive": {"metastore": {"password": "hush-hush"}}}});
+    let spec = ManagedSpec { specification: Some(serde_json::from_value(configuration).unwrap()), ..spec("demo") };
+    appliance.memory.refuse_next(ErrorBody::new("BDD.INVALID_PARAMETER", "Invalid value: metastore=hush-hush."));
+    let error = client.create_cluster(&spec).await.unwrap_err();
+    insta::assert_snapshot!(told(&error), @r#"
+    bde_refused (Invalid)
+      BDE: could not create cluster "demo": Invalid value: metastore=***. (BDD.INVALID_PARAMETER)
+    "#);
+}
+
+#[tokio::test]
+async fn what_a_request_may_not_say_is_refused_before_anything_is_sent() {
+    let appliance = appliance().await;
+    let said = serde_json::json!({"vcClusters": [{"name": "c", "vcRps": ["r"]}]});
+    let spec = ManagedSpec { specification: Some(serde_json::from_value(said).unwrap()), ..spec("demo") };
+    let client = appliance.client();
+    let error = client.create_cluster(&spec).await.unwrap_err();
+    insta::assert_snapshot!(told(&error), @r#"
+    specification_field_not_allowed (Invalid)
+      BDE: specification.vcClusters: this site does not take it from a request
+      hint: The operator can allow it for the site: allow_specification = ["vcClusters"].
+    "#);
+    assert_eq!(client.demand(&spec).unwrap_err().code, "specification_field_not_allowed", "nor is it counted with");
+    assert!(appliance.memory.clusters.lock().unwrap().is_empty());
+    let rules = Rules { allow: ["vcClusters".to_owned()].into(), ..Rules::default() };
+    client.with_rules(rules).create_cluster(&spec).await.unwrap();
 }
 
 #[tokio::test]

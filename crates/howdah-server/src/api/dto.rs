@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use howdah_core::cluster::{Level, OperationKind, OperationState, RemedyPolicy, WaitFor};
 use howdah_core::condition::ConditionStatus;
+use howdah_core::specification::Specification;
 use howdah_core::stage::Stage;
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -71,9 +72,11 @@ pub struct ClusterBody {
     #[serde(default)]
     #[schema(value_type = Option<WaitForWord>)]
     pub wait_for: Option<WaitFor>,
-    /// Further fields of the cluster manager's own specification.
+    /// Further fields of the cluster manager's own specification: sizes, roles, disks, placement and
+    /// the services' configuration; others where the operator allows them. Kept as a secret.
     #[serde(default)]
-    pub specification: Option<serde_json::Value>,
+    #[schema(value_type = Option<Object>)]
+    pub specification: Option<Specification>,
     /// A file of the 2015 plugin on the service's host; read only where the operator allows it.
     #[serde(default)]
     pub vio_config: Option<String>,

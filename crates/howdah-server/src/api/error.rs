@@ -9,6 +9,7 @@ use howdah_core::document::Unreadable;
 use howdah_core::failure::{ErrorKind, RemoteError, System, chain};
 use howdah_core::ids::ClusterId;
 use howdah_core::text::into_printable;
+use howdah_serengeti::Refusal;
 use serde_json::{Map, Value, json};
 
 use crate::api::dto::{ErrorBody, ErrorView};
@@ -49,6 +50,9 @@ pub enum ApiError {
         /// Why not.
         says: String,
     },
+    /// The site does not take what the request says of the cluster.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The id in the path is not a UUID.
     #[error("{id:?} is not a UUID")]
     InvalidId {
@@ -241,6 +245,7 @@ impl ApiError {
             Self::BodyInvalid { .. } => "body_invalid",
             Self::UnknownField { .. } => "unknown_field",
             Self::InvalidField { .. } => "invalid_field",
+            Self::Refused(refusal) => refusal.code,
             Self::InvalidId { .. } => "invalid_id",
             Self::InvalidQuery { .. } => "invalid_query",
             Self::TokenMissing => "token_missing",
@@ -303,6 +308,7 @@ impl ApiError {
             Self::Stopping => "Repeat the request; nothing was lost.".to_owned(),
             Self::NotReady { hint, .. } => return hint.clone(),
             Self::CreateStopped => "Create it running, then ask for stopped.".to_owned(),
+            Self::Refused(refusal) => return refusal.hint.clone(),
             Self::Remote(e) => return e.hint.clone(),
             _ => return None,
         })
@@ -313,6 +319,8 @@ impl ApiError {
             Self::BodyTooLarge { limit } => json!({ "limit": limit }),
             Self::UnknownField { field, known } => json!({ "field": field, "known": known }),
             Self::InvalidField { field, .. } => json!({ "field": field }),
+            Self::Refused(refusal) if refusal.others.is_empty() => json!({ "field": refusal.field }),
+            Self::Refused(refusal) => json!({ "field": refusal.field, "others": refusal.others }),
             Self::UnknownSite { known, .. } | Self::SiteMissing { known, .. } => json!({ "sites": known }),
             Self::SpecDiffers { differences, .. } => json!({ "differences": differences }),
             Self::ClusterAmbiguous { projects, .. } => json!({ "projects": projects }),

@@ -78,7 +78,7 @@ pub struct Inner {
     pub changes: Arc<Changes>,
     /// How many clusters there are, by status.
     pub tally: Arc<Tally>,
-    /// The key that capabilities are made with.
+    /// The key that capabilities are made with, and under which specifications are known again.
     pub marks: MarkKey,
     /// The sites.
     pub sites: Sites,

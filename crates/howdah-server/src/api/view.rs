@@ -16,6 +16,7 @@ use howdah_core::cluster::{
 };
 use howdah_core::document;
 use howdah_core::ids::NodeName;
+use howdah_core::preflight::nodes_asked;
 use howdah_core::stage::Stage;
 use howdah_core::text::into_printable;
 use serde::Serialize;
@@ -60,7 +61,7 @@ pub fn operation(record: &ClusterRecord, state: &ClusterState) -> Operation {
 pub fn cluster(record: &ClusterRecord, state: &ClusterState) -> Cluster {
     let spec = &record.spec;
     let stages = stages(state);
-    let asked: usize = spec.node_groups.iter().map(|g| g.count as usize).sum();
+    let asked = nodes_asked(record).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
     let node_count = asked.max(state.nodes.len());
     let status =
         status(record.operation.kind, taken_up(record, state).is_some(), state.operation.is_none(), state.status);

@@ -7,20 +7,20 @@ use std::collections::BTreeSet;
 use howdah_core::cluster::{
     ClusterRecord, ClusterSpec, Event, Level, NodeGroup, RemedyPolicy, Secrets, WaitFor, Wanted,
 };
-use howdah_core::ids::{ClusterName, GroupName};
+use howdah_core::facts::{Demand, ManagedSpec};
+use howdah_core::ids::{ClusterKey, ClusterName, GroupName};
+use howdah_core::mark::MarkKey;
+use howdah_core::specification::SealedSpecification;
 use howdah_core::traits::{NetworkGrant, NetworkWish};
+use howdah_serengeti::body::{Body, NODES_LIMIT, Rules};
 use howdah_serengeti::names::check_password;
 use jiff::Timestamp;
 use secrecy::SecretString;
-use serde_json::Value;
 
 use super::ApiError;
 use super::dto::{ClusterBody, NodeGroupBody, StateWord};
 use crate::config::Templates;
 use crate::sites::Choice;
-
-/// More nodes than this in one group is a mistyped number: vCenter holds 40,000 VMs in all.
-const NODES_LIMIT: u32 = 10_000;
 
 /// A body that has passed its checks.
 pub(super) struct Wish {
@@ -44,15 +44,6 @@ impl Wish {
             }
         }
         let node_groups = groups(body.node_groups.take().unwrap_or_default())?;
-        match &body.specification {
-            None | Some(Value::Null) => body.specification = None,
-            Some(Value::Object(map)) if map.contains_key("password") => {
-                let says = "it holds a password, and would be stored in clear; use cluster_password";
-                return Err(invalid("specification", says));
-            }
-            Some(Value::Object(_)) => {}
-            Some(_) => return Err(invalid("specification", "it is not an object")),
-        }
         // An empty word is how templates say that there is none.
         for word in [&mut body.app_manager, &mut body.username, &mut body.vio_config, &mut body.bde_config] {
             *word = word.take().filter(|w| !w.is_empty());
@@ -86,8 +77,30 @@ impl Wish {
         choice(&self.body)
     }
 
-    /// The record's unchangeable part.
-    pub(super) fn spec(&self, grant: NetworkGrant) -> Result<ClusterSpec, ApiError> {
+    /// What the cluster claims, read off the body that BDE would be sent for it; the network has no
+    /// part in that. Asks nobody.
+    pub(super) fn demand(&self, rules: &Rules) -> Result<Demand, ApiError> {
+        let body = &self.body;
+        let spec = ManagedSpec {
+            name: self.name.clone(),
+            distro: body.cluster_type.clone(),
+            app_manager: body.app_manager.clone(),
+            resource_pools: body.resource_pools.clone().unwrap_or_default(),
+            datastores: body.datastores.clone().unwrap_or_default(),
+            network: String::new(),
+            node_groups: self.node_groups.clone(),
+            password: None,
+            specification: body.specification.clone(),
+        };
+        Ok(Body::build(&spec, rules)?.demand)
+    }
+
+    /// The record's unchangeable part, in which the specification is known by its digest.
+    pub(super) fn spec(
+        &self,
+        grant: NetworkGrant,
+        specification: Option<SealedSpecification>,
+    ) -> Result<ClusterSpec, ApiError> {
         if grant.subnet.network != grant.network.id {
             return Err(ApiError::SubnetElsewhere { subnet: grant.subnet.name, network: grant.network.name });
         }
@@ -100,10 +113,15 @@ impl Wish {
             resource_pools: self.body.resource_pools.clone().unwrap_or_default(),
             datastores: self.body.datastores.clone().unwrap_or_default(),
             node_groups: self.node_groups.clone(),
-            specification: self.body.specification.clone(),
+            specification,
             wait_for: self.wait_for,
             remedy: self.remedy,
         })
+    }
+
+    /// What the record of a cluster keeps of the specification.
+    pub(super) fn sealed(&self, marks: &MarkKey, key: &ClusterKey, demand: &Demand) -> Option<SealedSpecification> {
+        self.body.specification.as_ref().map(|s| s.sealed(marks, key, demand.nodes))
     }
 
     /// Whether network, subnet and groups are named just as the record has them: then nothing
@@ -123,8 +141,11 @@ impl Wish {
         record: &ClusterRecord,
         site: Option<&str>,
         grant: Option<&NetworkGrant>,
+        marks: &MarkKey,
     ) -> Vec<&'static str> {
         let (body, spec) = (&self.body, &record.spec);
+        // The fields themselves may have been forgotten; their digest stays with the record.
+        let digest = body.specification.as_ref().map(|s| s.digest(marks, &record.key()));
         let empty = Vec::new();
         let groups_differ = grant.is_some_and(|g| {
             let ids = |all: &[howdah_core::ids::SecurityGroupId]| -> BTreeSet<String> {
@@ -145,7 +166,7 @@ impl Wish {
             ("app_manager", body.app_manager != spec.app_manager),
             ("remedy", self.remedy != spec.remedy),
             ("wait_for", self.wait_for != spec.wait_for),
-            ("specification", body.specification != spec.specification),
+            ("specification", digest.as_ref() != spec.specification.as_ref().map(|s| &s.digest)),
         ];
         checks.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
     }
@@ -153,7 +174,11 @@ impl Wish {
     /// The secrets to keep, and what to warn of.
     pub(super) fn secrets(&self, templates: &Templates, now: Timestamp) -> (Secrets, Vec<Event>) {
         let body = &self.body;
-        let mut secrets = Secrets { cluster_password: body.cluster_password.clone(), credentials: None };
+        let mut secrets = Secrets {
+            cluster_password: body.cluster_password.clone(),
+            credentials: None,
+            specification: body.specification.clone(),
+        };
         let mut warnings = Vec::new();
         let mut warn = |reason: &str, message: String| {
             let (at, level, reason) = (now, Level::Warning, reason.to_owned());

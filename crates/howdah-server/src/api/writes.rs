@@ -147,7 +147,8 @@ async fn create(routes: &Routes, caller: &Caller, id: &ClusterId, wish: &Wish, n
     if wish.wanted() != Wanted::Running {
         return Err(ApiError::CreateStopped);
     }
-    let spec = wish.spec(grant(site, caller, &wish.network).await?)?;
+    let sealed = wish.sealed(&routes.marks, &key, &wish.demand(&site.rules)?);
+    let spec = wish.spec(grant(site, caller, &wish.network).await?, sealed)?;
     let now = routes.clock.now();
     let (secrets, warnings) = wish.secrets(&routes.templates, now);
     let record = ClusterRecord {
@@ -192,7 +193,7 @@ async fn create_again(routes: &Routes, caller: &Caller, wish: &Wish, record: &Cl
         Some(site) if !wish.names_the_same(record) => Some(self::grant(site, caller, &wish.network).await?),
         _ => None,
     };
-    let differences = wish.differences(record, site, grant.as_ref());
+    let differences = wish.differences(record, site, grant.as_ref(), &routes.marks);
     if !differences.is_empty() {
         return Err(ApiError::SpecDiffers { id, differences });
     }

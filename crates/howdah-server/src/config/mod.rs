@@ -3,7 +3,7 @@
 //! * `source`, `section`: the file and the environment, key by key, with where each value came from;
 //! * `problem`: what is wrong, at its line, and the [`Report`] for `howdah config check`;
 //! * `schema`: the keys, and the rules between them;
-//! * `site`: those of one site;
+//! * `site`, `rules`: those of one site;
 //! * `legacy`: the files of 2015-style templates.
 //!
 //! The variable of a key is its path in capitals: `server.listen` is `HOWDAH_SERVER_LISTEN`,
@@ -12,6 +12,7 @@
 
 mod legacy;
 mod problem;
+mod rules;
 mod schema;
 mod section;
 mod site;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use howdah_core::ids::SiteName;
 use howdah_core::policy::NetworkBackend;
+use howdah_serengeti::Rules;
 use howdah_transport::Trust;
 use secrecy::SecretString;
 
@@ -84,6 +86,8 @@ pub struct Site {
     pub default: bool,
     /// How its OpenStack implements networks.
     pub backend: NetworkBackend,
+    /// What requests may say.
+    pub rules: Rules,
     /// BDE.
     pub bde: Endpoint,
     /// vCenter.

@@ -149,6 +149,32 @@ impl<'t> Section<'t> {
         })
     }
 
+    /// A list of texts, none of them empty; in a variable they stand between commas.
+    pub(super) fn texts(&mut self, source: &mut Source<'_>, key: &str) -> Option<Found<Vec<String>>> {
+        let in_file = self.value(key);
+        let found = if let Some(found) = self.overriding(source, key) {
+            let words = found.value.split(',').map(|word| word.trim().to_owned()).collect();
+            Found { value: words, origin: found.origin }
+        } else {
+            let value = in_file?;
+            let words = value.get_ref().as_array().and_then(|array| {
+                array.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+            });
+            let Some(words) = words else {
+                self.wrong_type(source, key, "an array of strings", value);
+                return None;
+            };
+            Found { value: words, origin: source.at(value.span().start) }
+        };
+        source.list(self.name(key), found.value.join(", "), &found.origin);
+        if found.value.is_empty() || found.value.iter().any(String::is_empty) {
+            let says = format!("{} names nothing", self.name(key));
+            source.error(found.origin, says, Some("Leave it out, and nothing is closed.".to_owned()));
+            return None;
+        }
+        Some(found)
+    }
+
     /// A text that there must be.
     pub(super) fn text_needed(&mut self, source: &mut Source<'_>, key: &str) -> Option<Found<String>> {
         let there = self.table.is_some_and(|t| t.contains_key(key));

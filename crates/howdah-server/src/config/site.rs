@@ -1,4 +1,4 @@
-//! The keys of one `[[site]]`.
+//! The keys of one `[[site]]`; those of what requests may say there are in [`rules`](super::rules).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use howdah_transport::{Fingerprint, Trust};
 use howdah_vsphere::DEFAULT_FOLDER_PREFIX;
 use url::{Host, Url};
 
+use super::rules::rules;
 use super::section::Section;
 use super::source::{Found, Source};
 use super::{Endpoint, Origin, Site};
@@ -99,6 +100,7 @@ fn site(source: &mut Source<'_>, section: &mut Section<'_>, name: SiteName, defa
             None
         }
     };
+    let rules = rules(source, section);
     let mut bde_section = section.section(source, "bde");
     let bde = endpoint(source, &mut bde_section);
     bde_section.finish(source);
@@ -117,6 +119,7 @@ fn site(source: &mut Source<'_>, section: &mut Section<'_>, name: SiteName, defa
         name,
         default,
         backend: backend?,
+        rules: rules?,
         bde: bde?,
         vcenter: vcenter?,
         folder_prefix,

@@ -168,7 +168,7 @@ async fn a_difference_is_named() {
         (json!({"app_manager": "Default"}), "app_manager"),
         (json!({"remedy": "off"}), "remedy"),
         (json!({"wait_for": "services"}), "wait_for"),
-        (json!({"specification": {"distroVersion": "3"}}), "specification"),
+        (json!({"specification": {"topologyPolicy": "NONE"}}), "specification"),
     ];
     for (change, field) in rows {
         let (status, body) = service.put(&path(1), but(wish(1), change)).await;

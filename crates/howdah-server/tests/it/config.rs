@@ -305,3 +305,39 @@ fn a_file_that_is_not_there() {
       hint: Name the file with --config.
     ");
 }
+
+const RULES: &str = r#"
+allow_specification = ["localRepoURL", "nodeGroups.vmFolderPath"]
+resource_pools = ["rp1", "rp2"]
+datastores = ["ds1"]
+app_managers = ["Default"]
+"#;
+
+#[test]
+fn what_requests_may_say_is_read_site_by_site() {
+    let text = |rules: &str| GOOD.replace("default = true\n", &format!("default = true\n{rules}"));
+    let open = Setting::new(GOOD).load().sites.remove(0).rules;
+    assert_eq!(open, howdah_serengeti::Rules::default());
+    let setting = Setting::new(&text(RULES)).env("HOWDAH_SITE_MAIN_DATASTORES", "ds2, ds3");
+    let rules = setting.load().sites.remove(0).rules;
+    assert_eq!(rules.allow.iter().collect::<Vec<_>>(), ["localRepoURL", "nodeGroups.vmFolderPath"]);
+    assert_eq!(
+        (rules.resource_pools.len(), rules.datastores.join("+"), rules.app_managers.len()),
+        (2, "ds2+ds3".into(), 1)
+    );
+
+    let mut told = String::new();
+    for rules in [
+        "allow_specification = [\"localRepoUrl\"]\n",
+        "allow_specification = [\"vmFolderPath\", \"password\"]\n",
+        "allow_specification = \"localRepoURL\"\n",
+        "resource_pools = []\n",
+        "datastores = [\"\"]\n",
+        "allow_specification = [\"vcClusters\"]\nresource_pools = [\"rp1\"]\n",
+        "allow_specification = [\"sharedDatastorePattern\"]\ndatastores = [\"ds1\"]\n",
+    ] {
+        told.push_str(&Setting::new(&text(rules)).refusal());
+        told.push('\n');
+    }
+    insta::assert_snapshot!(told);
+}

@@ -11,8 +11,9 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use howdah_core::controller::Ended;
 use howdah_core::facts::{
-    Catalog, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, Network, NetworkingFeatures, Port, PortChange,
-    PortQuery, PortRequest, Principal, Quota, RegisteredNetwork, Segment, Subnet, Unregistered, VmFacts, WatchEvent,
+    Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, Network, NetworkingFeatures, Port,
+    PortChange, PortQuery, PortRequest, Principal, Quota, RegisteredNetwork, Segment, Subnet, Unregistered, VmFacts,
+    WatchEvent,
 };
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterKey, ClusterName, NetworkId, PortId, ProjectId, SubnetId, TaskId, VmRef};
@@ -20,6 +21,7 @@ use howdah_core::time::Mono;
 use howdah_core::traits::{
     Clock, ClusterManager, Entropy, Identity, NetworkGrant, NetworkWish, Networking, Remote, TOKEN_REFUSED, VCenter,
 };
+use howdah_serengeti::{Body, Rules};
 use howdah_server::supervisor::RunController;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -35,9 +37,10 @@ fn nobody<T>(system: System) -> Remote<T> {
 }
 
 macro_rules! nobody {
-    ($trait:ident, $system:ident, $($name:ident($($arg:ident: $of:ty),*) -> $ret:ty),* $(,)?) => {
+    ($trait:ident, $system:ident, $({ $($pure:item)* },)? $($name:ident($($arg:ident: $of:ty),*) -> $ret:ty),* $(,)?) => {
         #[async_trait]
         impl $trait for Nobody {
+            $($($pure)*)?
             $(async fn $name(&self, $($arg: $of),*) -> Remote<$ret> {
                 $(let _ = $arg;)*
                 nobody(System::$system)
@@ -47,6 +50,13 @@ macro_rules! nobody {
 }
 
 nobody!(ClusterManager, Bde,
+    {
+        fn demand(&self, spec: &ManagedSpec) -> Remote<Demand> {
+            Body::build(spec, &Rules::default())
+                .map(|body| body.demand)
+                .map_err(|refusal| howdah_serengeti::Error::from(refusal).into())
+        }
+    },
     version() -> String,
     catalog(app: Option<&str>) -> Catalog,
     networks() -> Vec<RegisteredNetwork>,

@@ -14,6 +14,7 @@ use howdah_core::intent::Verb;
 use howdah_core::mark::MarkKey;
 use howdah_core::policy::{NetworkBackend, Policy};
 use howdah_core::traits::Store;
+use howdah_serengeti::Rules;
 use howdah_server::api::AuthMode;
 use howdah_server::config::{Server, Templates};
 use howdah_server::serve::{Connections, Parts, Running, start};
@@ -52,6 +53,7 @@ pub fn site(name: &str, default: bool, realm: &str, cloud: &Arc<FakeCloud>) -> S
         name: name.into(),
         default,
         backend: NetworkBackend::NsxV,
+        rules: Rules::default(),
         bde_host: format!("bde.{name}.example"),
         vcenter_host: format!("vc.{name}.example"),
         realm: realm.to_owned(),

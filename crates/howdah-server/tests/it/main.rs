@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod auth;
+mod canary;
 mod clusters;
 mod conditions;
 mod config;
@@ -18,6 +19,7 @@ mod realms;
 mod refusals;
 mod secrets;
 mod service;
+mod specification;
 mod supervisor;
 mod unreadable;
 mod untrusted;

@@ -49,16 +49,16 @@ fn file(folder: &Path, site: &Site) -> PathBuf {
     file
 }
 
-struct Service {
-    base: String,
+pub struct Service {
+    pub base: String,
     end: oneshot::Sender<()>,
     task: JoinHandle<()>,
-    client: reqwest::Client,
+    pub client: reqwest::Client,
     token: String,
 }
 
 impl Service {
-    async fn start(file: &Path, token: &str) -> Self {
+    pub async fn start(file: &Path, token: &str) -> Self {
         let config = Config::load(file, &Env::new()).unwrap();
         let (end, ended) = oneshot::channel();
         let (tell, told) = oneshot::channel();
@@ -70,12 +70,12 @@ impl Service {
         Self { base, end, task, client: client().build().unwrap(), token: token.to_owned() }
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.end.send(()).unwrap();
         self.task.await.unwrap();
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+    pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let mut request =
             self.client.request(method, format!("{}{path}", self.base)).header("X-Auth-Token", &self.token);
         if let Some(body) = body {
@@ -86,7 +86,7 @@ impl Service {
     }
 
     /// Asks until it is so, for a bounded time; says what was seen last if it never is.
-    async fn until(&self, what: &str, met: impl Fn(u16, &Value) -> bool) -> Value {
+    pub async fn until(&self, what: &str, met: impl Fn(u16, &Value) -> bool) -> Value {
         let mut last = (0, Value::Null);
         for _ in 0..1200 {
             last = self.ask(Method::GET, &path(1), None).await;
@@ -100,7 +100,7 @@ impl Service {
     }
 }
 
-async fn token(site: &Site) -> String {
+pub async fn token(site: &Site) -> String {
     let pinned = reqwest::Certificate::from_pem(site.certificate().unwrap().as_bytes()).unwrap();
     let http = client().tls_certs_only([pinned]).build().unwrap();
     let scope = json!({"project": {"name": "demo", "domain": {"id": "default"}}});

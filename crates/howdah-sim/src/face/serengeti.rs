@@ -5,7 +5,7 @@
 //! methods where there is one, so that a fault rule means the same through either face.
 
 mod show;
-mod take;
+pub(crate) mod take;
 #[cfg(test)]
 mod tests;
 

@@ -3,20 +3,21 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use howdah_core::cluster::{Likeness, NodeGroup};
+use howdah_core::cluster::Likeness;
 use howdah_core::facts::{
-    Catalog, ManagedChange, ManagedCluster, ManagedNode, ManagedSpec, ManagedStatus, ManagedTask, RegisteredNetwork,
-    TaskState, Unregistered,
+    Catalog, Demand, ManagedChange, ManagedCluster, ManagedNode, ManagedSpec, ManagedStatus, ManagedTask,
+    RegisteredNetwork, TaskState, Unregistered,
 };
-use howdah_core::failure::System;
+use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterName, NodeName, TaskId};
 use howdah_core::traits::{ClusterManager, Remote};
+use howdah_serengeti::{Body, Rules};
+use serde_json::Value;
 
 use super::call_now;
 use crate::World;
-use crate::world::bde::{
-    BdeCluster, BdeNetwork, BdeStatus, BdeTask, BdeTaskStatus, ClusterAction, ClusterRequest, GroupRequest,
-};
+use crate::face::serengeti::take;
+use crate::world::bde::{BdeCluster, BdeNetwork, BdeStatus, BdeTask, BdeTaskStatus, ClusterAction, ClusterRequest};
 use crate::world::bde_error::BdeError;
 
 /// Core's view of the simulated cluster manager.
@@ -93,30 +94,17 @@ fn managed(cluster: &BdeCluster) -> ManagedCluster {
     }
 }
 
-fn group(group: &NodeGroup) -> GroupRequest {
-    let roles: Vec<_> = group.roles.iter().map(String::as_str).collect();
-    GroupRequest {
-        cpu: group.cpu,
-        memory_mb: group.memory_mb,
-        disk_gb: group.disk_gb,
-        ..GroupRequest::new(group.name.as_str(), &roles, group.count)
-    }
+/// The request that the production client would send.
+fn request(spec: &ManagedSpec) -> Remote<ClusterRequest> {
+    let body = Value::Object(built(spec)?.fields);
+    let wrong = |e: serde_json::Error| {
+        RemoteError::new(System::Bde, ErrorKind::Invalid, "bde_refused", "the body makes no sense").caused_by(e)
+    };
+    serde_json::from_value(body).map(take::cluster).map_err(wrong)
 }
 
-fn request(spec: &ManagedSpec) -> ClusterRequest {
-    ClusterRequest {
-        name: spec.name.as_str().to_owned(),
-        app_manager: spec.app_manager.clone(),
-        distro: Some(spec.distro.clone()),
-        kind: None,
-        networks: [("MGT_NETWORK".to_owned(), vec![spec.network.clone()])].into(),
-        rp_names: spec.resource_pools.clone(),
-        ds_names: spec.datastores.clone(),
-        groups: spec.node_groups.iter().map(group).collect(),
-        password: spec.password.clone(),
-        topology: None,
-        raw: spec.specification.clone().unwrap_or_default(),
-    }
+fn built(spec: &ManagedSpec) -> Remote<Body> {
+    Body::build(spec, &Rules::default()).map_err(|refusal| howdah_serengeti::Error::from(refusal).into())
 }
 
 fn task_id(id: i64) -> TaskId {
@@ -134,16 +122,20 @@ impl ClusterManager for SimClusterManager {
         let object = manager.clone();
         let look = move |w: &World| {
             w.read(|s| {
-                let missing = || BdeError::NotFound { what: "application manager", name: manager.clone() };
-                let distros = &s.bde.managers.get(&manager).ok_or_else(missing)?.distros;
+                let distros = s.bde.managers.get(&manager).into_iter().flat_map(|m| &m.distros);
                 Ok(Catalog {
-                    distros: distros.iter().map(|d| d.name.clone()).collect(),
+                    distros: distros.map(|d| d.name.clone()).collect(),
                     resource_pools: s.bde.pools.keys().cloned().collect(),
                     datastores: s.bde.datastores.keys().cloned().collect(),
+                    app_managers: s.bde.managers.keys().cloned().collect(),
                 })
             })
         };
         self.call("catalog", &object, look).await
+    }
+
+    fn demand(&self, spec: &ManagedSpec) -> Remote<Demand> {
+        Ok(built(spec)?.demand)
     }
 
     async fn networks(&self) -> Remote<Vec<RegisteredNetwork>> {
@@ -184,7 +176,7 @@ impl ClusterManager for SimClusterManager {
     }
 
     async fn create_cluster(&self, spec: &ManagedSpec) -> Remote<TaskId> {
-        let request = request(spec);
+        let request = request(spec)?;
         self.call("create_cluster", spec.name.as_str(), move |w| Ok(task_id(w.bde_create(request)?))).await
     }
 

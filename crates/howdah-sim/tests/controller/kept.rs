@@ -24,7 +24,7 @@ const DAY: u64 = 24 * 3600;
 async fn sealed(seed: u64) -> (Story, ClusterKey) {
     let mut story = Story::new(seed).await;
     let record = story.service.record("c1", 2).await.unwrap();
-    let secrets = Secrets { cluster_password: Some(SecretString::from("sealed")), credentials: None };
+    let secrets = Secrets { cluster_password: Some(SecretString::from("sealed")), ..Secrets::default() };
     story.service.store().insert(&record, &secrets, &[]).await.unwrap();
     let key = record.key();
     story.service.store().inner().set_secrets_unreadable(&key, true);

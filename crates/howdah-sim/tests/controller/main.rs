@@ -12,6 +12,7 @@ mod messages;
 mod quiet;
 mod race;
 mod site;
+mod specification;
 mod story;
 mod watching;
 mod whose;

@@ -6,6 +6,7 @@ use howdah_core::cluster::{ClusterRecord, ClusterState, ClusterStatus, Operation
 use howdah_core::document::{Row, Unreadable};
 use howdah_core::failure::{ErrorKind, RemoteError};
 use howdah_core::ids::ClusterKey;
+use howdah_core::specification::Specification;
 use howdah_core::traits::{Store, Trace};
 use howdah_store::{MemoryStore, SqliteStore};
 use secrecy::{ExposeSecret, SecretString};
@@ -155,7 +156,7 @@ async fn ids_and_names_are_taken_once(store: &Subject) {
 async fn one_id_in_two_projects_is_two_clusters(store: &Subject) {
     let (mine, mut theirs) = (record(1, "mine"), record(1, "theirs"));
     theirs.project = "p2".into();
-    let secrets = |text: &str| Secrets { cluster_password: Some(SecretString::from(text)), credentials: None };
+    let secrets = |text: &str| Secrets { cluster_password: Some(SecretString::from(text)), ..Secrets::default() };
     store.insert(&theirs, &secrets("theirs"), &[event("theirs")]).await.unwrap();
     store.insert(&mine, &secrets("mine"), &[event("mine")]).await.unwrap();
     store.put_capability(&mine.key(), &[1; 32]).await.unwrap();
@@ -296,7 +297,7 @@ async fn what_was_removed_leaves_a_trace(store: &Subject) {
 
 async fn what_cannot_be_read_is_shown_and_left_alone(store: &Subject) {
     let (odd, good) = (record(1, "odd"), record(2, "good"));
-    let secrets = Secrets { cluster_password: Some(SecretString::from("hush")), credentials: None };
+    let secrets = Secrets { cluster_password: Some(SecretString::from("hush")), ..Secrets::default() };
     store.insert(&odd, &secrets, &[event("accepted")]).await.unwrap();
     store.insert(&good, &no_secrets(), &[]).await.unwrap();
     store.put_capability(&odd.key(), &[7; 32]).await.unwrap();
@@ -344,25 +345,30 @@ async fn secrets_come_back_until_forgotten(store: &Subject) {
     let secrets = Secrets {
         cluster_password: Some(SecretString::from("hush")),
         credentials: Some(("admin".into(), SecretString::from("hush too"))),
+        specification: Specification::parse(r#"{"a":{"b":"hush as well"}}"#.into()),
     };
     let plain = |s: Secrets| {
         let credentials = s.credentials.map(|(user, p)| (user, p.expose_secret().to_owned()));
-        (s.cluster_password.map(|p| p.expose_secret().to_owned()), credentials)
+        let specification = s.specification.map(|s| s.expose().to_owned());
+        (s.cluster_password.map(|p| p.expose_secret().to_owned()), credentials, specification)
     };
     store.insert(&record(1, "one"), &secrets, &[]).await.unwrap();
     store.insert(&record(2, "two"), &secrets, &[]).await.unwrap();
-    let expected = (Some("hush".to_owned()), Some(("admin".to_owned(), "hush too".to_owned())));
+    let alone = Secrets { specification: secrets.specification.clone(), ..Secrets::default() };
+    store.insert(&record(3, "three"), &alone, &[]).await.unwrap();
+    let (none, expected) = (plain(Secrets::default()), plain(secrets));
     assert_eq!(plain(store.secrets(&key(1)).await.unwrap()), expected);
+    assert_eq!(plain(store.secrets(&key(3)).await.unwrap()), plain(alone));
     store.forget_secrets(&key(1)).await.unwrap();
-    assert_eq!(plain(store.secrets(&key(1)).await.unwrap()), (None, None));
+    assert_eq!(plain(store.secrets(&key(1)).await.unwrap()), none);
     assert_eq!(plain(store.secrets(&key(2)).await.unwrap()), expected);
     store.remove(&key(2), &[]).await.unwrap();
-    assert_eq!(plain(store.secrets(&key(2)).await.unwrap()), (None, None));
-    assert_eq!(plain(store.secrets(&key(9)).await.unwrap()), (None, None));
+    assert_eq!(plain(store.secrets(&key(2)).await.unwrap()), none);
+    assert_eq!(plain(store.secrets(&key(9)).await.unwrap()), none);
 }
 
 async fn secrets_that_do_not_open_say_so_until_forgotten(store: &Subject) {
-    let secrets = Secrets { cluster_password: Some(SecretString::from("hush")), credentials: None };
+    let secrets = Secrets { cluster_password: Some(SecretString::from("hush")), ..Secrets::default() };
     store.insert(&record(1, "one"), &secrets, &[]).await.unwrap();
     store.spoil_secrets(&key(1)).await;
     let e = store.secrets(&key(1)).await.unwrap_err();

@@ -54,7 +54,7 @@ async fn whatever_is_wrong_with_a_row_is_that_rows_own() {
     let store = SqliteStore::open(&options(&folder)).await.unwrap();
     insta::assert_snapshot!(shown(&store).await.join("\n"), @"
     word: its record holds something that this version does not know, at `wanted`
-    newer: its record has version 9; this Howdah reads versions 1 to 2
+    newer: its record has version 9; this Howdah reads versions 1 to 3
     json: its record is not JSON
     text: its record is not text
     other: its record is that of another cluster

@@ -66,7 +66,7 @@ async fn a_newer_database_is_refused_and_left_alone() {
     db.close().await.unwrap();
     insta::assert_snapshot!(refusal(&folder).await, @"
     store_newer
-    /var/lib/howdah/db/howdah.db was written by a newer howdah (schema 7, this one knows 2): Install the newer howdah again, or restore the backup that was made before it.
+    /var/lib/howdah/db/howdah.db was written by a newer howdah (schema 7, this one knows 3): Install the newer howdah again, or restore the backup that was made before it.
     ");
 }
 
@@ -123,7 +123,7 @@ async fn secrets_are_sealed_for_their_cluster() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&options(&folder)).await.unwrap();
     let hush = "correct horse battery staple";
-    let secrets = |text: &str| Secrets { cluster_password: Some(SecretString::from(text)), credentials: None };
+    let secrets = |text: &str| Secrets { cluster_password: Some(SecretString::from(text)), ..Secrets::default() };
     store.insert(&record(1, "one"), &secrets(hush), &[]).await.unwrap();
     store.insert(&record(2, "two"), &secrets("other"), &[]).await.unwrap();
     let mut db = raw(&folder).await;

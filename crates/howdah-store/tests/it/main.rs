@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod clear;
 mod contract;
 mod crash;
 mod damage;

@@ -29,7 +29,7 @@ pub(super) fn network(add: NetworkAdd) -> BdeNetwork {
 }
 
 /// A cluster.
-pub(super) fn cluster(mut create: ClusterCreate) -> ClusterRequest {
+pub(crate) fn cluster(mut create: ClusterCreate) -> ClusterRequest {
     let password = create.password.take().map(|p| p.0);
     // Without the password: it may be shown.
     let raw = serde_json::to_value(&create).unwrap_or_default();

@@ -1,0 +1,149 @@
+//! A requester's own words for the cluster manager, which nobody reads but the manager.
+//!
+//! A secret may stand anywhere in them (an LDAP login, a key in a service's configuration), so the
+//! whole of them is treated as one: [`Specification`] cannot be printed and is kept sealed, and the
+//! record holds a [`SealedSpecification`] in its place. Invariant: nothing of the words is in the
+//! latter but a digest under the installation's key, by which the same words are known again after
+//! they were forgotten, and a number of nodes. What may stand in them is the adapter's to say.
+
+use std::fmt;
+
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use crate::ids::ClusterKey;
+use crate::mark::MarkKey;
+
+/// Fields of the manager's own cluster specification. It cannot be printed.
+#[derive(Clone)]
+pub struct Specification(SecretString);
+
+impl Specification {
+    /// From its fields.
+    pub fn new(fields: Map<String, Value>) -> Self {
+        // Sorted by name, so that the same fields in another order are the same text.
+        Self(SecretString::from(sorted(&Value::Object(fields)).to_string()))
+    }
+
+    /// From the text that [`expose`](Self::expose) gave; `None` if it is no JSON object.
+    pub fn parse(text: SecretString) -> Option<Self> {
+        serde_json::from_str::<Map<String, Value>>(text.expose_secret()).ok().map(Self::new)
+    }
+
+    /// The fields as text: for the store, which seals it, and for what is sent.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// The fields.
+    pub fn fields(&self) -> Map<String, Value> {
+        serde_json::from_str(self.expose()).unwrap_or_default()
+    }
+
+    /// What the record of the cluster keeps of it, given how many nodes it asks for.
+    pub fn sealed(&self, marks: &MarkKey, cluster: &ClusterKey, nodes: Option<u64>) -> SealedSpecification {
+        SealedSpecification { digest: self.digest(marks, cluster), nodes }
+    }
+
+    /// By what the same fields are known again, in the same cluster of the same installation.
+    pub fn digest(&self, marks: &MarkKey, cluster: &ClusterKey) -> String {
+        let text = Zeroizing::new(format!("{}\n{}\n{}", cluster.project, cluster.id, self.expose()));
+        marks.digest("specification", &text)
+    }
+}
+
+impl fmt::Debug for Specification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Specification(hidden)")
+    }
+}
+
+impl<'de> Deserialize<'de> for Specification {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match Value::deserialize(from)? {
+            Value::Object(fields) => Ok(Self::new(fields)),
+            // Without the value, which a message of serde's own would quote.
+            _ => Err(D::Error::custom("it is not an object")),
+        }
+    }
+}
+
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        Value::Object(fields) => {
+            let mut all: Vec<_> = fields.iter().collect();
+            all.sort_by_key(|(name, _)| *name);
+            Value::Object(all.into_iter().map(|(name, value)| (name.clone(), sorted(value))).collect())
+        }
+        plain => plain.clone(),
+    }
+}
+
+/// That a cluster was asked for with a [`Specification`], without the words of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealedSpecification {
+    /// See [`Specification::digest`].
+    pub digest: String,
+    /// How many nodes the request asks for with it; `None` if it leaves that to the distribution's
+    /// template, or if a version before this one wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::test_support::record;
+
+    fn of(value: Value) -> Specification {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn it_cannot_be_printed() {
+        let spec = of(json!({"a": "hush"}));
+        assert_eq!(format!("{spec:?}"), "Specification(hidden)");
+        let error = serde_json::from_value::<Specification>(json!("hush")).unwrap_err();
+        assert_eq!(error.to_string(), "it is not an object");
+    }
+
+    #[test]
+    fn the_same_fields_have_the_same_digest_in_one_cluster_of_one_installation() {
+        let (marks, key) = (MarkKey::new(b"secret"), record().key());
+        let digest = of(json!({"a": {"x": 1, "y": [2]}, "b": 3})).digest(&marks, &key);
+        let reordered: Specification = serde_json::from_str(r#"{"b": 3, "a": {"y": [2], "x": 1}}"#).unwrap();
+        assert_eq!(reordered.digest(&marks, &key), digest);
+        assert_eq!(digest.len(), 64);
+        let other = ClusterKey { project: "p2".into(), ..key.clone() };
+        for differs in [
+            of(json!({"a": {"x": 1, "y": [2]}, "b": 4})).digest(&marks, &key),
+            reordered.digest(&MarkKey::new(b"other"), &key),
+            reordered.digest(&marks, &other),
+        ] {
+            assert_ne!(differs, digest);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_tells_nothing_of_the_words() {
+        let sealed = of(json!({"a": "hush"})).sealed(&MarkKey::new(b"secret"), &record().key(), Some(4));
+        let text = serde_json::to_string(&sealed).unwrap();
+        assert!(!text.contains("hush"), "{text}");
+        assert_eq!(serde_json::from_str::<SealedSpecification>(&text).unwrap(), sealed);
+    }
+
+    #[test]
+    fn its_text_reads_back() {
+        let spec = of(json!({"a": [1, "x"]}));
+        let again = Specification::parse(spec.expose().into()).unwrap();
+        assert_eq!(again.fields(), spec.fields());
+        assert!(Specification::parse("[]".into()).is_none());
+    }
+}
