@@ -253,6 +253,9 @@ pub struct OperationProgress {
     /// For how long controllers have worked on it. Time in which no process ran does not count.
     #[serde(default)]
     pub watched: Duration,
+    /// For how long it waited for its turn at the cluster manager; no part of `watched`.
+    #[serde(default)]
+    pub waited: Duration,
     /// For how long nodes lacked their address although the cluster manager had finished and all
     /// of this was being watched.
     #[serde(default)]

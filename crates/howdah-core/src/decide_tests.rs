@@ -39,6 +39,9 @@ struct Case {
     released: bool,
     stuck: Option<Duration>,
     watch_lost: Option<Duration>,
+    turn: Option<Turn>,
+    waits: bool,
+    checked: Option<Duration>,
 }
 
 impl Case {
@@ -59,6 +62,9 @@ impl Case {
             released: false,
             stuck: None,
             watch_lost: None,
+            turn: Some(Turn::of(PASS)),
+            waits: false,
+            checked: Some(Duration::ZERO),
             eyes,
         }
     }
@@ -161,6 +167,9 @@ impl Case {
             released: self.released,
             stuck: self.stuck,
             watch_lost: self.watch_lost.map(|lost| (lost, "vCenter: cannot be reached")),
+            turn: self.turn,
+            waits: self.waits,
+            checked: self.checked,
         });
         assert!(decision.actions.iter().all(|a| a.pass().is_none_or(|p| p == PASS)), "{decision:?}");
         decision

@@ -30,7 +30,8 @@
 //! * [`trouble`]: what fails since when, and when it may be tried again;
 //! * [`action`], [`decide`]: what can be done, and what is to be done next;
 //! * [`controller`]: the loop that carries them out;
-//! * [`registrar`]: a site's network registrations, and who uses them.
+//! * [`registrar`]: a site's network registrations, and who uses them;
+//! * [`turns`]: fair turns between projects in front of the cluster manager.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -60,6 +61,7 @@ pub mod stage;
 pub mod time;
 pub mod traits;
 pub mod trouble;
+pub mod turns;
 
 #[cfg(test)]
 mod test_support;

@@ -102,6 +102,7 @@ pub(crate) fn state() -> ClusterState {
             failure: None,
             checked: false,
             watched: Duration::ZERO,
+            waited: Duration::ZERO,
             without_address: Duration::ZERO,
         }),
         ..ClusterState::default()

@@ -98,6 +98,7 @@ impl Session<'_> {
             Answer::Checked(Ok(())) => {
                 if let Some(operation) = self.state.operation.as_mut().filter(|_| current) {
                     operation.checked = true;
+                    self.checked_at = Some(now);
                 }
             }
             Answer::Ports(features, ports) => {
@@ -224,7 +225,7 @@ impl Session<'_> {
     /// Whether the answer says that a remembered fact is not true any more; it is forgotten then.
     fn contradicts_what_is_remembered(&mut self, action: &Action, error: &RemoteError) -> bool {
         match (action, error.code) {
-            (Action::Create(_), "bde_network_not_found") => self.state.registration.take().is_some(),
+            (Action::Create(..), "bde_network_not_found") => self.state.registration.take().is_some(),
             (Action::Register(_), "bde_port_group_not_found") => self.state.segment.take().is_some(),
             // The port is not there any more.
             (Action::Repair(port, _) | Action::SetIndex(port, _), _) if error.kind == ErrorKind::NotFound => {

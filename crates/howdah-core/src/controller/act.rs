@@ -90,8 +90,10 @@ impl Snapshot {
             Action::Look => self.look().await,
             Action::LookAtVms(vms) => site.vcenter.vms(vms).await.map(Answer::Vms),
             Action::Register(_) => self.register().await.map(Answer::Registered),
-            Action::Create(_) => self.create().await,
-            Action::Change(_, change) => self.change(*change).await,
+            Action::Create(..) => self.create().await,
+            Action::Start(_) => self.change(ManagedChange::Start).await,
+            Action::Stop(_) => self.change(ManagedChange::Stop).await,
+            Action::Resume(..) => self.change(ManagedChange::Resume).await,
             Action::Delete(_) => site.manager.delete_cluster(&self.record.name).await.map(Answer::Task),
             Action::CreatePorts(_, requests) => site.networking.create_ports(requests).await.map(Answer::Made),
             Action::Repair(port, change) => {

@@ -167,6 +167,7 @@ impl Service {
                 failure,
                 checked: true,
                 watched: Duration::ZERO,
+                waited: Duration::ZERO,
                 without_address: Duration::ZERO,
             }),
             progress: 1.0,

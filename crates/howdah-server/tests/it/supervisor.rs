@@ -212,6 +212,7 @@ async fn many_clusters_are_taken_up_some_at_a_time_and_those_at_work_first() {
                 failure: None,
                 checked: true,
                 watched: Duration::ZERO,
+                waited: Duration::ZERO,
                 without_address: Duration::ZERO,
             };
             let state = ClusterState { operation: Some(operation), ..ClusterState::default() };
