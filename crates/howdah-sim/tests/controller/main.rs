@@ -13,5 +13,6 @@ mod quiet;
 mod race;
 mod site;
 mod story;
+mod turns;
 mod watching;
 mod whose;
