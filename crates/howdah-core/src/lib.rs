@@ -15,6 +15,7 @@
 //! * [`ids`]: typed names and identifiers;
 //! * [`time`], [`fresh`]: how long we have watched, and facts that know when they were asked for;
 //! * [`cluster`], [`condition`]: what a cluster is wanted to be, and what is known of it;
+//! * [`naming`]: which clusters hold their names;
 //! * [`document`]: the same as it is stored, version by version;
 //! * [`intent`]: the journal of what was sent;
 //! * [`own`]: whose things are, and the tokens without which nothing is written;
@@ -49,6 +50,7 @@ pub mod health;
 pub mod ids;
 pub mod intent;
 pub mod mark;
+pub mod naming;
 pub mod observe;
 pub mod own;
 pub mod policy;

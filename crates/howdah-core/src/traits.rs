@@ -172,8 +172,8 @@ pub trait Identity: Send + Sync {
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Adds a cluster with its first operation, its secrets and its first events. `Conflict` (code
-    /// `cluster_id_taken` or `cluster_name_taken`) if the id in its project, or the name in its
-    /// site, is taken.
+    /// `cluster_id_taken` or `cluster_name_taken`) if the id in its project is taken, or another
+    /// cluster of its site holds the name (see [`crate::naming`]).
     async fn insert(&self, record: &ClusterRecord, secrets: &Secrets, events: &[Event]) -> Remote<()>;
 
     /// One cluster; `None` if it never was or has been removed.
@@ -191,6 +191,8 @@ pub trait Store: Send + Sync {
 
     /// Writes down a new wanted state and the operation that asks for it. `Conflict` (code
     /// `cluster_changed`) if the newest operation is not `seen` any more: somebody else was faster.
+    /// Where the name was freed it is taken again if the cluster is wanted running; `Conflict` (code
+    /// `cluster_name_taken`) if another cluster holds it by then.
     async fn want(
         &self,
         key: &ClusterKey,
@@ -199,7 +201,8 @@ pub trait Store: Send + Sync {
         operation: &OperationRequest,
     ) -> Remote<()>;
 
-    /// Writes down what the controller knows, and the events of it.
+    /// Writes down what the controller knows, and the events of it. A name that the state does not
+    /// hold any more is free from then on.
     async fn save(&self, key: &ClusterKey, state: &ClusterState, events: &[Event]) -> Remote<()>;
 
     /// Adds events without touching the state, which belongs to the controller: for the API.

@@ -5,6 +5,7 @@
 //! * [`sites`]: the adapters of each site behind the core's traits, [`metered`] ones;
 //! * [`wiring`]: real adapters from a configuration;
 //! * [`supervisor`]: one controller for each cluster;
+//! * [`limits`]: what a project may have at a time;
 //! * [`changes`]: who waits for a cluster to change;
 //! * [`metrics`]: what is counted;
 //! * [`tls`], [`unix`]: listeners;
@@ -21,6 +22,7 @@ pub mod config;
 mod controllers;
 mod credentials;
 mod error;
+pub mod limits;
 pub mod metered;
 pub mod metrics;
 pub mod runtime;

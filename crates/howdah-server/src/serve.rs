@@ -31,6 +31,7 @@ use crate::api::{self, App, Peer};
 use crate::changes::{AnnouncingStore, Changes};
 use crate::config::{Config, Server, Templates};
 use crate::controllers::{self, Controllers};
+use crate::limits::{Door, Limits};
 use crate::metrics::Metrics;
 use crate::runtime::{SystemClock, SystemEntropy};
 use crate::sites::{SiteHandles, Sites};
@@ -65,6 +66,8 @@ pub struct Parts {
     pub policy: Policy,
     /// What templates may bring along.
     pub templates: Templates,
+    /// What a project may have at a time.
+    pub limits: Limits,
     /// In place of the core's controllers.
     pub controllers: Option<Arc<dyn RunController>>,
     /// Whether quiet systems are asked for their version now and then.
@@ -119,6 +122,7 @@ pub async fn serve(
         entropy: Arc::new(SystemEntropy),
         policy: Policy::default(),
         templates: config.templates,
+        limits: config.limits,
         controllers: None,
         probe: true,
     };
@@ -177,6 +181,7 @@ pub async fn start(server: &Server, parts: Parts) -> Result<Running, ServerError
         metrics: Arc::clone(&metrics),
         auth: server.auth,
         templates: parts.templates,
+        door: Door::new(parts.limits),
         stopping: stopping.clone(),
     });
     let (tcp, unix) = (listeners.address, listeners.path.clone());

@@ -138,7 +138,8 @@ impl View<'_> {
 
 /// Decides.
 pub fn decide(view: &View<'_>) -> Decision {
-    let mut draft = Draft { view, actions: vec![], outcome: None, again: view.policy.idle_poll, conflict: None, claim: Claim::Out };
+    let mut draft =
+        Draft { view, actions: vec![], outcome: None, again: view.policy.idle_poll, conflict: None, claim: Claim::Out };
     if view.operation_runs() || !view.state.journal.is_empty() {
         draft.look();
         draft.work();

@@ -26,6 +26,7 @@ use super::intent::{Intent, intent};
 use super::visible::{of_caller, readable};
 use super::wish::{Wish, wanted};
 use super::{ApiError, Routes, view};
+use crate::limits::Inside;
 use crate::runtime::random_bytes;
 use crate::sites::SiteHandles;
 
@@ -117,7 +118,10 @@ async fn create(routes: &Routes, caller: &Caller, id: &ClusterId, wish: &Wish) -
         operation: operation(routes, OperationKind::Create),
         created: now,
     };
-    match routes.store.insert(&record, &secrets, &warnings).await {
+    let door = admit(routes, &record).await?;
+    let inserted = routes.store.insert(&record, &secrets, &warnings).await;
+    drop(door);
+    match inserted {
         Ok(()) => {}
         // The same request, at the same time, was a little faster.
         Err(e) if e.code == "cluster_id_taken" => {
@@ -175,7 +179,10 @@ async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: Scope, 
         };
         let seen = std::mem::replace(&mut record.operation, operation(routes, kind));
         record.wanted = asked;
-        match routes.store.want(&key, &seen.id, asked, &record.operation).await {
+        let door = if kind == OperationKind::Create { Some(admit(routes, &record).await?) } else { None };
+        let stored = routes.store.want(&key, &seen.id, asked, &record.operation).await;
+        drop(door);
+        match stored {
             Ok(()) => {
                 routes.supervisor.wake(&key);
                 let user = &caller.user;
@@ -188,6 +195,17 @@ async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: Scope, 
         row = routes.store.load(&key).await?.ok_or(ApiError::ClusterNotFound { id: *id })?;
     }
     Err(ApiError::Changed { id: *id })
+}
+
+/// Whether a create may begin beside what its project has. Until what is returned is dropped, no other
+/// one may: the create has to be stored by then.
+async fn admit<'r>(routes: &'r Routes, record: &ClusterRecord) -> Result<Inside<'r>, ApiError> {
+    let inside = routes.door.enter().await;
+    if inside.is_limited() {
+        let project = routes.store.list(Some(&record.project)).await?;
+        inside.check(record, &project).map_err(ApiError::LimitReached)?;
+    }
+    Ok(inside)
 }
 
 /// The store's code for a write that came too late.

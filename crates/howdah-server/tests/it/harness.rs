@@ -16,6 +16,7 @@ use howdah_core::policy::{NetworkBackend, Policy};
 use howdah_core::traits::Store;
 use howdah_server::api::AuthMode;
 use howdah_server::config::{Server, Templates};
+use howdah_server::limits::Limits;
 use howdah_server::serve::{Parts, Running, start};
 use howdah_server::sites::SiteHandles;
 use howdah_store::MemoryStore;
@@ -78,6 +79,7 @@ pub fn parts(store: Arc<dyn Store>, cloud: &Arc<FakeCloud>, idle: &Arc<Idle>) ->
         marks: MarkKey::new(b"secret"),
         policy: Policy::default(),
         templates: Templates::default(),
+        limits: Limits::NONE,
         controllers: Some(idle.clone()),
         probe: false,
     }
