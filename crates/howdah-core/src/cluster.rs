@@ -139,6 +139,10 @@ pub struct OperationRequest {
     pub kind: OperationKind,
     /// When it was accepted.
     pub requested: Timestamp,
+    /// The id of the Keystone user who asked; none for the operator on the service's own host, and for
+    /// what was asked before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// A cluster as it is wanted.

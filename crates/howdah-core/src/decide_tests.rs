@@ -87,7 +87,7 @@ impl Case {
     /// Another request was taken up: nothing was looked at for it yet.
     fn wanted(mut self, wanted: Wanted, kind: OperationKind) -> Self {
         self.record.wanted = wanted;
-        self.record.operation = OperationRequest { id: LATER_OP, kind, requested: at(0) };
+        self.record.operation = OperationRequest { id: LATER_OP, kind, requested: at(0), by: None };
         self.state.operation = Some(OperationProgress { id: LATER_OP, kind, ..state().operation.unwrap() });
         self.begun = self.eyes.ticker.tick();
         self.troubles = Troubles::default();

@@ -27,6 +27,7 @@
 //! * [`attachment`]: which ports to make, repair and delete;
 //! * [`stage`]: where a node is in its boot;
 //! * [`preflight`]: what is refused before the first VM is made;
+//! * [`rights`]: what a requester may do in a project;
 //! * [`observe`], [`health`]: facts into node states, conditions, status and events;
 //! * [`trouble`]: what fails since when, and when it may be tried again;
 //! * [`action`], [`decide`]: what can be done, and what is to be done next;
@@ -57,6 +58,7 @@ pub mod policy;
 pub mod preflight;
 pub mod registrar;
 pub mod report;
+pub mod rights;
 pub mod seen;
 pub mod segment;
 pub mod stage;

@@ -84,6 +84,7 @@ pub(crate) fn record() -> ClusterRecord {
             id: OperationId(Uuid::from_u128(2)),
             kind: OperationKind::Create,
             requested: at(0),
+            by: None,
         },
         created: at(0),
     }

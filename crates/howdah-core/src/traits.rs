@@ -26,6 +26,7 @@ use crate::ids::{
     ClusterId, ClusterKey, ClusterName, NetworkId, OperationId, PortId, ProjectId, SecurityGroupId, SiteName, SubnetId,
     TaskId, VmRef,
 };
+use crate::rights::Standing;
 use crate::time::Mono;
 
 /// The result of a remote call.
@@ -161,6 +162,10 @@ pub trait Identity: Send + Sync {
     /// Verifies a token. `Credentials` with [`TOKEN_REFUSED`] if it is not good; with any other
     /// code it is the service's own credentials that were refused.
     async fn authenticate(&self, token: &SecretString) -> Remote<Principal>;
+
+    /// Whether a user still has the right to write in a project, asked with the service's own
+    /// credentials. That these may not ask is [`Standing::Hidden`] and no error.
+    async fn still_may(&self, user: &str, project: &ProjectId) -> Remote<Standing>;
 
     /// Finds what was asked for with the requester's token, so that nobody gets the use of a
     /// network, subnet or group that they may not see. `NotFound` names what was not found.

@@ -83,6 +83,7 @@ impl Controllers {
                 manager: self.manager(&key, site),
                 vcenter: Arc::clone(&site.vcenter),
                 networking: Arc::clone(&site.networking),
+                identity: Arc::clone(&site.identity),
                 registrar: Arc::clone(&shared.registrar),
                 turns: Arc::clone(&shared.turns),
             },

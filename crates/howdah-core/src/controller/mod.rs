@@ -33,7 +33,7 @@ use crate::mark::MarkKey;
 use crate::policy::{NetworkBackend, Policy};
 use crate::registrar::Registrar;
 use crate::time::Ticker;
-use crate::traits::{Clock, ClusterManager, Entropy, Networking, Remote, Store, VCenter};
+use crate::traits::{Clock, ClusterManager, Entropy, Identity, Networking, Remote, Store, VCenter};
 use crate::turns::Turns;
 use session::{Passed, Session};
 
@@ -50,6 +50,8 @@ pub struct Site {
     pub vcenter: Arc<dyn VCenter>,
     /// Neutron.
     pub networking: Arc<dyn Networking>,
+    /// Keystone.
+    pub identity: Arc<dyn Identity>,
     /// The one who decides about the site's registrations; shared by all its clusters.
     pub registrar: Arc<Registrar>,
     /// Whose turn it is at the manager; shared by all its clusters.

@@ -83,6 +83,8 @@ pub(super) struct Session<'a> {
     pub(super) watch_trouble: Option<WatchTrouble>,
     /// When the checks passed, in this process.
     pub(super) checked_at: Option<Mono>,
+    /// That the requester's rights cannot be looked at was told for this operation.
+    pub(super) told_hidden: bool,
     seat: Seat,
     passes: u64,
     last_pass: Mono,
@@ -140,6 +142,7 @@ impl<'a> Session<'a> {
             opening: None,
             watch_trouble: None,
             checked_at: None,
+            told_hidden: false,
             seat,
             passes: 0,
             last_pass: now,
@@ -267,6 +270,7 @@ impl<'a> Session<'a> {
         self.state.progress = 0.0;
         self.refused = None;
         self.checked_at = None;
+        self.told_hidden = false;
         self.stuck_since = None;
         self.troubles.hurry(self.controller.clock.mono());
         // Whatever was asked for before the request decides nothing about it.
@@ -524,6 +528,7 @@ impl<'a> Session<'a> {
             registration: self.state.registration.clone(),
             newest_task: self.state.journal.newest_task().cloned(),
             features: self.seen.features,
+            again: self.state.operation.as_ref().is_some_and(|o| o.checked),
         });
         let operation = self.state.operation.as_ref().map(|o| o.id);
         for action in actions {

@@ -9,4 +9,5 @@ mod networking;
 mod parity;
 mod ports;
 mod site;
+mod standing;
 mod trouble;

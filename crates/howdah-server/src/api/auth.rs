@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use howdah_core::cluster::LOCAL_PROJECT;
 use howdah_core::facts::Principal;
 use howdah_core::ids::{ClusterId, ClusterKey, ProjectId, SiteName};
+use howdah_core::rights::Role;
 use howdah_core::traits::TOKEN_REFUSED;
 use ring::digest::{SHA256, digest};
 use secrecy::SecretString;
@@ -45,17 +46,11 @@ pub(super) const CAPABILITY: &str = "x-howdah-capability";
 /// The project of a local user.
 pub(super) const PROJECT: &str = "x-project-id";
 
-/// What a requester may do in a project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Role {
-    Reader,
-    Member,
-    Admin,
-}
-
 /// Somebody who may at least read.
 pub(super) struct Caller {
     pub(super) user: String,
+    /// Their id at Keystone; none for the operator.
+    pub(super) user_id: Option<String>,
     pub(super) project: ProjectId,
     pub(super) role: Role,
     /// The Keystone that vouches for them; none for the operator.
@@ -67,10 +62,7 @@ pub(super) struct Caller {
 impl Caller {
     /// Refuses readers.
     pub(super) fn may_write(&self) -> Result<(), ApiError> {
-        match self.role {
-            Role::Reader => Err(ApiError::ReadOnly { user: self.user.clone() }),
-            Role::Member | Role::Admin => Ok(()),
-        }
+        if self.role.may_write() { Ok(()) } else { Err(ApiError::ReadOnly { user: self.user.clone() }) }
     }
 
     /// Refuses all but admins the look beyond their project.
@@ -118,6 +110,7 @@ async fn caller(parts: &Parts, routes: &Routes) -> Result<Caller, ApiError> {
         AuthMode::Local => match parts.extensions.get::<ConnectInfo<Peer>>() {
             Some(ConnectInfo(Peer::Local { uid })) => Ok(Caller {
                 user: format!("uid {uid}"),
+                user_id: None,
                 project: header(&parts.headers, PROJECT).unwrap_or(LOCAL_PROJECT).into(),
                 role: Role::Admin,
                 realm: None,
@@ -134,15 +127,16 @@ async fn caller(parts: &Parts, routes: &Routes) -> Result<Caller, ApiError> {
 
 async fn by_token(token: SecretString, routes: &Routes) -> Result<Caller, ApiError> {
     let (realm, principal) = verify(&token, routes).await?;
-    let has = |role: &str| principal.roles.iter().any(|r| r.eq_ignore_ascii_case(role));
-    let role = match () {
-        () if has("admin") => Role::Admin,
-        // The name of the member role before Keystone had one of its own.
-        () if has("member") || has("_member_") => Role::Member,
-        () if has("reader") => Role::Reader,
-        () => return Err(ApiError::RoleMissing { user: principal.user_name }),
-    };
-    Ok(Caller { user: principal.user_name, project: principal.project, role, realm: Some(realm), token: Some(token) })
+    let role = Role::of(&principal.roles);
+    let role = role.ok_or_else(|| ApiError::RoleMissing { user: principal.user_name.clone() })?;
+    Ok(Caller {
+        user: principal.user_name,
+        user_id: Some(principal.user),
+        project: principal.project,
+        role,
+        realm: Some(realm),
+        token: Some(token),
+    })
 }
 
 /// Asks each Keystone until one vouches for the token; the adapters remember good ones for a while.

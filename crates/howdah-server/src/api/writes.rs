@@ -115,7 +115,7 @@ async fn create(routes: &Routes, caller: &Caller, id: &ClusterId, wish: &Wish) -
         name: wish.name.clone(),
         spec,
         wanted: Wanted::Running,
-        operation: operation(routes, OperationKind::Create),
+        operation: operation(routes, caller, OperationKind::Create),
         created: now,
     };
     let door = admit(routes, &record).await?;
@@ -177,7 +177,7 @@ async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: Scope, 
             routes.supervisor.wake(&key);
             return Ok(accepted(&record, &state, capability));
         };
-        let seen = std::mem::replace(&mut record.operation, operation(routes, kind));
+        let seen = std::mem::replace(&mut record.operation, operation(routes, caller, kind));
         record.wanted = asked;
         let door = if kind == OperationKind::Create { Some(admit(routes, &record).await?) } else { None };
         let stored = routes.store.want(&key, &seen.id, asked, &record.operation).await;
@@ -230,8 +230,9 @@ fn accepted(record: &ClusterRecord, state: &ClusterState, capability: String) ->
     (StatusCode::ACCEPTED, Json(Accepted { cluster, operation, capability }))
 }
 
-fn operation(routes: &Routes, kind: OperationKind) -> OperationRequest {
-    OperationRequest { id: OperationId(routes.entropy.uuid()), kind, requested: routes.clock.now() }
+fn operation(routes: &Routes, caller: &Caller, kind: OperationKind) -> OperationRequest {
+    let (id, by) = (OperationId(routes.entropy.uuid()), caller.user_id.clone());
+    OperationRequest { id, kind, requested: routes.clock.now(), by }
 }
 
 async fn grant(site: &SiteHandles, caller: &Caller, wish: &NetworkWish) -> Result<NetworkGrant, ApiError> {

@@ -10,6 +10,7 @@ mod documentation;
 mod events;
 mod fakes;
 mod harness;
+mod limits;
 mod odd_store;
 mod openapi;
 mod refusals;

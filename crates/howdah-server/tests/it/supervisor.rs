@@ -50,7 +50,7 @@ async fn record(n: u128) -> ClusterRecord {
             remedy: Default::default(),
         },
         wanted: Wanted::Running,
-        operation: OperationRequest { id: OperationId(id(n)), kind: OperationKind::Create, requested: now() },
+        operation: OperationRequest { id: OperationId(id(n)), kind: OperationKind::Create, requested: now(), by: None },
         created: now(),
     }
 }

@@ -166,3 +166,71 @@ async fn what_waited_is_checked_again() {
     story.service.want(last, Wanted::Deleted, OperationKind::Delete).await.unwrap();
     story.end().await;
 }
+
+// ---------------------------------------------------------------- the requester's rights
+
+/// Four creates of the member `demo`, of which two wait, with the waiting ones and the requester's id.
+async fn of_demo(story: &mut Story) -> (Vec<ClusterKey>, String, String) {
+    let (user, project) = story.world.read(|s| {
+        let (user, project) = (s.keystone.user("demo").unwrap(), s.keystone.project("demo").unwrap());
+        (user.id.clone(), project.id.clone())
+    });
+    let mut keys = vec![];
+    for n in 0..4 {
+        let mut record = story.service.record(&format!("d{n}"), 1).await.unwrap();
+        record.project = project.as_str().into();
+        record.operation.by = Some(user.clone());
+        keys.push(story.service.insert(&record).await.unwrap());
+    }
+    story.pass(70).await;
+    let begun = asked_for(story);
+    let waiting = keys.iter().enumerate().filter(|(n, _)| !begun.contains(&format!("d{n}")));
+    let waiting: Vec<_> = waiting.map(|(_, key)| key.clone()).collect();
+    assert_eq!(waiting.len(), 2, "seed {}: {begun:?}", story.seed);
+    (waiting, user, project)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_lost_the_right_meanwhile_gets_nothing_made() {
+    let mut story = Story::new(65).await;
+    let (waiting, user, project) = of_demo(&mut story).await;
+    story.world.write(|s| s.keystone.assignments.remove(&(user, project)));
+    for key in &waiting {
+        let failure = story.failure(key).await;
+        assert!(failure.starts_with("requester_not_allowed_any_more: "), "{failure}");
+    }
+    assert_eq!(asked_for(&story).len(), 2, "nothing was made for them");
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_looks_again_too_and_a_keystone_that_is_down_is_waited_for() {
+    let mut story = Story::new(66).await;
+    let (waiting, user, _) = of_demo(&mut story).await;
+    story.service.kill().await;
+    let down = ErrorKind::Unreachable;
+    let rule = FaultRule::new(System::Keystone, "role_assignments", Effect::Refuse { kind: down });
+    story.rule(rule.times(3));
+    story.world.write(|s| s.keystone.users.get_mut(&user).unwrap().enabled = false);
+    story.service.start().await;
+    for key in &waiting {
+        let failure = story.failure(key).await;
+        assert!(failure.contains("their user is disabled"), "{failure}");
+    }
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_may_not_ask_goes_on_and_says_so_once() {
+    let mut story = Story::new(67).await;
+    let (waiting, ..) = of_demo(&mut story).await;
+    let kind = ErrorKind::Forbidden;
+    story.rule(FaultRule::new(System::Keystone, "role_assignments", Effect::Refuse { kind }));
+    for key in &waiting {
+        story.good(key).await;
+        let told = story.events(key).await;
+        assert_eq!(told.iter().filter(|e| e.starts_with("requester_rights_unknown")).count(), 1, "{told:#?}");
+    }
+    story.calm();
+    story.end().await;
+}
