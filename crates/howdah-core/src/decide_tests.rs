@@ -218,6 +218,61 @@ fn at_first_everything_is_looked_up_at_once() {
     assert_eq!(case.acts(), NOTHING);
 }
 
+/// A create for which all is ready.
+fn ready() -> Case {
+    let mut case = Case::new();
+    case.eyes.list([]);
+    case.eyes.look(None);
+    case.is_checked();
+    case.state.segment = Some(segment());
+    case.state.registration = Some("net".into());
+    case
+}
+
+#[test]
+fn a_create_is_sent_only_in_its_turn_and_stands_in_line_once_it_could_be() {
+    let mut case = ready();
+    case.turn = None;
+    assert_eq!((case.acts(), case.decide().claim), (vec![], Claim::Ready));
+    case.state.registration = None;
+    assert_eq!((case.acts(), case.decide().claim), (vec![Kind::Register], Claim::Out));
+    let mut case = ready();
+    assert_eq!(case.acts(), [Kind::Create]);
+    // What was refused a moment ago lets others go first.
+    let create = case.decide().actions.pop().unwrap();
+    case.fails(&create, ErrorKind::Unavailable, OP, seconds(5));
+    assert_eq!((case.acts(), case.decide().claim), (vec![], Claim::Out));
+    let mut case = ready();
+    case.refused = Some(Failure::new("distro_not_found", "there is none"));
+    assert_eq!(case.decide().claim, Claim::Out, "it has failed");
+}
+
+#[test]
+fn what_waited_is_looked_at_less_often_and_checked_again_when_its_turn_comes() {
+    let mut case = ready();
+    (case.turn, case.waits) = (None, true);
+    case.pass_time(seconds(30));
+    assert_eq!(case.acts(), NOTHING, "nothing of it changes at the manager by itself");
+    (case.turn, case.waits) = (Some(Turn::of(PASS)), false);
+    for old in [None, Some(seconds(61))] {
+        case.checked = old;
+        assert!(case.acts().contains(&Kind::Check) && !case.acts().contains(&Kind::Create));
+    }
+    case.checked = Some(seconds(60));
+    case.eyes.look(None);
+    assert_eq!(case.acts(), [Kind::Create]);
+}
+
+#[test]
+fn a_resume_clones_and_takes_a_turn_too() {
+    let mut case = Case::founded(ManagedStatus::ProvisionError).wanted(Wanted::Running, OperationKind::Create);
+    case.look(ManagedStatus::ProvisionError);
+    case.turn = None;
+    assert_eq!((case.acts(), case.decide().claim), (vec![], Claim::Ready));
+    case.turn = Some(Turn::of(PASS));
+    assert_eq!(case.acts(), [Kind::Resume]);
+}
+
 #[test]
 fn nothing_is_asked_for_by_name_on_a_look_older_than_seconds() {
     let mut create = Case::founded(ManagedStatus::Running);

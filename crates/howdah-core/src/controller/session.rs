@@ -30,7 +30,7 @@ use crate::facts::{ManagedCluster, Vms, WatchEvent};
 use crate::failure::{Failure, chain};
 use crate::health::{self, Signs};
 use crate::ids::ClusterKey;
-use crate::intent::{Phase, Verb};
+use crate::intent::{Existence, Phase, Verb};
 use crate::observe::{Sight, observe};
 use crate::own::{self, Ownership, Pass};
 use crate::report;
@@ -226,8 +226,8 @@ impl<'a> Session<'a> {
         }
         self.state.status = health::status(self.record.wanted, &self.state, &own, &self.seen);
         let intent = self.write_intents(&actions);
-        let claim = self.claim(claim, now);
         let turn = self.seat.turn(pass);
+        let claim = self.claim(claim, turn.is_some(), now);
         self.seat.claim(claim, self.record.operation.requested).await?;
         if turn.is_none() && self.seat.turn(pass).is_some() {
             again = Duration::ZERO;
@@ -348,7 +348,15 @@ impl<'a> Session<'a> {
 
     /// What the manager may be at work on keeps its turn, whatever is wanted of it by now: until it has
     /// done with it, or has forgotten it.
-    fn claim(&self, decided: Claim, now: Mono) -> Claim {
+    fn claim(&self, decided: Claim, has_turn: bool, now: Mono) -> Claim {
+        // What was known of the manager before it answered is not known any more.
+        let answered = |verb| match self.state.journal.existence(verb) {
+            Existence::Answered(end) => self.seen.cluster.after(end).is_none(),
+            _ => false,
+        };
+        if has_turn && (answered(Verb::Found) || answered(Verb::Resume)) {
+            return Claim::AtManager;
+        }
         let forgotten = self.stuck(now).is_some_and(|stuck| stuck >= self.controller.policy.stuck_after);
         if turns::is_at_manager(&self.state) && !forgotten { Claim::AtManager } else { decided }
     }

@@ -224,3 +224,37 @@ impl Drop for Seat {
         table.change(self.turns.at_once, |queue| queue.leave(&self.key));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::{at, record, state};
+
+    #[test]
+    fn what_the_manager_may_be_at_work_on_keeps_its_turn() {
+        let operation = record().operation.id;
+        let with = |verb, phase, status| {
+            let mut state = state();
+            state.journal.sent(Verb::Found, operation, at(0));
+            state.journal.resolve(Verb::Found, Phase::Done);
+            state.journal.sent(verb, operation, at(0));
+            state.journal.resolve(verb, phase);
+            state.manager_status = status;
+            state
+        };
+        let is = |verb, phase, status| is_at_manager(&with(verb, phase, status));
+        let (making, up) = (Some(ManagedStatus::Provisioning), Some(ManagedStatus::Running));
+        assert!(!is_at_manager(&state()), "it was never asked for");
+        assert!(is(Verb::Found, Phase::Sent, None) && is(Verb::Found, Phase::Unknown, None));
+        assert!(is(Verb::Found, Phase::Done, None), "it was not looked at since");
+        assert!(is(Verb::Found, Phase::Done, making));
+        assert!(
+            !is(Verb::Found, Phase::Done, up) && !is(Verb::Found, Phase::Done, Some(ManagedStatus::ProvisionError))
+        );
+        assert!(!is(Verb::Found, Phase::Refused, None) && !is(Verb::Found, Phase::Absent, making));
+        assert!(is(Verb::Resume, Phase::Sent, Some(ManagedStatus::ProvisionError)));
+        let mut gone = with(Verb::Found, Phase::Done, making);
+        gone.identity.dissolved = true;
+        assert!(!is_at_manager(&gone));
+    }
+}
