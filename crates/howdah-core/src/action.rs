@@ -2,12 +2,14 @@
 //! [`crate::controller`]'s, choosing one [`crate::decide`]'s.
 //!
 //! Invariant: an action that writes carries the token that allows it (see [`crate::own`]). The only
-//! one without is [`Action::Release`], which gives up a use of our own.
+//! one without is [`Action::Release`], which gives up a use of our own. What makes the manager clone
+//! carries the token of a turn besides (see [`crate::turns`]).
 
-use crate::facts::{ManagedChange, PortChange, PortRequest};
+use crate::facts::{PortChange, PortRequest};
 use crate::ids::{Mac, PortId, VmRef};
 use crate::intent::Verb;
 use crate::own::{Marked, OurVm, Ours, Pass, Vacant};
+use crate::turns::Turn;
 
 /// Something to be done.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,9 +27,13 @@ pub enum Action {
     /// Find the network's registration in the cluster manager, or make it.
     Register(Vacant),
     /// Ask for the cluster.
-    Create(Vacant),
-    /// Ask for a start, stop or resume.
-    Change(Ours, ManagedChange),
+    Create(Vacant, Turn),
+    /// Ask for the start.
+    Start(Ours),
+    /// Ask for the stop.
+    Stop(Ours),
+    /// Ask for the rest of a create that failed.
+    Resume(Ours, Turn),
     /// Ask for the delete.
     Delete(Ours),
     /// Make ports, in one request.
@@ -98,10 +104,10 @@ impl Action {
             Self::Look => Kind::Look,
             Self::LookAtVms(_) => Kind::LookAtVms,
             Self::Register(_) => Kind::Register,
-            Self::Create(_) => Kind::Create,
-            Self::Change(_, ManagedChange::Start) => Kind::Start,
-            Self::Change(_, ManagedChange::Stop) => Kind::Stop,
-            Self::Change(_, ManagedChange::Resume) => Kind::Resume,
+            Self::Create(..) => Kind::Create,
+            Self::Start(_) => Kind::Start,
+            Self::Stop(_) => Kind::Stop,
+            Self::Resume(..) => Kind::Resume,
             Self::Delete(_) => Kind::Delete,
             Self::CreatePorts(..) => Kind::CreatePorts,
             Self::Repair(..) => Kind::Repair,
@@ -116,20 +122,29 @@ impl Action {
     pub const fn pass(&self) -> Option<Pass> {
         match self {
             Self::FindSegment | Self::Check | Self::ListPorts | Self::Look | Self::LookAtVms(_) | Self::Release => None,
-            Self::Register(token) | Self::Create(token) => Some(token.pass()),
-            Self::Change(token, _) | Self::Delete(token) | Self::CreatePorts(token, _) => Some(token.pass()),
+            Self::Register(token) | Self::Create(token, _) => Some(token.pass()),
+            Self::Start(token) | Self::Stop(token) | Self::Resume(token, _) => Some(token.pass()),
+            Self::Delete(token) | Self::CreatePorts(token, _) => Some(token.pass()),
             Self::Repair(token, _) | Self::SetIndex(token, _) | Self::DeletePort(token) => Some(token.pass()),
             Self::Attach(token, ..) => Some(token.pass()),
+        }
+    }
+
+    /// The round whose turn it takes; none for what needs none.
+    pub const fn turn(&self) -> Option<Pass> {
+        match self {
+            Self::Create(_, turn) | Self::Resume(_, turn) => Some(turn.pass()),
+            _ => None,
         }
     }
 
     /// How the journal knows it; none for what can be repeated or does not write.
     pub const fn verb(&self) -> Option<Verb> {
         match self {
-            Self::Create(_) => Some(Verb::Found),
-            Self::Change(_, ManagedChange::Start) => Some(Verb::Start),
-            Self::Change(_, ManagedChange::Stop) => Some(Verb::Stop),
-            Self::Change(_, ManagedChange::Resume) => Some(Verb::Resume),
+            Self::Create(..) => Some(Verb::Found),
+            Self::Start(_) => Some(Verb::Start),
+            Self::Stop(_) => Some(Verb::Stop),
+            Self::Resume(..) => Some(Verb::Resume),
             Self::Delete(_) => Some(Verb::Remove),
             Self::CreatePorts(..) => Some(Verb::Ports),
             // Written down by the registrar itself, for the site.
@@ -149,7 +164,9 @@ impl Action {
             Self::Register(_) | Self::Release => vec![Key::Registration],
             Self::Look => vec![Key::Look],
             Self::LookAtVms(_) => vec![Key::Vms],
-            Self::Create(_) | Self::Change(..) | Self::Delete(_) => vec![Key::Manager],
+            Self::Create(..) | Self::Start(_) | Self::Stop(_) | Self::Resume(..) | Self::Delete(_) => {
+                vec![Key::Manager]
+            }
             Self::CreatePorts(_, requests) => requests.iter().map(|r| Key::Mac(r.mac)).collect(),
             Self::Repair(port, _) | Self::SetIndex(port, _) | Self::DeletePort(port) => {
                 vec![Key::Port(port.port().clone())]
@@ -167,10 +184,10 @@ impl Action {
             Self::Look => "see what BDE says of the cluster",
             Self::LookAtVms(_) => "look at the cluster's VMs",
             Self::Register(_) => "register the network in BDE",
-            Self::Create(_) => "ask BDE for the cluster",
-            Self::Change(_, ManagedChange::Start) => "ask BDE to start the cluster",
-            Self::Change(_, ManagedChange::Stop) => "ask BDE to stop the cluster",
-            Self::Change(_, ManagedChange::Resume) => "ask BDE to resume the create",
+            Self::Create(..) => "ask BDE for the cluster",
+            Self::Start(_) => "ask BDE to start the cluster",
+            Self::Stop(_) => "ask BDE to stop the cluster",
+            Self::Resume(..) => "ask BDE to resume the create",
             Self::Delete(_) => "ask BDE to delete the cluster",
             Self::CreatePorts(..) => "create Neutron ports",
             Self::Repair(..) => "put a Neutron port right",

@@ -141,6 +141,10 @@ pub struct OperationRequest {
     pub kind: OperationKind,
     /// When it was accepted.
     pub requested: Timestamp,
+    /// The id of the Keystone user who asked; none for the operator on the service's own host, and for
+    /// what was asked before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// A cluster as it is wanted.
@@ -257,6 +261,9 @@ pub struct OperationProgress {
     /// For how long controllers have worked on it. Time in which no process ran does not count.
     #[serde(default)]
     pub watched: Duration,
+    /// For how long it waited for its turn at the cluster manager; no part of `watched`.
+    #[serde(default)]
+    pub waited: Duration,
     /// For how long nodes lacked their address although the cluster manager had finished and all
     /// of this was being watched.
     #[serde(default)]

@@ -39,6 +39,9 @@ struct Case {
     released: bool,
     stuck: Option<Duration>,
     watch_lost: Option<Duration>,
+    turn: Option<Turn>,
+    waits: bool,
+    checked: Option<Duration>,
 }
 
 impl Case {
@@ -59,6 +62,9 @@ impl Case {
             released: false,
             stuck: None,
             watch_lost: None,
+            turn: Some(Turn::of(PASS)),
+            waits: false,
+            checked: Some(Duration::ZERO),
             eyes,
         }
     }
@@ -81,7 +87,7 @@ impl Case {
     /// Another request was taken up: nothing was looked at for it yet.
     fn wanted(mut self, wanted: Wanted, kind: OperationKind) -> Self {
         self.record.wanted = wanted;
-        self.record.operation = OperationRequest { id: LATER_OP, kind, requested: at(0) };
+        self.record.operation = OperationRequest { id: LATER_OP, kind, requested: at(0), by: None };
         self.state.operation = Some(OperationProgress { id: LATER_OP, kind, ..state().operation.unwrap() });
         self.begun = self.eyes.ticker.tick();
         self.troubles = Troubles::default();
@@ -161,6 +167,9 @@ impl Case {
             released: self.released,
             stuck: self.stuck,
             watch_lost: self.watch_lost.map(|lost| (lost, "vCenter: cannot be reached")),
+            turn: self.turn,
+            waits: self.waits,
+            checked: self.checked,
         });
         assert!(decision.actions.iter().all(|a| a.pass().is_none_or(|p| p == PASS)), "{decision:?}");
         decision
@@ -207,6 +216,61 @@ fn at_first_everything_is_looked_up_at_once() {
     assert_eq!(case.acts(), [Kind::Create]);
     case.in_flight.insert(Key::Manager);
     assert_eq!(case.acts(), NOTHING);
+}
+
+/// A create for which all is ready.
+fn ready() -> Case {
+    let mut case = Case::new();
+    case.eyes.list([]);
+    case.eyes.look(None);
+    case.is_checked();
+    case.state.segment = Some(segment());
+    case.state.registration = Some("net".into());
+    case
+}
+
+#[test]
+fn a_create_is_sent_only_in_its_turn_and_stands_in_line_once_it_could_be() {
+    let mut case = ready();
+    case.turn = None;
+    assert_eq!((case.acts(), case.decide().claim), (vec![], Claim::Ready));
+    case.state.registration = None;
+    assert_eq!((case.acts(), case.decide().claim), (vec![Kind::Register], Claim::Out));
+    let mut case = ready();
+    assert_eq!(case.acts(), [Kind::Create]);
+    // What was refused a moment ago lets others go first.
+    let create = case.decide().actions.pop().unwrap();
+    case.fails(&create, ErrorKind::Unavailable, OP, seconds(5));
+    assert_eq!((case.acts(), case.decide().claim), (vec![], Claim::Out));
+    let mut case = ready();
+    case.refused = Some(Failure::new("distro_not_found", "there is none"));
+    assert_eq!(case.decide().claim, Claim::Out, "it has failed");
+}
+
+#[test]
+fn what_waited_is_looked_at_less_often_and_checked_again_when_its_turn_comes() {
+    let mut case = ready();
+    (case.turn, case.waits) = (None, true);
+    case.pass_time(seconds(30));
+    assert_eq!(case.acts(), NOTHING, "nothing of it changes at the manager by itself");
+    (case.turn, case.waits) = (Some(Turn::of(PASS)), false);
+    for old in [None, Some(seconds(61))] {
+        case.checked = old;
+        assert!(case.acts().contains(&Kind::Check) && !case.acts().contains(&Kind::Create));
+    }
+    case.checked = Some(seconds(60));
+    case.eyes.look(None);
+    assert_eq!(case.acts(), [Kind::Create]);
+}
+
+#[test]
+fn a_resume_clones_and_takes_a_turn_too() {
+    let mut case = Case::founded(ManagedStatus::ProvisionError).wanted(Wanted::Running, OperationKind::Create);
+    case.look(ManagedStatus::ProvisionError);
+    case.turn = None;
+    assert_eq!((case.acts(), case.decide().claim), (vec![], Claim::Ready));
+    case.turn = Some(Turn::of(PASS));
+    assert_eq!(case.acts(), [Kind::Resume]);
 }
 
 #[test]

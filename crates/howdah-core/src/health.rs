@@ -19,6 +19,7 @@ use crate::segment;
 use crate::stage::Stage;
 use crate::time::Stamp;
 use crate::trouble::{Trouble, Troubles};
+use crate::turns::{self, Place};
 
 /// A call has to fail this often in a row before its system counts as unreachable: a single lost
 /// packet is no news.
@@ -26,6 +27,9 @@ const FAILURES_THAT_COUNT: u32 = 2;
 
 /// The code of the error that says that a cluster's secrets cannot be read.
 pub const SECRETS_UNREADABLE: &str = "secrets_unreadable";
+
+/// The reason of the condition of a cluster that waits for its turn at the cluster manager.
+pub const WAITING_FOR_TURN: &str = "waiting_for_turn";
 
 /// What conditions are read off.
 pub struct Signs<'a> {
@@ -39,6 +43,8 @@ pub struct Signs<'a> {
     pub watch: Option<&'a str>,
     /// A card whose port cannot be made or kept, if there is one: code and sentence.
     pub port: Option<(String, String)>,
+    /// The place in the site's queue, if the cluster waits for its turn at the cluster manager.
+    pub place: Option<Place>,
     /// For how long the cluster manager has shown a status of work without a task that works.
     pub stuck: Option<Duration>,
     /// How long that may last.
@@ -56,7 +62,7 @@ pub fn conditions(signs: &Signs<'_>, state: &mut ClusterState) -> Vec<Event> {
     for system in [System::Bde, System::VCenter, System::Neutron] {
         said.extend(reachable(signs, system));
     }
-    said.extend(bde_ready(signs));
+    said.extend(bde_ready(signs, state));
     said.extend(ports_ready(signs));
     said.extend(secrets_readable(signs, state));
     let mut events = vec![];
@@ -147,7 +153,16 @@ fn reachable(signs: &Signs<'_>, system: System) -> Option<Said> {
     heard.then(|| (kind, ConditionStatus::True, "Answers".to_owned(), format!("{system} answers.")))
 }
 
-fn bde_ready(signs: &Signs<'_>) -> Option<Said> {
+fn bde_ready(signs: &Signs<'_>, state: &ClusterState) -> Option<Said> {
+    if let Some(place) = signs.place {
+        let message = format!("BDE makes one cluster at a time: this one {}.", turns::waits(place));
+        return Some((Kind::BdeReady, ConditionStatus::False, WAITING_FOR_TURN.to_owned(), message));
+    }
+    let waited = state.conditions.iter().any(|c| c.kind == Kind::BdeReady && c.reason == WAITING_FOR_TURN);
+    if waited {
+        let message = "It waits for its turn no longer.".to_owned();
+        return Some((Kind::BdeReady, ConditionStatus::True, "TurnHasCome".to_owned(), message));
+    }
     let cluster = signs.seen.cluster.last()?.as_ref().filter(|_| matches!(signs.own, Ownership::Ours(_)))?;
     let said = |status, reason: &str, message| Some((Kind::BdeReady, status, reason.to_owned(), message));
     if signs.stuck.is_some_and(|stuck| stuck >= signs.stuck_after) {

@@ -65,6 +65,7 @@ impl Case {
             watch: self.watch,
             port: self.port.clone(),
             stuck: self.stuck,
+            place: None,
             stuck_after: seconds(60),
             now: at(self.seconds),
         };

@@ -15,6 +15,7 @@
 //! * [`ids`]: typed names and identifiers;
 //! * [`time`], [`fresh`]: how long we have watched, and facts that know when they were asked for;
 //! * [`cluster`], [`condition`]: what a cluster is wanted to be, and what is known of it;
+//! * [`naming`]: which clusters hold their names;
 //! * [`document`]: the same as it is stored, version by version;
 //! * [`intent`]: the journal of what was sent;
 //! * [`own`]: whose things are, and the tokens without which nothing is written;
@@ -28,11 +29,13 @@
 //! * [`attachment`]: which ports to make, repair and delete;
 //! * [`stage`]: where a node is in its boot;
 //! * [`preflight`]: what is refused before the first VM is made;
+//! * [`rights`]: what a requester may do in a project;
 //! * [`observe`], [`health`]: facts into node states, conditions, status and events;
 //! * [`trouble`]: what fails since when, and when it may be tried again;
 //! * [`action`], [`decide`]: what can be done, and what is to be done next;
 //! * [`controller`]: the loop that carries them out;
-//! * [`registrar`]: a site's network registrations, and who uses them.
+//! * [`registrar`]: a site's network registrations, and who uses them;
+//! * [`turns`]: fair turns between projects in front of the cluster manager.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -51,12 +54,14 @@ pub mod health;
 pub mod ids;
 pub mod intent;
 pub mod mark;
+pub mod naming;
 pub mod observe;
 pub mod own;
 pub mod policy;
 pub mod preflight;
 pub mod registrar;
 pub mod report;
+pub mod rights;
 pub mod seen;
 pub mod segment;
 pub mod specification;
@@ -65,6 +70,7 @@ pub mod text;
 pub mod time;
 pub mod traits;
 pub mod trouble;
+pub mod turns;
 
 #[cfg(test)]
 mod test_support;

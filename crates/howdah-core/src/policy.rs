@@ -35,9 +35,14 @@ pub struct Policy {
     /// How long nodes may lack their address after the cluster manager has finished. Its own wait
     /// is 600 s after power on; remedies and long client back-offs take up to 300 s more.
     pub address_patience: Duration,
-    /// How long an operation may take in all. BDE creates one cluster at a time and lets others
-    /// wait for up to four hours.
+    /// How long an operation may take in all, without the time for which it waits for its turn. BDE
+    /// creates one cluster at a time and lets others wait for up to four hours.
     pub operation_patience: Duration,
+    /// How many creates of a site are with the cluster manager at a time: one that it works on, and
+    /// the next, so that it is never idle between two.
+    pub creates_at_once: usize,
+    /// How old the checks may be on which a create rests: what waits longer is checked again.
+    pub checks_last: Duration,
     /// How long the cluster manager may go on with a request after we gave it up. Its checks are
     /// synchronous, and the one that re-reads vCenter's inventory takes minutes (its REST layer).
     pub manager_settles: Duration,
@@ -80,6 +85,8 @@ impl Default for Policy {
             call_patience: Duration::from_secs(600),
             address_patience: Duration::from_secs(900),
             operation_patience: Duration::from_secs(5 * 3600),
+            creates_at_once: 2,
+            checks_last: Duration::from_secs(60),
             manager_settles: Duration::from_secs(180),
             ports_settle: Duration::from_secs(120),
             stuck_after: Duration::from_secs(60),

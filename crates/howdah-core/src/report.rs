@@ -36,6 +36,15 @@ pub fn foreign(record: &ClusterRecord, state: &ClusterState, who: &str) -> Failu
     .hint("Delete this cluster here: that removes what is left of it and does not touch the other one.")
 }
 
+/// The create waited, and who asked for it has lost the right meanwhile.
+pub fn not_allowed_any_more(record: &ClusterRecord, why: &str) -> Failure {
+    Failure::new(
+        "requester_not_allowed_any_more",
+        format!("whoever asked for the cluster {} may not ask for it any more: {why}; nothing was made", record.name),
+    )
+    .hint("Somebody with the role member in the project can repeat the request.")
+}
+
 /// A stop of something that was never made.
 pub fn nothing_to_stop(record: &ClusterRecord) -> Failure {
     Failure::new("nothing_to_stop", format!("BDE has no cluster named {}: there is nothing to stop", record.name))

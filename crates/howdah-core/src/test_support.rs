@@ -84,6 +84,7 @@ pub(crate) fn record() -> ClusterRecord {
             id: OperationId(Uuid::from_u128(2)),
             kind: OperationKind::Create,
             requested: at(0),
+            by: None,
         },
         created: at(0),
     }
@@ -102,6 +103,7 @@ pub(crate) fn state() -> ClusterState {
             failure: None,
             checked: false,
             watched: Duration::ZERO,
+            waited: Duration::ZERO,
             without_address: Duration::ZERO,
         }),
         ..ClusterState::default()

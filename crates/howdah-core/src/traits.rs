@@ -27,6 +27,7 @@ use crate::ids::{
     ClusterId, ClusterKey, ClusterName, NetworkId, OperationId, PortId, ProjectId, SecurityGroupId, SiteName, SubnetId,
     TaskId, VmRef,
 };
+use crate::rights::Standing;
 use crate::time::Mono;
 
 /// The result of a remote call.
@@ -171,6 +172,10 @@ pub trait Identity: Send + Sync {
     /// The same, asked anew: what is remembered of a question of before does not count.
     async fn authenticate_anew(&self, token: &SecretString) -> Remote<Principal>;
 
+    /// Whether a user still has the right to write in a project, asked with the service's own
+    /// credentials. That these may not ask is [`Standing::Hidden`] and no error.
+    async fn still_may(&self, user: &str, project: &ProjectId) -> Remote<Standing>;
+
     /// Finds what was asked for with the requester's token, so that nobody gets the use of a
     /// network, subnet or group that they may not see. `NotFound` names what was not found.
     /// Without a token (a local user, who is the operator) the service's own rights count.
@@ -192,8 +197,8 @@ pub struct Trace {
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Adds a cluster with its first operation, its secrets and its first events. `Conflict` (code
-    /// `cluster_id_taken` or `cluster_name_taken`) if the id in its project, or the name in its
-    /// site, is taken.
+    /// `cluster_id_taken` or `cluster_name_taken`) if the id in its project is taken, or another
+    /// cluster of its site holds the name (see [`crate::naming`]).
     async fn insert(&self, record: &ClusterRecord, secrets: &Secrets, events: &[Event]) -> Remote<()>;
 
     /// One cluster; `None` if it never was or has been removed.
@@ -214,6 +219,8 @@ pub trait Store: Send + Sync {
 
     /// Writes down a new wanted state and the operation that asks for it. `Conflict` (code
     /// `cluster_changed`) if the newest operation is not `seen` any more: somebody else was faster.
+    /// Where the name was freed it is taken again if the cluster is wanted running; `Conflict` (code
+    /// `cluster_name_taken`) if another cluster holds it by then.
     async fn want(
         &self,
         key: &ClusterKey,
@@ -222,7 +229,8 @@ pub trait Store: Send + Sync {
         operation: &OperationRequest,
     ) -> Remote<()>;
 
-    /// Writes down what the controller knows, and the events of it.
+    /// Writes down what the controller knows, and the events of it. A name that the state does not
+    /// hold any more is free from then on.
     async fn save(&self, key: &ClusterKey, state: &ClusterState, events: &[Event]) -> Remote<()>;
 
     /// Adds events without touching the state, which belongs to the controller: for the API.

@@ -14,7 +14,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use howdah_core::facts::{Network, Principal};
 use howdah_core::failure::System;
-use howdah_core::ids::SecurityGroupId;
+use howdah_core::ids::{ProjectId, SecurityGroupId};
+use howdah_core::rights::Standing;
 use howdah_core::traits::{Identity, NetworkGrant, NetworkWish, Remote};
 use http::Method;
 use secrecy::SecretString;
@@ -172,6 +173,10 @@ impl Identity for OpenStack {
 
     async fn authenticate_anew(&self, token: &SecretString) -> Remote<Principal> {
         Ok(self.verify_anew(token).await?)
+    }
+
+    async fn still_may(&self, user: &str, project: &ProjectId) -> Remote<Standing> {
+        Ok(self.standing(user, project).await?)
     }
 
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {

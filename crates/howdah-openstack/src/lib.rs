@@ -27,6 +27,7 @@ mod refusal;
 mod seen;
 mod session;
 mod settings;
+mod standing;
 mod vio;
 mod wire;
 

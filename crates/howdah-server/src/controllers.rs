@@ -1,7 +1,7 @@
 //! The core's controller, put together for a cluster from the parts of its site.
 //!
-//! Invariant: there is one registrar for each site and one ticker in the process; they are made
-//! here and nowhere else.
+//! Invariant: there are one registrar and one set of turns for each site, and one ticker in the
+//! process; they are made here and nowhere else.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use howdah_core::policy::Policy;
 use howdah_core::registrar::Registrar;
 use howdah_core::time::Ticker;
 use howdah_core::traits::{Clock, ClusterManager, Entropy, Remote, Store};
+use howdah_core::turns::Turns;
 use tokio::sync::{Notify, watch};
 
 use crate::credentials::OwnCredentials;
@@ -32,22 +33,30 @@ pub(crate) struct Parts {
     pub(crate) marks: MarkKey,
 }
 
+/// What all clusters of a site share.
+struct Shared {
+    registrar: Arc<Registrar>,
+    turns: Arc<Turns>,
+}
+
 /// Makes controllers.
 #[derive(Clone)]
 pub(crate) struct Controllers {
     parts: Arc<Parts>,
-    registrars: Arc<HashMap<SiteName, Arc<Registrar>>>,
+    shared: Arc<HashMap<SiteName, Shared>>,
     ticker: Ticker,
 }
 
 impl Controllers {
     pub(crate) fn new(parts: Parts) -> Self {
-        let registrar = |site: &SiteHandles| {
-            let (name, store, clock) = (site.name.clone(), Arc::clone(&parts.store), Arc::clone(&parts.clock));
-            (name.clone(), Arc::new(Registrar::new(name, store, clock, parts.policy.manager_settles)))
+        let shared = |site: &SiteHandles| {
+            let (store, clock) = (Arc::clone(&parts.store), Arc::clone(&parts.clock));
+            let turns = Turns::new(site.name.clone(), Arc::clone(&store), parts.policy.creates_at_once);
+            let registrar = Registrar::new(site.name.clone(), store, clock, parts.policy.manager_settles);
+            (site.name.clone(), Shared { registrar: Arc::new(registrar), turns: Arc::new(turns) })
         };
-        let registrars = parts.sites.all().iter().map(registrar).collect();
-        Self { parts: Arc::new(parts), registrars: Arc::new(registrars), ticker: Ticker::default() }
+        let shared = parts.sites.all().iter().map(shared).collect();
+        Self { parts: Arc::new(parts), shared: Arc::new(shared), ticker: Ticker::default() }
     }
 
     async fn work(self, key: ClusterKey, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) -> Remote<Ended> {
@@ -60,7 +69,7 @@ impl Controllers {
             }
             None => return Ok(Ended::Removed),
         };
-        let (Some(site), Some(registrar)) = (parts.sites.get(&name), self.registrars.get(&name)) else {
+        let (Some(site), Some(shared)) = (parts.sites.get(&name), self.shared.get(&name)) else {
             // The operator has taken the site out of the configuration. Nothing can be done, and
             // nothing must be lost: the cluster waits for its site to come back.
             tracing::error!(cluster = %key, site = %name, "there is no such site any more");
@@ -74,7 +83,9 @@ impl Controllers {
                 manager: self.manager(&key, site),
                 vcenter: Arc::clone(&site.vcenter),
                 networking: Arc::clone(&site.networking),
-                registrar: Arc::clone(registrar),
+                identity: Arc::clone(&site.identity),
+                registrar: Arc::clone(&shared.registrar),
+                turns: Arc::clone(&shared.turns),
             },
             store: Arc::clone(&parts.store),
             clock: Arc::clone(&parts.clock),

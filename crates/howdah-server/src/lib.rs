@@ -5,6 +5,7 @@
 //! * [`sites`]: the adapters of each site behind the core's traits, [`metered`] ones;
 //! * [`wiring`]: real adapters from a configuration;
 //! * [`supervisor`]: one controller for each cluster;
+//! * [`limits`]: what a project may have at a time;
 //! * [`changes`]: who waits for a cluster to change;
 //! * [`metrics`]: what is counted;
 //! * [`listener`]: connections, how many and for how long; [`tls`], [`unix`]: what they come over;
@@ -22,6 +23,7 @@ mod controllers;
 mod credentials;
 mod descriptors;
 mod error;
+pub mod limits;
 pub mod listener;
 pub mod metered;
 pub mod metrics;

@@ -13,6 +13,7 @@ use howdah_core::facts::{
 };
 use howdah_core::failure::{RemoteError, System};
 use howdah_core::ids::{ClusterName, NetworkId, PortId, ProjectId, SubnetId, TaskId, VmRef};
+use howdah_core::rights::Standing;
 use howdah_core::traits::{
     Clock, ClusterManager, Identity, NetworkGrant, NetworkWish, Networking, Remote, TOKEN_REFUSED, VCenter,
 };
@@ -216,6 +217,10 @@ impl Identity for Around<dyn Identity> {
 
     async fn authenticate_anew(&self, token: &SecretString) -> Remote<Principal> {
         self.meter.count_for(System::Keystone, "authenticate", self.inner.authenticate_anew(token)).await
+    }
+
+    async fn still_may(&self, user: &str, project: &ProjectId) -> Remote<Standing> {
+        self.meter.count(System::Keystone, "role_assignments", self.inner.still_may(user, project)).await
     }
 
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {

@@ -30,7 +30,8 @@ use crate::api::{self, App};
 use crate::changes::{AnnouncingStore, Changes};
 use crate::config::{Config, Server, Templates};
 use crate::controllers::{self, Controllers};
-use crate::listener::{self, Incoming, Limits};
+use crate::limits::{Door, Limits};
+use crate::listener::{self, Bounds, Incoming};
 use crate::metrics::Metrics;
 use crate::runtime::{SystemClock, SystemEntropy};
 use crate::sites::{SiteHandles, Sites};
@@ -70,6 +71,8 @@ pub struct Parts {
     pub policy: Policy,
     /// What templates may bring along.
     pub templates: Templates,
+    /// What a project may have at a time.
+    pub limits: Limits,
     /// In place of the core's controllers.
     pub controllers: Option<Arc<dyn RunController>>,
     /// Whether quiet systems are asked for their version now and then.
@@ -83,9 +86,9 @@ pub struct Parts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connections {
     /// Over TCP.
-    pub tcp: Limits,
+    pub tcp: Bounds,
     /// Over the UNIX socket.
-    pub unix: Limits,
+    pub unix: Bounds,
 }
 
 impl Connections {
@@ -94,7 +97,7 @@ impl Connections {
     pub fn of_descriptors(descriptors: u64) -> Self {
         let left =
             usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(UNIX_CONNECTIONS + OTHER_DESCRIPTORS);
-        Self { tcp: Limits::of(left.clamp(16, TCP_CONNECTIONS)), unix: Limits::of(UNIX_CONNECTIONS) }
+        Self { tcp: Bounds::of(left.clamp(16, TCP_CONNECTIONS)), unix: Bounds::of(UNIX_CONNECTIONS) }
     }
 }
 
@@ -146,6 +149,7 @@ pub async fn serve(
         entropy: Arc::new(SystemEntropy),
         policy: Policy::default(),
         templates: config.templates,
+        limits: config.limits,
         controllers: None,
         probe: true,
         connections: Connections::of_descriptors(descriptors::raise()),
@@ -208,6 +212,7 @@ pub async fn start(server: &Server, parts: Parts) -> Result<Running, ServerError
         metrics: Arc::clone(&metrics),
         auth: server.auth,
         templates: parts.templates,
+        door: Door::new(parts.limits),
         stopping: stopping.clone(),
     });
     let (tcp, unix) = (listeners.address, listeners.path.clone());

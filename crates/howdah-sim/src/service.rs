@@ -183,7 +183,7 @@ impl Service {
     /// A new request.
     pub fn request(&self, kind: OperationKind) -> OperationRequest {
         let id = OperationId(self.world.entropy().uuid());
-        OperationRequest { id, kind, requested: self.world.now() }
+        OperationRequest { id, kind, requested: self.world.now(), by: None }
     }
 
     /// Asks for a cluster of so many workers, as the API would.

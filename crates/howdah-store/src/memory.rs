@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use howdah_core::cluster::{ClusterRecord, ClusterState, Event, OperationRequest, Registration, Secrets, Wanted};
 use howdah_core::document::{Row, Unreadable};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
+use howdah_core::naming::{holds_name, takes_name};
 use howdah_core::traits::{Remote, Store, Trace};
 use jiff::Timestamp;
 
@@ -30,6 +31,7 @@ struct Entry {
     row: Row,
     created: Timestamp,
     removed: bool,
+    holds_name: bool,
     secrets: Secrets,
     secrets_unreadable: bool,
     last_event: u64,
@@ -43,6 +45,7 @@ impl Entry {
             row,
             created,
             removed: false,
+            holds_name: true,
             secrets: Secrets::default(),
             secrets_unreadable: false,
             last_event: 0,
@@ -116,6 +119,16 @@ impl Tables {
         self.clusters.get_mut(key).filter(|entry| !entry.removed)
     }
 
+    /// Fails if another cluster that is there holds this one's name in its site, readable or not.
+    fn name_is_free(&self, record: &ClusterRecord) -> Result<(), StoreError> {
+        let (key, site, name) = (record.key(), &record.site, &record.name);
+        let holds = |e: &Entry| !e.removed && e.holds_name && e.has_name(site, name.as_str());
+        match self.clusters.iter().any(|(other, e)| *other != key && holds(e)) {
+            true => Err(StoreError::NameTaken { site: site.clone(), name: name.clone() }),
+            false => Ok(()),
+        }
+    }
+
     /// The door to every change of a cluster: it is there, and it can be read.
     fn changeable(&mut self, key: &ClusterKey) -> Result<&mut Entry, StoreError> {
         let entry = self.present(key).ok_or_else(|| StoreError::Gone { key: key.clone() })?;
@@ -142,9 +155,7 @@ impl Store for MemoryStore {
         if tables.present(&key).is_some() {
             return Err(StoreError::IdTaken { key }.into());
         }
-        if tables.clusters.values().any(|e| !e.removed && e.has_name(&record.site, record.name.as_str())) {
-            return Err(StoreError::NameTaken { site: record.site.clone(), name: record.name.clone() }.into());
-        }
+        tables.name_is_free(record)?;
         let row = Row::Cluster(Box::new((record.clone(), ClusterState::default())));
         let mut entry = Entry::new(row, record.created);
         entry.secrets = secrets.clone();
@@ -206,15 +217,23 @@ impl Store for MemoryStore {
         if record.operation.id != *seen {
             return Err(StoreError::Changed { key: key.clone() }.into());
         }
-        record.wanted = wanted;
-        record.operation = operation.clone();
+        let new = ClusterRecord { wanted, operation: operation.clone(), ..record.clone() };
+        if takes_name(wanted) {
+            tables.name_is_free(&new)?;
+        }
+        let entry = tables.changeable(key)?;
+        entry.holds_name |= takes_name(wanted);
+        entry.readable()?.0 = new;
         Ok(())
     }
 
     async fn save(&self, key: &ClusterKey, state: &ClusterState, events: &[Event]) -> Remote<()> {
         let mut tables = self.tables();
         let entry = tables.changeable(key)?;
-        entry.readable()?.1 = state.clone();
+        let (record, old) = entry.readable()?;
+        let holds = holds_name(record, state);
+        *old = state.clone();
+        entry.holds_name &= holds;
         entry.append(events);
         Ok(())
     }

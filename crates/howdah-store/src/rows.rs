@@ -92,15 +92,22 @@ pub(crate) async fn was_removed(db: &mut SqliteConnection, key: &ClusterKey) -> 
     Ok(found.is_some())
 }
 
-/// Whether a cluster that is there has this name in this site, readable or not.
-pub(crate) async fn is_named(db: &mut SqliteConnection, site: &str, name: &str) -> Result<bool, sqlx::Error> {
-    let found: Option<i64> =
-        sqlx::query_scalar("SELECT 1 FROM clusters WHERE site = ? AND name = ? AND removed IS NULL")
-            .bind(site)
-            .bind(name)
-            .fetch_optional(db)
-            .await?;
-    Ok(found.is_some())
+/// Fails if another cluster that is there holds this one's name in its site, readable or not.
+pub(crate) async fn name_is_free(db: &mut SqliteConnection, record: &ClusterRecord) -> Result<(), StoreError> {
+    let found = keyed(
+        "SELECT 1 FROM clusters WHERE NOT (id = ?1 AND project = ?2) AND site = ?3 AND name = ?4 \
+         AND removed IS NULL AND holds_name = 1",
+        &record.key(),
+    )
+    .bind(record.site.as_str())
+    .bind(record.name.as_str())
+    .fetch_optional(db)
+    .await
+    .map_err(failed("look up a name"))?;
+    match found {
+        Some(_) => Err(StoreError::NameTaken { site: record.site.clone(), name: record.name.clone() }),
+        None => Ok(()),
+    }
 }
 
 // ---------------------------------------------------------------- secrets

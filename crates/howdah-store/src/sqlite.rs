@@ -6,6 +6,7 @@ use howdah_core::cluster::{ClusterRecord, ClusterState, Event, OperationRequest,
 use howdah_core::document::{Row, read_record};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
 use howdah_core::mark::MarkKey;
+use howdah_core::naming::{holds_name, takes_name};
 use howdah_core::traits::{Remote, Store, Trace};
 use jiff::Timestamp;
 use sqlx::Row as _;
@@ -15,8 +16,8 @@ use crate::StoreError;
 use crate::lock::Lock;
 use crate::open::{Opened, Options, open};
 use crate::rows::{
-    CLUSTER, append, cluster, encode, event, failed, forget_secrets, is_named, is_there, keyed, readable, registration,
-    registration_is_readable, seal, unseal, was_removed,
+    CLUSTER, append, cluster, encode, event, failed, forget_secrets, is_there, keyed, name_is_free, readable,
+    registration, registration_is_readable, seal, unseal, was_removed,
 };
 use crate::seal::Sealer;
 use crate::writer::Writer;
@@ -86,9 +87,7 @@ impl Store for SqliteStore {
             if keyed(CLUSTER, &key).fetch_optional(&mut *db).await.map_err(&fail)?.is_some() {
                 return Err(StoreError::IdTaken { key: key.clone() });
             }
-            if is_named(db, record.site.as_str(), record.name.as_str()).await.map_err(&fail)? {
-                return Err(StoreError::NameTaken { site: record.site.clone(), name: record.name.clone() });
-            }
+            name_is_free(db, record).await?;
             // An id may be used again once its cluster is gone: who could read the old one must
             // not read the new one. Numbers go on, for those who follow.
             for old in [
@@ -100,8 +99,8 @@ impl Store for SqliteStore {
             keyed(
                 "INSERT INTO clusters (id, project, site, name, created, record, state) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id, project) DO UPDATE SET site = excluded.site, \
-                 name = excluded.name, created = excluded.created, removed = NULL, record = excluded.record, \
-                 state = excluded.state",
+                 name = excluded.name, created = excluded.created, removed = NULL, holds_name = 1, \
+                 record = excluded.record, state = excluded.state",
                 &key,
             )
             .bind(record.site.as_str())
@@ -190,11 +189,19 @@ impl Store for SqliteStore {
             }
             record.wanted = wanted;
             record.operation = operation.clone();
-            keyed("UPDATE clusters SET record = ?3 WHERE id = ?1 AND project = ?2", key)
-                .bind(encode("record", &record)?)
-                .execute(db)
-                .await
-                .map_err(failed("write a wanted state"))?;
+            let takes = takes_name(wanted);
+            if takes {
+                name_is_free(db, &record).await?;
+            }
+            keyed(
+                "UPDATE clusters SET record = ?3, holds_name = max(holds_name, ?4) WHERE id = ?1 AND project = ?2",
+                key,
+            )
+            .bind(encode("record", &record)?)
+            .bind(takes)
+            .execute(db)
+            .await
+            .map_err(failed("write a wanted state"))?;
             Ok(())
         };
         Ok(self.writer.change(change).await?)
@@ -203,12 +210,16 @@ impl Store for SqliteStore {
     async fn save(&self, key: &ClusterKey, state: &ClusterState, events: &[Event]) -> Remote<()> {
         let text = encode("state", state)?;
         let change = async |db: &mut SqliteConnection| {
-            readable(db, key).await?;
-            keyed("UPDATE clusters SET state = ?3 WHERE id = ?1 AND project = ?2", key)
-                .bind(text)
-                .execute(&mut *db)
-                .await
-                .map_err(failed("write a state"))?;
+            let (record, _) = readable(db, key).await?;
+            keyed(
+                "UPDATE clusters SET state = ?3, holds_name = min(holds_name, ?4) WHERE id = ?1 AND project = ?2",
+                key,
+            )
+            .bind(text)
+            .bind(holds_name(&record, state))
+            .execute(&mut *db)
+            .await
+            .map_err(failed("write a state"))?;
             append(db, key, events).await
         };
         Ok(self.writer.change(change).await?)

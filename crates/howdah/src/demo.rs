@@ -172,6 +172,7 @@ async fn service(site: &Site, folder: &std::path::Path) -> Result<Running, Faile
         entropy: site.world().entropy(),
         policy: Policy::default(),
         templates: config.templates,
+        limits: config.limits,
         controllers: None,
         probe: false,
         connections: Connections::of_descriptors(1024),

@@ -32,6 +32,10 @@ use crate::trouble;
 use super::act::{Answer, Flight};
 use super::session::Session;
 
+/// Said once for each operation.
+const RIGHTS_UNKNOWN: &str = "The create has waited, and whether the requester still may ask for it could not be \
+    looked up: Keystone does not let the service's account list role assignments. It goes on.";
+
 impl Session<'_> {
     pub(super) fn absorb(&mut self, flight: Flight, answer: Remote<Answer>) {
         let ended = self.controller.ticker.tick();
@@ -92,12 +96,16 @@ impl Session<'_> {
                 };
                 self.failed(flight, &error, ended);
             }
-            Answer::Segment(Err(failure), _) | Answer::Checked(Err(failure)) => {
+            Answer::Segment(Err(failure), _) | Answer::Checked(Err(failure), _) => {
                 self.refused = current.then_some(failure);
             }
-            Answer::Checked(Ok(())) => {
+            Answer::Checked(Ok(()), hidden) => {
+                if hidden && !std::mem::replace(&mut self.told_hidden, true) {
+                    self.tell(Level::Warning, "requester_rights_unknown", RIGHTS_UNKNOWN.to_owned());
+                }
                 if let Some(operation) = self.state.operation.as_mut().filter(|_| current) {
                     operation.checked = true;
+                    self.checked_at = Some(now);
                 }
             }
             Answer::Ports(features, ports) => {
@@ -224,7 +232,7 @@ impl Session<'_> {
     /// Whether the answer says that a remembered fact is not true any more; it is forgotten then.
     fn contradicts_what_is_remembered(&mut self, action: &Action, error: &RemoteError) -> bool {
         match (action, error.code) {
-            (Action::Create(_), "bde_network_not_found") => self.state.registration.take().is_some(),
+            (Action::Create(..), "bde_network_not_found") => self.state.registration.take().is_some(),
             (Action::Register(_), "bde_port_group_not_found") => self.state.segment.take().is_some(),
             // The port is not there any more.
             (Action::Repair(port, _) | Action::SetIndex(port, _), _) if error.kind == ErrorKind::NotFound => {

@@ -13,6 +13,8 @@ use crate::facts::{
 use crate::failure::{ErrorKind, Failure, RemoteError, System};
 use crate::ids::{OperationId, PortId, TaskId};
 use crate::preflight::{self, Found};
+use crate::report;
+use crate::rights::Standing;
 use crate::segment;
 use crate::time::Stamp;
 use crate::traits::Remote;
@@ -21,8 +23,8 @@ use crate::traits::Remote;
 pub(super) enum Answer {
     /// The port group, if there is one yet, and how many were looked at.
     Segment(Result<Option<Segment>, Failure>, usize),
-    /// Whether the checks passed.
-    Checked(Result<(), Failure>),
+    /// Whether the checks passed, and whether the service may not look at the requester's rights.
+    Checked(Result<(), Failure>, bool),
     /// What Neutron can do, and all ports on the network.
     Ports(NetworkingFeatures, Vec<Port>),
     /// Under which name the network is registered.
@@ -61,6 +63,8 @@ pub(super) struct Snapshot {
     pub(super) registration: Option<String>,
     pub(super) newest_task: Option<TaskId>,
     pub(super) features: Option<NetworkingFeatures>,
+    /// The checks have passed before: the requester's rights may have gone since.
+    pub(super) again: bool,
 }
 
 /// Carries the action out.
@@ -90,8 +94,10 @@ impl Snapshot {
             Action::Look => self.look().await,
             Action::LookAtVms(vms) => site.vcenter.vms(vms).await.map(Answer::Vms),
             Action::Register(_) => self.register().await.map(Answer::Registered),
-            Action::Create(_) => self.create().await,
-            Action::Change(_, change) => self.change(*change).await,
+            Action::Create(..) => self.create().await,
+            Action::Start(_) => self.change(ManagedChange::Start).await,
+            Action::Stop(_) => self.change(ManagedChange::Stop).await,
+            Action::Resume(..) => self.change(ManagedChange::Resume).await,
             Action::Delete(_) => site.manager.delete_cluster(&self.record.name).await.map(Answer::Task),
             Action::CreatePorts(_, requests) => site.networking.create_ports(requests).await.map(Answer::Made),
             Action::Repair(port, change) => {
@@ -118,11 +124,18 @@ impl Snapshot {
 
     async fn check(&self) -> Remote<Answer> {
         let site = &self.controller.site;
+        let standing = match &self.record.operation.by {
+            Some(user) if self.again => site.identity.still_may(user, &self.record.project).await?,
+            _ => Standing::Good,
+        };
+        if let Standing::Lost(why) = standing {
+            return Ok(Answer::Checked(Err(report::not_allowed_any_more(&self.record, &why)), false));
+        }
         let spec = &self.record.spec;
         // What is checked is what will be sent, whoever said it and wherever.
         let demand = match site.manager.demand(&self.managed_spec().await?) {
             Ok(demand) => demand,
-            Err(e) if !e.kind.is_transient() => return Ok(Answer::Checked(Err(Failure::from(&e)))),
+            Err(e) if !e.kind.is_transient() => return Ok(Answer::Checked(Err(Failure::from(&e)), false)),
             Err(e) => return Err(e),
         };
         let found = Found {
@@ -131,7 +144,7 @@ impl Snapshot {
             subnet: site.networking.subnet(&spec.subnet.id).await?,
             quota: site.networking.port_quota(self.record.port_project()).await?,
         };
-        Ok(Answer::Checked(preflight::check(&self.record, &demand, &found)))
+        Ok(Answer::Checked(preflight::check(&self.record, &demand, &found), standing == Standing::Hidden))
     }
 
     /// The cluster and our newest task; everybody's tasks only where the two do not say why

@@ -33,7 +33,8 @@ use crate::mark::MarkKey;
 use crate::policy::{NetworkBackend, Policy};
 use crate::registrar::Registrar;
 use crate::time::Ticker;
-use crate::traits::{Clock, ClusterManager, Entropy, Networking, Remote, Store, VCenter};
+use crate::traits::{Clock, ClusterManager, Entropy, Identity, Networking, Remote, Store, VCenter};
+use crate::turns::Turns;
 use session::{Passed, Session};
 
 /// A site's systems.
@@ -49,8 +50,12 @@ pub struct Site {
     pub vcenter: Arc<dyn VCenter>,
     /// Neutron.
     pub networking: Arc<dyn Networking>,
+    /// Keystone.
+    pub identity: Arc<dyn Identity>,
     /// The one who decides about the site's registrations; shared by all its clusters.
     pub registrar: Arc<Registrar>,
+    /// Whose turn it is at the manager; shared by all its clusters.
+    pub turns: Arc<Turns>,
 }
 
 /// What a controller works with.
@@ -94,7 +99,7 @@ impl Controller {
     /// If the cluster cannot be read from the store at the beginning, or not be written down at
     /// the end.
     pub async fn run(&self, key: ClusterKey, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) -> Remote<Ended> {
-        let mut session = match Session::begin(self, &key).await? {
+        let mut session = match Session::begin(self, &key, &wake).await? {
             Ok(session) => session,
             Err(Passed::Unreadable) => return Ok(Ended::Unreadable),
             Err(_) => return Ok(Ended::Removed),

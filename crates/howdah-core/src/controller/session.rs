@@ -15,6 +15,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
+use tokio::sync::Notify;
 
 use super::Controller;
 use super::act::{Answer, Flight, Snapshot, perform};
@@ -29,7 +30,7 @@ use crate::facts::{ManagedCluster, Vms, WatchEvent};
 use crate::failure::{Failure, chain};
 use crate::health::{self, Signs};
 use crate::ids::ClusterKey;
-use crate::intent::{Phase, Verb};
+use crate::intent::{Existence, Phase, Verb};
 use crate::observe::{Sight, observe};
 use crate::own::{self, Ownership, Pass};
 use crate::report;
@@ -38,6 +39,7 @@ use crate::stage::Stage;
 use crate::time::{Mono, Stamp};
 use crate::traits::Remote;
 use crate::trouble::{self, Trouble, Troubles};
+use crate::turns::{self, Claim, Place, Seat};
 
 pub(super) type Watch = BoxStream<'static, Remote<WatchEvent>>;
 pub(super) type Done = (Flight, Remote<Answer>);
@@ -79,6 +81,11 @@ pub(super) struct Session<'a> {
     pub(super) watch: Option<Watch>,
     pub(super) opening: Option<BoxFuture<'static, Remote<Watch>>>,
     pub(super) watch_trouble: Option<WatchTrouble>,
+    /// When the checks passed, in this process.
+    pub(super) checked_at: Option<Mono>,
+    /// That the requester's rights cannot be looked at was told for this operation.
+    pub(super) told_hidden: bool,
+    seat: Seat,
     passes: u64,
     last_pass: Mono,
     begun: Stamp,
@@ -99,7 +106,11 @@ pub(super) enum Passed {
 
 impl<'a> Session<'a> {
     /// Takes a cluster up from the store; `None` if it is not there, or cannot be read.
-    pub(super) async fn begin(controller: &'a Controller, key: &ClusterKey) -> Remote<Result<Self, Passed>> {
+    pub(super) async fn begin(
+        controller: &'a Controller,
+        key: &ClusterKey,
+        wake: &Arc<Notify>,
+    ) -> Remote<Result<Self, Passed>> {
         let (record, mut state) = match controller.store.load(key).await? {
             Some(Row::Cluster(cluster)) => *cluster,
             Some(Row::Unreadable(_)) => return Ok(Err(Passed::Unreadable)),
@@ -109,6 +120,7 @@ impl<'a> Session<'a> {
         let saved = state.clone();
         state.journal.resume(now, &controller.policy);
         let ports_settle = state.journal.open_until(&[Verb::Ports]);
+        let seat = controller.site.turns.seat(key.clone(), &state, Arc::clone(wake));
         Ok(Ok(Self {
             controller,
             record,
@@ -129,6 +141,9 @@ impl<'a> Session<'a> {
             watch: None,
             opening: None,
             watch_trouble: None,
+            checked_at: None,
+            told_hidden: false,
+            seat,
             passes: 0,
             last_pass: now,
             begun: controller.ticker.tick(),
@@ -180,15 +195,16 @@ impl<'a> Session<'a> {
         let pass = Pass::new(self.record.id, self.passes);
         let own = self.whose(pass);
         let vms = self.see(pass, &own);
-        self.count_time(watched, &own);
-        let Decision { mut actions, outcome, mut again, conflict } = self.decide(pass, &own, now);
-        self.note_conditions(&own, conflict, now);
+        let place = self.seat.place();
+        self.count_time(watched, &own, place.is_some());
+        let Decision { mut actions, outcome, mut again, conflict, claim } = self.decide(pass, &own, place, now);
+        self.note_conditions(&own, conflict, place, now);
         drop(vms);
         // Writes of an operation that has just failed are not begun.
         if outcome.is_some() && self.record.wanted != Wanted::Running {
             actions.retain(|a| a.pass().is_none());
         }
-        actions.retain(|a| a.pass().is_none_or(|p| p == pass));
+        actions.retain(|a| a.pass().is_none_or(|p| p == pass) && a.turn().is_none_or(|p| p == pass));
         match outcome {
             Some(Outcome::Removed) => {
                 self.finish(OperationState::Succeeded, None);
@@ -210,6 +226,12 @@ impl<'a> Session<'a> {
         }
         self.state.status = health::status(self.record.wanted, &self.state, &own, &self.seen);
         let intent = self.write_intents(&actions);
+        let turn = self.seat.turn(pass);
+        let claim = self.claim(claim, turn.is_some(), now);
+        self.seat.claim(claim, self.record.operation.requested).await?;
+        if turn.is_none() && self.seat.turn(pass).is_some() {
+            again = Duration::ZERO;
+        }
         if let Some(wait) = self.save(intent, now).await? {
             again = again.min(wait);
         }
@@ -242,10 +264,13 @@ impl<'a> Session<'a> {
             failure: None,
             checked: false,
             watched: Duration::ZERO,
+            waited: Duration::ZERO,
             without_address: Duration::ZERO,
         });
         self.state.progress = 0.0;
         self.refused = None;
+        self.checked_at = None;
+        self.told_hidden = false;
         self.stuck_since = None;
         self.troubles.hurry(self.controller.clock.mono());
         // Whatever was asked for before the request decides nothing about it.
@@ -321,9 +346,24 @@ impl<'a> Session<'a> {
         vms
     }
 
-    /// Time counts while we watch. That nodes lack their address counts once the manager has
+    /// What the manager may be at work on keeps its turn, whatever is wanted of it by now: until it has
+    /// done with it, or has forgotten it.
+    fn claim(&self, decided: Claim, has_turn: bool, now: Mono) -> Claim {
+        // What was known of the manager before it answered is not known any more.
+        let answered = |verb| match self.state.journal.existence(verb) {
+            Existence::Answered(end) => self.seen.cluster.after(end).is_none(),
+            _ => false,
+        };
+        if has_turn && (answered(Verb::Found) || answered(Verb::Resume)) {
+            return Claim::AtManager;
+        }
+        let forgotten = self.stuck(now).is_some_and(|stuck| stuck >= self.controller.policy.stuck_after);
+        if turns::is_at_manager(&self.state) && !forgotten { Claim::AtManager } else { decided }
+    }
+
+    /// Time counts while we watch, but not while it waits for its turn. That nodes lack their address counts once the manager has
     /// finished, as long as manager and VMs are being seen.
-    fn count_time(&mut self, watched: Duration, own: &Ownership) {
+    fn count_time(&mut self, watched: Duration, own: &Ownership, waits: bool) {
         let up = |c: &ManagedCluster| c.status.is_up();
         let finished = matches!(own, Ownership::Ours(_))
             && self.seen.cluster.last().and_then(Option::as_ref).is_some_and(up)
@@ -332,6 +372,10 @@ impl<'a> Session<'a> {
         let Some(operation) = self.state.operation.as_mut().filter(|o| o.state == OperationState::Running) else {
             return;
         };
+        if waits {
+            operation.waited += watched;
+            return;
+        }
         operation.watched += watched;
         if !lacking {
             operation.without_address = Duration::ZERO;
@@ -341,7 +385,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn decide(&self, pass: Pass, own: &Ownership, now: Mono) -> Decision {
+    fn decide(&self, pass: Pass, own: &Ownership, place: Option<Place>, now: Mono) -> Decision {
         decide(&View {
             pass,
             record: &self.record,
@@ -361,6 +405,9 @@ impl<'a> Session<'a> {
             released: self.released,
             stuck: self.stuck(now),
             watch_lost: self.watch_trouble.as_ref().map(|t| (now.since(t.since), t.says.as_str())),
+            turn: self.seat.turn(pass),
+            waits: place.is_some(),
+            checked: self.checked_at.map(|at| now.since(at)),
         })
     }
 
@@ -371,7 +418,7 @@ impl<'a> Session<'a> {
         self.stuck_since.map(|since| now.since(since).saturating_sub(age))
     }
 
-    fn note_conditions(&mut self, own: &Ownership, conflict: Option<Failure>, now: Mono) {
+    fn note_conditions(&mut self, own: &Ownership, conflict: Option<Failure>, place: Option<Place>, now: Mono) {
         let watch = self.watch_trouble.as_ref().filter(|t| now.since(t.since) >= WATCH_NEWS);
         let signs = Signs {
             own,
@@ -379,6 +426,7 @@ impl<'a> Session<'a> {
             troubles: &self.troubles,
             watch: watch.map(|t| t.says.as_str()),
             port: conflict.map(|f| (f.code.clone(), f.to_string())),
+            place,
             stuck: self.stuck(now),
             stuck_after: self.controller.policy.stuck_after,
             now: self.controller.clock.now(),
@@ -488,6 +536,7 @@ impl<'a> Session<'a> {
             registration: self.state.registration.clone(),
             newest_task: self.state.journal.newest_task().cloned(),
             features: self.seen.features,
+            again: self.state.operation.as_ref().is_some_and(|o| o.checked),
         });
         let operation = self.state.operation.as_ref().map(|o| o.id);
         for action in actions {
@@ -506,13 +555,14 @@ const UNREADABLE: &str = "cluster_unreadable";
 
 /// Time that goes by is no news by itself.
 fn same_but_for_time(one: &ClusterState, other: &ClusterState) -> bool {
-    let times = |s: &ClusterState| s.operation.as_ref().map(|o| (o.watched, o.without_address));
+    let times = |s: &ClusterState| s.operation.as_ref().map(|o| (o.watched, o.waited, o.without_address));
     if times(one) == times(other) {
         return one == other;
     }
     let mut one = one.clone();
-    if let (Some(mine), Some((watched, without_address))) = (one.operation.as_mut(), times(other)) {
+    if let (Some(mine), Some((watched, waited, without_address))) = (one.operation.as_mut(), times(other)) {
         mine.watched = watched;
+        mine.waited = waited;
         mine.without_address = without_address;
     }
     one == *other

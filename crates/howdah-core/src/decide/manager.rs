@@ -2,10 +2,10 @@
 //! a look of the last seconds.
 
 use super::{Draft, Outcome};
-use crate::action::Action;
+use crate::action::{Action, Key};
 use crate::cluster::WaitFor;
 use crate::condition::{ConditionKind, ConditionStatus};
-use crate::facts::{ManagedChange, ManagedCluster, ManagedStatus, TaskState};
+use crate::facts::{ManagedCluster, ManagedStatus, TaskState};
 use crate::intent::Verb;
 use crate::observe::POWERED_ON_BEFORE;
 use crate::own::{LOOK_LASTS, Ours, Vacant};
@@ -13,6 +13,7 @@ use crate::report;
 use crate::seen::{nic_on, vm_of};
 use crate::stage::{Stage, stage};
 use crate::time::Stamp;
+use crate::turns::{Claim, Turn};
 
 impl Draft<'_> {
     /// Our create call may still be carried out: neither its absence nor anything else is a verdict.
@@ -42,8 +43,27 @@ impl Draft<'_> {
         if view.state.registration.is_none() {
             return self.act(Action::Register(vacant));
         }
+        let Some(turn) = self.turn() else {
+            return;
+        };
+        // Much may have changed while it waited.
+        if view.checked.is_none_or(|age| age > view.policy.checks_last) {
+            return self.act(Action::Check);
+        }
         // The name was free at a look of the last seconds; the manager itself refuses a second one.
-        if self.is_fresh() { self.act(Action::Create(vacant)) } else { self.look_now() }
+        if self.is_fresh() { self.act(Action::Create(vacant, turn)) } else { self.look_now() }
+    }
+
+    /// The turn, if it is this cluster's; if not, it stands in line for it from now on. A call that
+    /// failed a moment ago is not ready to be made: meanwhile others take their turns.
+    fn turn(&mut self) -> Option<Turn> {
+        let view = self.view;
+        if let Some(wait) = view.troubles.wait(&[Key::Manager], view.now) {
+            self.again = self.again.min(wait);
+            return None;
+        }
+        self.claim = Claim::Ready;
+        view.turn
     }
 
     /// Whether the last look is new enough for a change that goes by name.
@@ -65,8 +85,9 @@ impl Draft<'_> {
         cluster
     }
 
-    fn change(&mut self, ours: &Ours, change: ManagedChange) {
-        if self.is_fresh() { self.act(Action::Change(*ours, change)) } else { self.look_now() }
+    /// A change by name, on a look of the last seconds.
+    fn change(&mut self, action: Action) {
+        if self.is_fresh() { self.act(action) } else { self.look_now() }
     }
 
     // ------------------------------------------------------------ wanted: running
@@ -85,10 +106,12 @@ impl Draft<'_> {
         }
         match cluster.status {
             ManagedStatus::ProvisionError if !view.has_asked(Verb::Found) && !view.has_asked(Verb::Resume) => {
-                self.change(ours, ManagedChange::Resume);
+                if let Some(turn) = self.turn() {
+                    self.change(Action::Resume(*ours, turn));
+                }
             }
             ManagedStatus::Stopped | ManagedStatus::Error if !view.has_asked(Verb::Start) => {
-                self.change(ours, ManagedChange::Start);
+                self.change(Action::Start(*ours));
             }
             ManagedStatus::ProvisionError | ManagedStatus::Stopped | ManagedStatus::Error => {
                 self.fail(report::manager_failed(view, &cluster));
@@ -178,7 +201,7 @@ impl Draft<'_> {
                 if view.has_asked(Verb::Stop) {
                     self.fail(report::manager_failed(view, &cluster));
                 } else {
-                    self.change(ours, ManagedChange::Stop);
+                    self.change(Action::Stop(*ours));
                 }
             }
             ManagedStatus::Provisioning
@@ -202,7 +225,7 @@ impl Draft<'_> {
         }
         let works = view.seen.task.last().and_then(Option::as_ref).is_some_and(|t| t.state == TaskState::Running);
         if !view.has_asked(Verb::Remove) {
-            if self.is_fresh() { self.act(Action::Delete(*ours)) } else { self.look_now() }
+            self.change(Action::Delete(*ours));
         } else if !works {
             self.fail(report::manager_failed(view, &cluster));
         }

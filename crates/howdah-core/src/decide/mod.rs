@@ -40,6 +40,7 @@ use crate::seen::Seen;
 use crate::segment;
 use crate::time::{Mono, Stamp};
 use crate::trouble::Troubles;
+use crate::turns::{Claim, Turn};
 
 /// How an operation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +64,8 @@ pub struct Decision {
     pub again: Duration,
     /// A card whose port cannot be made or kept, because somebody else holds its MAC.
     pub conflict: Option<Failure>,
+    /// Whether it takes a turn at the manager, or waits for one.
+    pub claim: Claim,
 }
 
 /// What a decision is made from.
@@ -103,6 +106,12 @@ pub struct View<'a> {
     pub stuck: Option<Duration>,
     /// For how long the watch on the VMs has been down, and why.
     pub watch_lost: Option<(Duration, &'a str)>,
+    /// The turn at the manager, if it is this cluster's.
+    pub turn: Option<Turn>,
+    /// Whether it waits for its turn: then nothing changes at the manager by itself.
+    pub waits: bool,
+    /// How long ago the checks passed, in this process.
+    pub checked: Option<Duration>,
 }
 
 impl View<'_> {
@@ -129,7 +138,8 @@ impl View<'_> {
 
 /// Decides.
 pub fn decide(view: &View<'_>) -> Decision {
-    let mut draft = Draft { view, actions: vec![], outcome: None, again: view.policy.idle_poll, conflict: None };
+    let mut draft =
+        Draft { view, actions: vec![], outcome: None, again: view.policy.idle_poll, conflict: None, claim: Claim::Out };
     if view.operation_runs() || !view.state.journal.is_empty() {
         draft.look();
         draft.work();
@@ -138,12 +148,13 @@ pub fn decide(view: &View<'_>) -> Decision {
         draft.mind_the_troubles();
         draft.mind_the_time();
     }
-    let Draft { mut actions, outcome, again, conflict, .. } = draft;
+    let Draft { mut actions, outcome, again, conflict, mut claim, .. } = draft;
     // What starts work at the manager is part of the operation; ports and cards are kept beyond it.
     if outcome.is_some() {
+        claim = Claim::Out;
         actions.retain(|a| !a.keys().contains(&Key::Manager));
     }
-    Decision { actions, outcome, again, conflict }
+    Decision { actions, outcome, again, conflict, claim }
 }
 
 struct Draft<'a> {
@@ -152,6 +163,7 @@ struct Draft<'a> {
     outcome: Option<Outcome>,
     again: Duration,
     conflict: Option<Failure>,
+    claim: Claim,
 }
 
 impl Draft<'_> {
@@ -209,7 +221,7 @@ impl Draft<'_> {
     /// Looks at everything as often as the moment wants it.
     fn look(&mut self) {
         let view = self.view;
-        let poll = if view.operation_runs() { view.policy.manager_poll } else { view.policy.idle_poll };
+        let poll = if view.operation_runs() && !view.waits { view.policy.manager_poll } else { view.policy.idle_poll };
         match view.seen.cluster.age(view.now) {
             Some(age) if age < poll => self.again = self.again.min(poll - age),
             _ => self.act(Action::Look),

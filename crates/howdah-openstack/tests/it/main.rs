@@ -9,5 +9,6 @@ mod networking;
 mod parity;
 mod ports;
 mod site;
+mod standing;
 mod trouble;
 mod untrusted;

@@ -14,6 +14,7 @@ use axum::http::request::Parts;
 use howdah_core::cluster::LOCAL_PROJECT;
 use howdah_core::facts::Principal;
 use howdah_core::ids::{ClusterId, ClusterKey, ProjectId, SiteName};
+use howdah_core::rights::Role;
 use howdah_core::text::first_unfit;
 use howdah_core::traits::{Remote, TOKEN_REFUSED};
 use ring::digest::{SHA256, digest};
@@ -55,17 +56,11 @@ pub(super) const PROJECT: &str = "x-project-id";
 /// The site whose OpenStack the token is of.
 pub(super) const SITE: &str = "x-howdah-site";
 
-/// What a requester may do in a project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Role {
-    Reader,
-    Member,
-    Admin,
-}
-
 /// Somebody who may at least read.
 pub(super) struct Caller {
     pub(super) user: String,
+    /// Their id at Keystone; none for the operator.
+    pub(super) user_id: Option<String>,
     pub(super) project: ProjectId,
     pub(super) role: Role,
     /// The Keystone that vouches for them; none for the operator.
@@ -77,10 +72,7 @@ pub(super) struct Caller {
 impl Caller {
     /// Refuses readers.
     pub(super) fn may_write(&self) -> Result<(), ApiError> {
-        match self.role {
-            Role::Reader => Err(ApiError::ReadOnly { user: self.user.clone() }),
-            Role::Member | Role::Admin => Ok(()),
-        }
+        if self.role.may_write() { Ok(()) } else { Err(ApiError::ReadOnly { user: self.user.clone() }) }
     }
 
     /// Refuses all but admins the look beyond their project.
@@ -172,6 +164,7 @@ async fn identified(
         AuthMode::Local => match parts.extensions.get::<ConnectInfo<Peer>>() {
             Some(ConnectInfo(Peer::Local { uid })) => Ok(Caller {
                 user: format!("uid {uid}"),
+                user_id: None,
                 project: text_header(&parts.headers, PROJECT)?.unwrap_or(LOCAL_PROJECT).into(),
                 role: Role::Admin,
                 realm: None,
@@ -195,17 +188,20 @@ fn vouched(answer: Remote<Principal>) -> Result<Principal, ApiError> {
 }
 
 fn by_token(token: SecretString, realm: &str, principal: Principal) -> Result<Caller, ApiError> {
-    let has = |role: &str| principal.roles.iter().any(|r| r.eq_ignore_ascii_case(role));
-    let role = match () {
-        () if has("admin") && principal.is_admin_project => Role::Admin,
-        // The name of the member role before Keystone had one of its own. An admin of a project that is
-        // not the one for administration rules that project, and no other.
-        () if has("member") || has("_member_") || has("admin") => Role::Member,
-        () if has("reader") => Role::Reader,
-        () => return Err(ApiError::RoleMissing { user: principal.user_name }),
+    let role = match Role::of(&principal.roles) {
+        // An admin of a project that is not the one for administration rules that project, and no other.
+        Some(Role::Admin) if !principal.is_admin_project => Role::Member,
+        Some(role) => role,
+        None => return Err(ApiError::RoleMissing { user: principal.user_name }),
     };
-    let (user, project) = (principal.user_name, principal.project);
-    Ok(Caller { user, project, role, realm: Some(realm.to_owned()), token: Some(token) })
+    Ok(Caller {
+        user: principal.user_name,
+        user_id: Some(principal.user),
+        project: principal.project,
+        role,
+        realm: Some(realm.to_owned()),
+        token: Some(token),
+    })
 }
 
 /// Whoever may read one cluster: a caller, or the bearer of its capability.

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::dto::{ErrorBody, ErrorView};
 use crate::api::view;
+use crate::limits::{Reached, What};
 
 /// An error answer.
 #[derive(Debug, thiserror::Error)]
@@ -182,6 +183,12 @@ pub enum ApiError {
         /// The id.
         id: ClusterId,
     },
+    /// The project has as much as the operator allows.
+    #[error(
+        "the project has {} {}, and {} more would be beyond the {} that are allowed",
+        .0.used, .0.what.noun(), .0.asked, .0.allowed
+    )]
+    LimitReached(Reached),
     /// A new cluster is wanted stopped.
     #[error("a cluster cannot be created stopped")]
     CreateStopped,
@@ -218,9 +225,8 @@ impl ApiError {
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyIncomplete => StatusCode::REQUEST_TIMEOUT,
             Self::TokenMissing | Self::TokenInvalid => StatusCode::UNAUTHORIZED,
-            Self::RoleMissing { .. } | Self::ReadOnly { .. } | Self::NotAdmin | Self::SiteElsewhere { .. } => {
-                StatusCode::FORBIDDEN
-            }
+            Self::RoleMissing { .. } | Self::ReadOnly { .. } | Self::NotAdmin => StatusCode::FORBIDDEN,
+            Self::SiteElsewhere { .. } | Self::LimitReached(_) => StatusCode::FORBIDDEN,
             Self::ClusterNotFound { .. } | Self::ClusterNotVisible { .. } | Self::PathNotFound { .. } => {
                 StatusCode::NOT_FOUND
             }
@@ -267,6 +273,7 @@ impl ApiError {
             Self::Stopping => "service_stopping",
             Self::NotReady { .. } => "not_ready",
             Self::BeingDeleted { .. } => "cluster_being_deleted",
+            Self::LimitReached(_) => "project_limit_reached",
             Self::CreateStopped => "create_stopped",
             Self::SubnetElsewhere { .. } => "subnet_elsewhere",
             Self::PathNotFound { .. } => "path_not_found",
@@ -307,6 +314,13 @@ impl ApiError {
             Self::Changed { .. } => "Look at the cluster, then repeat the request if it is still wanted.".to_owned(),
             Self::Stopping => "Repeat the request; nothing was lost.".to_owned(),
             Self::NotReady { hint, .. } => return hint.clone(),
+            Self::LimitReached(reached) => match reached.what {
+                What::Creates => "Wait until one of them is done, then ask again.".to_owned(),
+                What::Clusters | What::Nodes => format!(
+                    "Delete what is not needed any more, or ask the operator for more ({}).",
+                    reached.what.key()
+                ),
+            },
             Self::CreateStopped => "Create it running, then ask for stopped.".to_owned(),
             Self::Refused(refusal) => return refusal.hint.clone(),
             Self::Remote(e) => return e.hint.clone(),
@@ -324,6 +338,9 @@ impl ApiError {
             Self::UnknownSite { known, .. } | Self::SiteMissing { known, .. } => json!({ "sites": known }),
             Self::SpecDiffers { differences, .. } => json!({ "differences": differences }),
             Self::ClusterAmbiguous { projects, .. } => json!({ "projects": projects }),
+            Self::LimitReached(Reached { what, allowed, used, asked }) => {
+                json!({ "limit": what, "allowed": allowed, "used": used, "asked": asked })
+            }
             Self::Unreadable(row) => json!(view::unreadable(row)),
             Self::NotReady { readiness, .. } => return readiness.clone(),
             Self::Remote(e) => json!({ "system": e.system, "kind": e.kind }),

@@ -51,6 +51,7 @@ pub use openapi::document;
 
 use crate::changes::Changes;
 use crate::config::Templates;
+use crate::limits::Door;
 use crate::metrics::Metrics;
 use crate::sites::Sites;
 use crate::supervisor::Supervisor;
@@ -94,6 +95,8 @@ pub struct Inner {
     pub auth: AuthMode,
     /// What templates may bring along.
     pub templates: Templates,
+    /// What a project may have at a time, and the door at which that is looked at.
+    pub door: Door,
     /// True once the service is to end.
     pub stopping: watch::Receiver<bool>,
 }

@@ -31,6 +31,7 @@ use super::query::{Checked, Place, Scope};
 use super::visible::{of_caller, readable};
 use super::wish::{Wish, choice, wanted};
 use super::{ApiError, Routes, realm, view};
+use crate::limits::Inside;
 use crate::sites::{Choice, SiteHandles};
 
 /// How often a write is decided anew because somebody else was faster.
@@ -158,10 +159,13 @@ async fn create(routes: &Routes, caller: &Caller, id: &ClusterId, wish: &Wish, n
         name: wish.name.clone(),
         spec,
         wanted: Wanted::Running,
-        operation: operation(routes, OperationKind::Create),
+        operation: operation(routes, caller, OperationKind::Create),
         created: now,
     };
-    match routes.store.insert(&record, &secrets, &warnings).await {
+    let door = admit(routes, &record).await?;
+    let inserted = routes.store.insert(&record, &secrets, &warnings).await;
+    drop(door);
+    match inserted {
         Ok(()) => {}
         // The same request, at the same time, was a little faster.
         Err(e) if e.code == "cluster_id_taken" => {
@@ -214,9 +218,12 @@ async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: &Scope,
             let capability = capability(routes, &key, &record).await?;
             return Ok(accepted(&record, &state, capability));
         };
-        let seen = std::mem::replace(&mut record.operation, operation(routes, kind));
+        let seen = std::mem::replace(&mut record.operation, operation(routes, caller, kind));
         record.wanted = asked;
-        match routes.store.want(&key, &seen.id, asked, &record.operation).await {
+        let door = if kind == OperationKind::Create { Some(admit(routes, &record).await?) } else { None };
+        let stored = routes.store.want(&key, &seen.id, asked, &record.operation).await;
+        drop(door);
+        match stored {
             Ok(()) => {
                 routes.supervisor.wake(&key);
                 let user = &caller.user;
@@ -230,6 +237,17 @@ async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: &Scope,
         row = routes.store.load(&key).await?.ok_or(ApiError::ClusterNotFound { id: *id })?;
     }
     Err(ApiError::Changed { id: *id })
+}
+
+/// Whether a create may begin beside what its project has. Until what is returned is dropped, no other
+/// one may: the create has to be stored by then.
+async fn admit<'r>(routes: &'r Routes, record: &ClusterRecord) -> Result<Inside<'r>, ApiError> {
+    let inside = routes.door.enter().await;
+    if inside.is_limited() {
+        let project = routes.store.list(Some(&record.project)).await?;
+        inside.check(record, &project).map_err(ApiError::LimitReached)?;
+    }
+    Ok(inside)
 }
 
 /// The store's code for a write that came too late.
@@ -255,8 +273,9 @@ fn accepted(record: &ClusterRecord, state: &ClusterState, capability: String) ->
     (StatusCode::ACCEPTED, Json(Accepted { cluster, operation, capability }))
 }
 
-fn operation(routes: &Routes, kind: OperationKind) -> OperationRequest {
-    OperationRequest { id: OperationId(routes.entropy.uuid()), kind, requested: routes.clock.now() }
+fn operation(routes: &Routes, caller: &Caller, kind: OperationKind) -> OperationRequest {
+    let (id, by) = (OperationId(routes.entropy.uuid()), caller.user_id.clone());
+    OperationRequest { id, kind, requested: routes.clock.now(), by }
 }
 
 async fn grant(site: &SiteHandles, caller: &Caller, wish: &NetworkWish) -> Result<NetworkGrant, ApiError> {

@@ -32,6 +32,7 @@ pub use legacy::{LegacyError, Templates};
 pub use problem::{ConfigError, Entry, Origin, Problem, Report, Severity};
 
 use crate::api::AuthMode;
+use crate::limits::Limits;
 use source::Source;
 
 /// Environment variables by name.
@@ -51,6 +52,8 @@ pub struct Config {
     pub store: howdah_store::Options,
     /// What templates may bring along.
     pub templates: Templates,
+    /// What a project may have at a time.
+    pub limits: Limits,
     /// The sites.
     pub sites: Vec<Site>,
 }

@@ -7,6 +7,7 @@ use super::site::read_sites;
 use super::source::{Found, Source};
 use super::{Config, Server, Templates, TlsFiles};
 use crate::api::AuthMode;
+use crate::limits::Limits;
 
 const LISTEN: &str = "127.0.0.1:8780";
 const UNIX: &str = "/run/howdah/howdah.sock";
@@ -20,11 +21,12 @@ pub(super) fn read(source: &mut Source<'_>) -> Option<Config> {
     let server = server(source, &mut root);
     let store = store(source, &mut root);
     let templates = templates(source, &mut root);
+    let limits = limits(source, &mut root);
     let sites = read_sites(source, &mut root);
     root.finish(source);
     source.finish_env();
     source.finish_file();
-    Some(Config { server: server?, store, templates, sites: sites? })
+    Some(Config { server: server?, store, templates, limits, sites: sites? })
 }
 
 fn server(source: &mut Source<'_>, root: &mut Section<'_>) -> Option<Server> {
@@ -115,6 +117,18 @@ fn store(source: &mut Source<'_>, root: &mut Section<'_>) -> howdah_store::Optio
     let key_file = source.resolve(&key_file.value);
     section.finish(source);
     howdah_store::Options { path, key_file }
+}
+
+fn limits(source: &mut Source<'_>, root: &mut Section<'_>) -> Limits {
+    let usual = Limits::default();
+    let mut section = root.section(source, "limits");
+    let limits = Limits {
+        clusters: section.limit(source, "clusters_per_project", usual.clusters),
+        nodes: section.limit(source, "nodes_per_project", usual.nodes),
+        creates: section.limit(source, "creates_per_project", usual.creates),
+    };
+    section.finish(source);
+    limits
 }
 
 fn templates(source: &mut Source<'_>, root: &mut Section<'_>) -> Templates {

@@ -224,6 +224,45 @@ impl<'t> Section<'t> {
         found
     }
 
+    /// A number from 1 on; the word `none` for no limit. There is no 0: nobody can tell which of the
+    /// two it would mean.
+    pub(super) fn limit(&mut self, source: &mut Source<'_>, key: &str, default: Option<u64>) -> Option<u64> {
+        let in_file = self.value(key);
+        let found = match (self.overriding(source, key), in_file) {
+            (Some(found), _) => Some(found),
+            (None, None) => None,
+            (None, Some(value)) => {
+                let text = match value.get_ref() {
+                    DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str()),
+                    other => other.as_str(),
+                };
+                let origin = source.at(value.span().start);
+                // What is neither is said below, like a number that cannot be.
+                Some(Found { value: text.unwrap_or_else(|| kind(value.get_ref())).to_owned(), origin })
+            }
+        };
+        let shown = |limit: Option<u64>| limit.map_or_else(|| "none".to_owned(), |n| n.to_string());
+        let Some(found) = found else {
+            source.list(self.name(key), shown(default), &Origin::Default);
+            return default;
+        };
+        let limit = match found.value.as_str() {
+            "none" => Some(None),
+            number => number.parse().ok().filter(|n: &u64| *n > 0).map(Some),
+        };
+        match limit {
+            Some(limit) => {
+                source.list(self.name(key), shown(limit), &found.origin);
+                limit
+            }
+            None => {
+                let message = format!("{} is {}, and must be a whole number from 1 on", self.name(key), found.value);
+                source.error(found.origin, message, Some("For no limit, set it to \"none\".".to_owned()));
+                default
+            }
+        }
+    }
+
     /// A file or folder.
     pub(super) fn file(&mut self, source: &mut Source<'_>, key: &str) -> Option<Found<PathBuf>> {
         let found = self.text(source, key)?;

@@ -41,7 +41,7 @@ const NO_DESCRIPTOR: Duration = Duration::from_millis(100);
 
 /// What a listener allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct Bounds {
     /// Connections at a time.
     pub connections: usize,
     /// For a TLS handshake.
@@ -50,7 +50,7 @@ pub struct Limits {
     pub head: Duration,
 }
 
-impl Limits {
+impl Bounds {
     /// So many connections at a time, with the usual patience.
     pub const fn of(connections: usize) -> Self {
         Self { connections, handshake: Duration::from_secs(10), head: Duration::from_secs(30) }
@@ -58,7 +58,7 @@ impl Limits {
 }
 
 /// Answers until `stopping`, and then as long as the requests under way need.
-pub(crate) async fn answer(incoming: Incoming, limits: Limits, router: Router, mut stopping: watch::Receiver<bool>) {
+pub(crate) async fn answer(incoming: Incoming, limits: Bounds, router: Router, mut stopping: watch::Receiver<bool>) {
     let room = Room::new(limits.connections);
     let mut connections = JoinSet::new();
     let mut stop = stopping.clone();
@@ -115,7 +115,7 @@ async fn converse(
     socket: Socket,
     peer: Peer,
     seat: Seat,
-    limits: Limits,
+    limits: Bounds,
     router: Router,
     stopping: watch::Receiver<bool>,
 ) {
@@ -142,7 +142,7 @@ async fn http<S>(
     stream: S,
     peer: Peer,
     seat: &Seat,
-    limits: Limits,
+    limits: Bounds,
     router: Router,
     mut stopping: watch::Receiver<bool>,
 ) where

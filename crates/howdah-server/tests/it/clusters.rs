@@ -47,6 +47,7 @@ async fn a_working_cluster_is_shown_whole() {
         failure: None,
         checked: true,
         watched: Duration::ZERO,
+        waited: Duration::ZERO,
         without_address: Duration::ZERO,
     });
     for (name, stage, address) in [

@@ -341,3 +341,19 @@ fn what_requests_may_say_is_read_site_by_site() {
     }
     insta::assert_snapshot!(told);
 }
+
+#[test]
+fn limits_are_numbers_or_none() {
+    let with = |limits: &str| but("[store]", &format!("[limits]\n{limits}\n\n[store]"));
+    let limits = Setting::new(GOOD).load().limits;
+    assert_eq!((limits.clusters, limits.nodes, limits.creates), (Some(20), Some(500), Some(5)));
+    let setting =
+        with("clusters_per_project = 7\nnodes_per_project = \"none\"").env("HOWDAH_LIMITS_CREATES_PER_PROJECT", "9");
+    let limits = setting.load().limits;
+    assert_eq!((limits.clusters, limits.nodes, limits.creates), (Some(7), None, Some(9)));
+    assert!(setting.report().contains("limits.nodes_per_project  none"), "{}", setting.report());
+    for bad in ["0", "-1", "2.5", "\"many\"", "true"] {
+        let says = with(&format!("clusters_per_project = {bad}")).refusal();
+        assert!(says.contains("limits.clusters_per_project is") && says.contains("from 1 on"), "{bad}: {says}");
+    }
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use howdah_server::api::AuthMode;
 use howdah_server::config::{Server, TlsFiles};
-use howdah_server::listener::Limits;
+use howdah_server::listener::Bounds;
 use howdah_server::serve::Connections;
 use reqwest::{Client, Method};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -33,8 +33,8 @@ fn half_a_body() -> Vec<u8> {
         .into_bytes()
 }
 
-fn limits(connections: usize) -> Limits {
-    Limits { handshake: FOREVER, head: FOREVER, ..Limits::of(connections) }
+fn limits(connections: usize) -> Bounds {
+    Bounds { handshake: FOREVER, head: FOREVER, ..Bounds::of(connections) }
 }
 
 /// A service with both listeners, of few seats; TLS if wanted.
@@ -50,7 +50,7 @@ impl Place {
         Self::with(tls, limits(seats)).await
     }
 
-    async fn with(tls: bool, limits: Limits) -> Self {
+    async fn with(tls: bool, limits: Bounds) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("howdah.sock");
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
@@ -198,7 +198,7 @@ async fn closed(mut stream: TcpStream) -> Vec<u8> {
 
 #[tokio::test]
 async fn what_is_half_sent_is_waited_for_so_long_and_no_longer() {
-    let soon = Limits { handshake: Duration::from_millis(100), head: Duration::from_millis(100), ..Limits::of(9) };
+    let soon = Bounds { handshake: Duration::from_millis(100), head: Duration::from_millis(100), ..Bounds::of(9) };
     for (tls, says) in [(false, HALF_A_HEAD), (false, b"" as &[u8]), (true, b"")] {
         let place = Place::with(tls, soon).await;
         closed(over_tcp(place.service.address(), says).await).await;

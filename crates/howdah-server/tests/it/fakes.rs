@@ -17,6 +17,7 @@ use howdah_core::facts::{
 };
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterKey, ClusterName, NetworkId, PortId, ProjectId, SubnetId, TaskId, VmRef};
+use howdah_core::rights::Standing;
 use howdah_core::time::Mono;
 use howdah_core::traits::{
     Clock, ClusterManager, Entropy, Identity, NetworkGrant, NetworkWish, Networking, Remote, TOKEN_REFUSED, VCenter,
@@ -146,6 +147,10 @@ impl Identity for FakeCloud {
             is_admin_project,
             expires: None,
         })
+    }
+
+    async fn still_may(&self, _: &str, _: &ProjectId) -> Remote<Standing> {
+        nobody(System::Keystone)
     }
 
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {

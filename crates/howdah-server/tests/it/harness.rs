@@ -17,6 +17,7 @@ use howdah_core::traits::Store;
 use howdah_serengeti::Rules;
 use howdah_server::api::AuthMode;
 use howdah_server::config::{Server, Templates};
+use howdah_server::limits::Limits;
 use howdah_server::serve::{Connections, Parts, Running, start};
 use howdah_server::sites::SiteHandles;
 use howdah_store::MemoryStore;
@@ -80,6 +81,7 @@ pub fn parts(store: Arc<dyn Store>, cloud: &Arc<FakeCloud>, idle: &Arc<Idle>) ->
         marks: MarkKey::new(b"secret"),
         policy: Policy::default(),
         templates: Templates::default(),
+        limits: Limits::NONE,
         controllers: Some(idle.clone()),
         probe: false,
         connections: Connections::of_descriptors(1024),
@@ -170,6 +172,7 @@ impl Service {
                 failure,
                 checked: true,
                 watched: Duration::ZERO,
+                waited: Duration::ZERO,
                 without_address: Duration::ZERO,
             }),
             progress: 1.0,

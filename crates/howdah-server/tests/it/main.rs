@@ -13,6 +13,7 @@ mod entitled;
 mod events;
 mod fakes;
 mod harness;
+mod limits;
 mod odd_store;
 mod openapi;
 mod realms;

@@ -50,7 +50,7 @@ async fn record(n: u128) -> ClusterRecord {
             remedy: Default::default(),
         },
         wanted: Wanted::Running,
-        operation: OperationRequest { id: OperationId(id(n)), kind: OperationKind::Create, requested: now() },
+        operation: OperationRequest { id: OperationId(id(n)), kind: OperationKind::Create, requested: now(), by: None },
         created: now(),
     }
 }
@@ -212,6 +212,7 @@ async fn many_clusters_are_taken_up_some_at_a_time_and_those_at_work_first() {
                 failure: None,
                 checked: true,
                 watched: Duration::ZERO,
+                waited: Duration::ZERO,
                 without_address: Duration::ZERO,
             };
             let state = ClusterState { operation: Some(operation), ..ClusterState::default() };

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use howdah_core::facts::Principal;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ProjectId, SecurityGroupId};
+use howdah_core::rights::Standing;
 use howdah_core::traits::{Identity, NetworkGrant, NetworkWish, Remote, TOKEN_REFUSED};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -120,6 +121,29 @@ impl Identity for SimIdentity {
     async fn authenticate_anew(&self, token: &SecretString) -> Remote<Principal> {
         // Nothing is remembered here.
         self.authenticate(token).await
+    }
+
+    async fn still_may(&self, user: &str, project: &ProjectId) -> Remote<Standing> {
+        let (user, project) = (user.to_owned(), project.to_string());
+        let object = user.clone();
+        let look = move |w: &World| {
+            w.read(|s| {
+                let k = &s.keystone;
+                let roles = k.assignments.get(&(user.clone(), project.clone())).cloned().unwrap_or_default();
+                let by_roles = Standing::by_roles(&roles);
+                Ok(match by_roles {
+                    Standing::Good if !k.users.get(&user).is_some_and(|u| u.enabled) => Standing::without_user(),
+                    Standing::Good if !k.projects.get(&project).is_some_and(|p| p.enabled) => {
+                        Standing::without_project()
+                    }
+                    other => other,
+                })
+            })
+        };
+        match call_now(&self.0, System::Keystone, "role_assignments", &object, look).await {
+            Err(e) if e.kind == ErrorKind::Forbidden => Ok(Standing::Hidden),
+            asked => asked,
+        }
     }
 
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {

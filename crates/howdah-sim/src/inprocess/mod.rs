@@ -12,6 +12,7 @@ use howdah_core::ids::SiteName;
 use howdah_core::policy::Policy;
 use howdah_core::registrar::Registrar;
 use howdah_core::traits::{Remote, Store};
+use howdah_core::turns::Turns;
 
 use crate::World;
 use crate::world::faults::injected;
@@ -36,7 +37,9 @@ pub fn site(world: &World, name: SiteName, store: &Arc<dyn Store>, policy: &Poli
         manager: Arc::new(SimClusterManager::new(world.clone())),
         vcenter: Arc::new(SimVCenter::new(world.clone())),
         networking: Arc::new(SimNetworking::new(world.clone())),
+        identity: Arc::new(SimIdentity::new(world.clone())),
         registrar: Arc::new(Registrar::new(name.clone(), Arc::clone(store), world.clock(), settles)),
+        turns: Arc::new(Turns::new(name.clone(), Arc::clone(store), policy.creates_at_once)),
         name,
     }
 }

@@ -14,5 +14,6 @@ mod race;
 mod site;
 mod specification;
 mod story;
+mod turns;
 mod watching;
 mod whose;

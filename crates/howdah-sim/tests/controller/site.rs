@@ -99,7 +99,7 @@ impl Run {
 
     fn request(&self, kind: OperationKind) -> OperationRequest {
         let id = OperationId(self.controller.entropy.uuid());
-        OperationRequest { id, kind, requested: self.controller.clock.now() }
+        OperationRequest { id, kind, requested: self.controller.clock.now(), by: None }
     }
 
     pub async fn add(&self, name: &str, nodes: u32) -> ClusterKey {

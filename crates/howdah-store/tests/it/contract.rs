@@ -106,6 +106,8 @@ for_both! {
     capabilities_stay_and_old_events_go,
     what_was_removed_leaves_a_trace,
     a_write_can_be_tried,
+    a_failed_create_of_which_nothing_exists_frees_its_name,
+    a_name_that_was_taken_again_is_held,
 }
 
 fn row(record: &ClusterRecord, state: &ClusterState) -> Row {
@@ -422,4 +424,51 @@ async fn a_write_can_be_tried(store: &Subject) {
     for _ in 0..2 {
         store.try_write().await.unwrap();
     }
+}
+
+/// A state in which the newest operation of the record has failed and nothing was asked of the manager.
+fn failed_without_trace(record: &ClusterRecord) -> ClusterState {
+    let operation = serde_json::json!({
+        "id": record.operation.id, "kind": "create", "state": "failed", "started": "2026-01-01T00:00:00Z",
+    });
+    serde_json::from_value(serde_json::json!({ "operation": operation })).unwrap()
+}
+
+async fn a_failed_create_of_which_nothing_exists_frees_its_name(store: &Subject) {
+    let (first, second, third) = (record(1, "one"), record(2, "one"), record(3, "one"));
+    let taken = |e: RemoteError| assert_eq!(told(&e), ("cluster_name_taken", ErrorKind::Conflict));
+    store.insert(&first, &no_secrets(), &[]).await.unwrap();
+    taken(store.insert(&second, &no_secrets(), &[]).await.unwrap_err());
+    store.save(&first.key(), &failed_without_trace(&first), &[]).await.unwrap();
+    store.insert(&second, &no_secrets(), &[]).await.unwrap();
+    taken(store.insert(&third, &no_secrets(), &[]).await.unwrap_err());
+
+    // Begun anew, it takes its name again: refused while another has it, and nothing is changed then.
+    let create = operation(7, OperationKind::Create);
+    taken(store.want(&first.key(), &first.operation.id, Wanted::Running, &create).await.unwrap_err());
+    assert_eq!(store.wanted(&first.key()).await.unwrap(), Some(first.clone()));
+    // A delete needs no name.
+    let delete = operation(8, OperationKind::Delete);
+    store.want(&first.key(), &first.operation.id, Wanted::Deleted, &delete).await.unwrap();
+    store.remove(&first.key(), &[]).await.unwrap();
+    taken(store.insert(&third, &no_secrets(), &[]).await.unwrap_err());
+    store.remove(&second.key(), &[]).await.unwrap();
+    store.insert(&third, &no_secrets(), &[]).await.unwrap();
+}
+
+async fn a_name_that_was_taken_again_is_held(store: &Subject) {
+    let (first, second) = (record(1, "one"), record(2, "one"));
+    store.insert(&first, &no_secrets(), &[]).await.unwrap();
+    store.save(&first.key(), &failed_without_trace(&first), &[]).await.unwrap();
+    let create = operation(7, OperationKind::Create);
+    store.want(&first.key(), &first.operation.id, Wanted::Running, &create).await.unwrap();
+    let refused = store.insert(&second, &no_secrets(), &[]).await.unwrap_err();
+    assert_eq!(refused.code, "cluster_name_taken");
+    // What is written of the operation before changes nothing about it.
+    store.save(&first.key(), &failed_without_trace(&first), &[]).await.unwrap();
+    assert_eq!(store.insert(&second, &no_secrets(), &[]).await.unwrap_err().code, "cluster_name_taken");
+    // The same id and name, once it is gone.
+    store.remove(&first.key(), &[]).await.unwrap();
+    store.insert(&first, &no_secrets(), &[]).await.unwrap();
+    assert_eq!(store.insert(&second, &no_secrets(), &[]).await.unwrap_err().code, "cluster_name_taken");
 }

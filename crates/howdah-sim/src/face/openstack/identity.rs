@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::login::{self, Login};
 use super::reply::{carried, header, nothing, own_url, read, reply, unauthorized};
 use crate::World;
-use crate::world::keystone::{DOMAIN_ID, DOMAIN_NAME, KeystoneError, Project, Token, User};
+use crate::world::keystone::{DOMAIN_ID, DOMAIN_NAME, Keystone, KeystoneError, Project, Token, User};
 
 pub(super) async fn serve(Extract(world): Extract<World>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
@@ -163,10 +163,34 @@ impl Call<'_> {
                 }
                 ["projects", id] => one("project", k.projects.get(*id).map(project), id),
                 ["users", id] => one("user", k.users.get(*id).map(user), id),
+                ["role_assignments"] if admin => Ok(self.role_assignments(k)),
+                ["role_assignments"] => {
+                    Err(KeystoneError::forbidden("You are not authorized to perform the requested action."))
+                }
                 ["regions"] => Ok(self.list("regions", vec![], None)),
                 _ => Err(KeystoneError::not_found("resource", &path.join("/"))),
             }
         })
+    }
+
+    /// Who has which role where, with names; a role implies nothing here.
+    fn role_assignments(&self, k: &Keystone) -> Response {
+        let filter = |key: &str| self.query.split('&').find_map(|q| q.strip_prefix(key)?.strip_prefix('='));
+        let (user, project) = (filter("user.id"), filter("scope.project.id"));
+        let fits = |((u, p), _): &(&(String, String), &Vec<String>)| {
+            user.is_none_or(|w| w == u) && project.is_none_or(|w| w == p)
+        };
+        let one = |u: &str, p: &str, role: &str| {
+            json!({
+                "user": {"id": u},
+                "scope": {"project": {"id": p}},
+                "role": {"id": format!("role-{role}"), "name": role},
+                "links": {},
+            })
+        };
+        let all = k.assignments.iter().filter(fits);
+        let items = all.flat_map(|((u, p), roles)| roles.iter().map(move |role| one(u, p, role))).collect();
+        self.list("role_assignments", items, None)
     }
 
     /// A list with Keystone's frame; `?name=` is the only filter.
