@@ -2,7 +2,7 @@
 //!
 //! * [`dto`]: what goes over the wire;
 //! * [`error`](ApiError): what is refused, and how;
-//! * `auth`: who asks; `body`: strict reading of bodies;
+//! * `auth`: who asks; `body`: strict reading of bodies; `bounds`: how much they may say;
 //! * `wish`: from a body to a cluster's record, and what differs from the one that is there;
 //! * `intent`: which operation a request asks for (pure);
 //! * `visible`: which cluster a request is about;
@@ -17,6 +17,7 @@ pub mod dto;
 
 mod auth;
 mod body;
+mod bounds;
 mod clusters;
 mod error;
 mod events;

@@ -94,6 +94,8 @@ pub struct FakeCloud {
     pub locked: Mutex<bool>,
     /// The tokens with which something was looked up, `None` for the service's own rights.
     pub grants: Mutex<Vec<Option<String>>>,
+    /// What was looked up.
+    pub wishes: Mutex<Vec<NetworkWish>>,
 }
 
 #[async_trait]
@@ -121,6 +123,7 @@ impl Identity for FakeCloud {
 
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {
         self.grants.lock().unwrap().push(token.map(|t| t.expose_secret().to_owned()));
+        self.wishes.lock().unwrap().push(wish.clone());
         let missing = |what: &str, name: &str| {
             let (code, message) = match what {
                 "network" => ("network_not_found", format!("there is no network {name}")),

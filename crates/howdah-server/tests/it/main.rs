@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "the answers are those of the service under test")]
 
 mod auth;
+mod bounds;
 mod clusters;
 mod conditions;
 mod config;
