@@ -15,8 +15,9 @@ from keystoneauth1 import exceptions as ks_exceptions
 from howdah_heat import options
 
 CAPABILITY_HEADER = "X-Howdah-Capability"
-# What a proxy says in front of a service that is away, and a service that is starting.
-AWAY = frozenset((502, 503, 504))
+# What a proxy says in front of a service that is away, a service that is starting, and one that has had too
+# many tokens refused that came from this host, whosever they were.
+AWAY = frozenset((429, 502, 503, 504))
 
 Document = Dict[str, Any]
 

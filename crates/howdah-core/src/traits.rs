@@ -162,6 +162,13 @@ pub trait Identity: Send + Sync {
     /// code it is the service's own credentials that were refused.
     async fn authenticate(&self, token: &SecretString) -> Remote<Principal>;
 
+    /// Whom [`authenticate`](Self::authenticate) found a moment ago, as far as the adapter believes that
+    /// without asking again. Asks nobody.
+    fn recall(&self, token: &SecretString) -> Option<Principal>;
+
+    /// Whether the service's own login is good, asked now: what the health of Keystone is told by.
+    async fn own_login(&self) -> Remote<()>;
+
     /// Finds what was asked for with the requester's token, so that nobody gets the use of a
     /// network, subnet or group that they may not see. `NotFound` names what was not found.
     /// Without a token (a local user, who is the operator) the service's own rights count.

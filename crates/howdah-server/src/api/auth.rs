@@ -3,7 +3,9 @@
 //! With `auth = "keystone"` a token is verified at the Keystone of the sites. With `auth = "local"`
 //! the user at the other end of the UNIX socket is the operator. A read capability stands for one
 //! cluster. Invariant: a capability is kept as a hash only, and compared as such; a token is not
-//! kept here.
+//! kept here. Which tokens are brought to Keystone at all is `login`'s to say.
+
+use std::net::{IpAddr, Ipv4Addr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
@@ -11,11 +13,10 @@ use axum::http::request::Parts;
 use howdah_core::cluster::LOCAL_PROJECT;
 use howdah_core::facts::Principal;
 use howdah_core::ids::{ClusterId, ClusterKey, ProjectId, SiteName};
-use howdah_core::traits::TOKEN_REFUSED;
 use ring::digest::{SHA256, digest};
 use secrecy::SecretString;
 
-use super::{ApiError, Routes};
+use super::{ApiError, Routes, login};
 
 /// How requesters are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +35,16 @@ pub enum Peer {
         /// Its user.
         uid: u32,
     },
-    /// Anybody.
-    Unknown,
+    /// Anybody, over the network.
+    Remote {
+        /// From where.
+        address: IpAddr,
+    },
+}
+
+impl Peer {
+    /// Somebody of whom nothing is known, and who is trusted with nothing.
+    pub(super) const NOBODY: Self = Self::Remote { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
 }
 
 /// A Keystone token in the request.
@@ -115,25 +124,31 @@ impl FromRequestParts<Routes> for Caller {
 
 async fn caller(parts: &Parts, routes: &Routes) -> Result<Caller, ApiError> {
     match routes.auth {
-        AuthMode::Local => match parts.extensions.get::<ConnectInfo<Peer>>() {
-            Some(ConnectInfo(Peer::Local { uid })) => Ok(Caller {
+        AuthMode::Local => match peer(parts) {
+            Peer::Local { uid } => Ok(Caller {
                 user: format!("uid {uid}"),
                 project: header(&parts.headers, PROJECT).unwrap_or(LOCAL_PROJECT).into(),
                 role: Role::Admin,
                 realm: None,
                 token: None,
             }),
-            _ => Err(ApiError::TokenMissing),
+            Peer::Remote { .. } => Err(ApiError::TokenMissing),
         },
         AuthMode::Keystone => {
-            let token = header(&parts.headers, TOKEN).ok_or(ApiError::TokenMissing)?;
-            by_token(SecretString::from(token), routes).await
+            let token = parts.headers.get(TOKEN).filter(|v| !v.is_empty()).ok_or(ApiError::TokenMissing)?;
+            let token = login::shaped(token).ok_or(ApiError::TokenInvalid)?;
+            by_token(token, peer(parts), routes).await
         }
     }
 }
 
-async fn by_token(token: SecretString, routes: &Routes) -> Result<Caller, ApiError> {
-    let (realm, principal) = verify(&token, routes).await?;
+/// Who is at the other end. Whoever is not known to be local is not.
+fn peer(parts: &Parts) -> Peer {
+    parts.extensions.get::<ConnectInfo<Peer>>().map_or(Peer::NOBODY, |ConnectInfo(peer)| *peer)
+}
+
+async fn by_token(token: SecretString, peer: Peer, routes: &Routes) -> Result<Caller, ApiError> {
+    let (realm, principal) = verify(&token, peer, routes).await?;
     let has = |role: &str| principal.roles.iter().any(|r| r.eq_ignore_ascii_case(role));
     let role = match () {
         () if has("admin") => Role::Admin,
@@ -147,17 +162,18 @@ async fn by_token(token: SecretString, routes: &Routes) -> Result<Caller, ApiErr
 
 /// Asks each Keystone until one vouches for the token; the adapters remember good ones for a while.
 /// The end of a token is Keystone's to judge, by its own clock.
-async fn verify(token: &SecretString, routes: &Routes) -> Result<(String, Principal), ApiError> {
+async fn verify(token: &SecretString, peer: Peer, routes: &Routes) -> Result<(String, Principal), ApiError> {
+    let mut attempt = routes.logins.attempt(token, peer, routes.clock.as_ref());
     let mut trouble = None;
     for (realm, identity) in routes.sites.identities() {
-        match identity.authenticate(token).await {
-            Ok(principal) => return Ok((realm.to_owned(), principal)),
-            Err(e) if e.code == TOKEN_REFUSED => {}
+        match attempt.ask(realm, identity.as_ref()).await {
+            Ok(Some(principal)) => return Ok((realm.to_owned(), principal)),
+            Ok(None) => {}
             Err(e) => trouble = Some(e),
         }
     }
     // As long as one Keystone could not be asked, nobody knows that the token is bad.
-    Err(trouble.map_or(ApiError::TokenInvalid, ApiError::Remote))
+    Err(trouble.unwrap_or(ApiError::TokenInvalid))
 }
 
 /// Whoever may read one cluster: a caller, or the bearer of its capability.

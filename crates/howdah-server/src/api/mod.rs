@@ -3,6 +3,7 @@
 //! * [`dto`]: what goes over the wire;
 //! * [`error`](ApiError): what is refused, and how;
 //! * `auth`: who asks; `body`: strict reading of bodies; `bounds`: how much they may say;
+//! * `login`: which tokens are brought to Keystone, and how many at once;
 //! * `wish`: from a body to a cluster's record, and what differs from the one that is there;
 //! * `intent`: which operation a request asks for (pure);
 //! * `visible`: which cluster a request is about;
@@ -22,6 +23,7 @@ mod clusters;
 mod error;
 mod events;
 mod intent;
+mod login;
 mod openapi;
 mod service;
 mod view;
@@ -46,6 +48,7 @@ pub use auth::{AuthMode, Peer};
 pub use error::ApiError;
 pub use openapi::document;
 
+use self::login::Logins;
 use crate::changes::Changes;
 use crate::config::Templates;
 use crate::metrics::Metrics;
@@ -64,6 +67,8 @@ type Routes = App;
 #[derive(Clone)]
 pub struct App {
     inner: Arc<Inner>,
+    /// The door to Keystone.
+    logins: Arc<Logins>,
 }
 
 /// The parts of an [`App`].
@@ -93,7 +98,7 @@ pub struct Inner {
 impl App {
     /// From its parts.
     pub fn new(inner: Inner) -> Self {
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), logins: Arc::default() }
     }
 }
 
@@ -166,18 +171,18 @@ async fn count(State(routes): State<Routes>, request: Request, next: Next) -> Re
 impl Connected<IncomingStream<'_, tokio::net::UnixListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, tokio::net::UnixListener>) -> Self {
         // The credentials of the moment of the connection, kept by the kernel.
-        stream.io().peer_cred().map_or(Self::Unknown, |c| Self::Local { uid: c.uid() })
+        stream.io().peer_cred().map_or(Self::NOBODY, |c| Self::Local { uid: c.uid() })
     }
 }
 
 impl Connected<IncomingStream<'_, tokio::net::TcpListener>> for Peer {
-    fn connect_info(_: IncomingStream<'_, tokio::net::TcpListener>) -> Self {
-        Self::Unknown
+    fn connect_info(stream: IncomingStream<'_, tokio::net::TcpListener>) -> Self {
+        Self::Remote { address: stream.remote_addr().ip() }
     }
 }
 
 impl Connected<IncomingStream<'_, crate::tls::TlsListener>> for Peer {
-    fn connect_info(_: IncomingStream<'_, crate::tls::TlsListener>) -> Self {
-        Self::Unknown
+    fn connect_info(stream: IncomingStream<'_, crate::tls::TlsListener>) -> Self {
+        Self::Remote { address: stream.remote_addr().ip() }
     }
 }

@@ -92,15 +92,61 @@ pub struct FakeCloud {
     pub down: Mutex<bool>,
     /// Whether the service's own credentials are refused.
     pub locked: Mutex<bool>,
+    /// What every call that is not the service's own ends with, a good token or not.
+    pub chokes: Mutex<Option<ErrorKind>>,
+    /// Whether it takes this long to be answered: until somebody has notified it.
+    pub slow: Mutex<Option<Arc<Notify>>>,
+    /// The tokens that are good without being asked about.
+    pub known: Mutex<Vec<String>>,
+    /// The tokens that were asked about.
+    pub asked: Mutex<Vec<String>>,
     /// The tokens with which something was looked up, `None` for the service's own rights.
     pub grants: Mutex<Vec<Option<String>>>,
     /// What was looked up.
     pub wishes: Mutex<Vec<NetworkWish>>,
 }
 
+fn principal(user: &str, project: &str, role: &str) -> Principal {
+    Principal {
+        user: format!("id-of-{user}"),
+        user_name: user.to_owned(),
+        project: project.into(),
+        roles: vec![role.to_owned()],
+        expires: None,
+    }
+}
+
+impl FakeCloud {
+    fn choke(&self) -> Remote<()> {
+        let says = |kind| RemoteError::new(System::Keystone, kind, "a_code", "it chokes on what it was sent");
+        self.chokes.lock().unwrap().map_or(Ok(()), |kind| Err(says(kind)))
+    }
+}
+
 #[async_trait]
 impl Identity for FakeCloud {
     async fn authenticate(&self, token: &SecretString) -> Remote<Principal> {
+        self.asked.lock().unwrap().push(token.expose_secret().to_owned());
+        let slow = self.slow.lock().unwrap().clone();
+        if let Some(notify) = slow {
+            notify.notified().await;
+        }
+        self.own_login().await?;
+        self.choke()?;
+        let bad = || RemoteError::new(System::Keystone, ErrorKind::Credentials, TOKEN_REFUSED, "the token is bad");
+        let (user, rest) = token.expose_secret().split_once('@').ok_or_else(bad)?;
+        let (project, role) = rest.split_once(':').ok_or_else(bad)?;
+        Ok(principal(user, project, role))
+    }
+
+    fn recall(&self, token: &SecretString) -> Option<Principal> {
+        let token = token.expose_secret();
+        let (user, rest) = token.split_once('@')?;
+        let (project, role) = rest.split_once(':')?;
+        self.known.lock().unwrap().iter().any(|known| known == token).then(|| principal(user, project, role))
+    }
+
+    async fn own_login(&self) -> Remote<()> {
         if *self.down.lock().unwrap() {
             return nobody(System::Keystone);
         }
@@ -109,19 +155,11 @@ impl Identity for FakeCloud {
             let e = RemoteError::new(System::Keystone, kind, code, "the login of howdah was refused");
             return Err(e.hint("Check [site.openstack]."));
         }
-        let bad = || RemoteError::new(System::Keystone, ErrorKind::Credentials, TOKEN_REFUSED, "the token is bad");
-        let (user, rest) = token.expose_secret().split_once('@').ok_or_else(bad)?;
-        let (project, role) = rest.split_once(':').ok_or_else(bad)?;
-        Ok(Principal {
-            user: format!("id-of-{user}"),
-            user_name: user.to_owned(),
-            project: project.into(),
-            roles: vec![role.to_owned()],
-            expires: None,
-        })
+        Ok(())
     }
 
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {
+        self.choke()?;
         self.grants.lock().unwrap().push(token.map(|t| t.expose_secret().to_owned()));
         self.wishes.lock().unwrap().push(wish.clone());
         let missing = |what: &str, name: &str| {
