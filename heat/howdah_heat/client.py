@@ -19,8 +19,9 @@ SITE_HEADER = "X-Howdah-Site"
 # The one word that a cluster is gone, and the one that nothing is known of it to who asks: then it may well exist.
 NOT_FOUND = "cluster_not_found"
 NOT_VISIBLE = "cluster_not_visible"
-# What a proxy says in front of a service that is away, and a service that is starting.
-AWAY = frozenset((502, 503, 504))
+# What a proxy says in front of a service that is away, a service that is starting, and one that has had too
+# many tokens refused that came from this host, whosever they were.
+AWAY = frozenset((429, 502, 503, 504))
 
 Document = Dict[str, Any]
 

@@ -287,7 +287,7 @@ class BigDataClusterTest(unittest.TestCase):
         self.assertIn("resources.cluster", problem)
 
     def test_an_absence_is_an_event_of_the_stack(self):
-        self.howdah.instead.extend([(503, b""), (502, b"")])
+        self.howdah.instead.extend([(503, b""), (502, b""), (429, b"")])
         cluster = self.stack()["cluster"]
         with mock.patch.object(cluster, "_add_event", wraps=cluster._add_event) as add:
             self.run_task(cluster.create)

@@ -176,6 +176,13 @@ pub trait Identity: Send + Sync {
     /// credentials. That these may not ask is [`Standing::Hidden`] and no error.
     async fn still_may(&self, user: &str, project: &ProjectId) -> Remote<Standing>;
 
+    /// Whom [`authenticate`](Self::authenticate) found a moment ago, as far as the adapter believes that
+    /// without asking again. Asks nobody.
+    fn recall(&self, token: &SecretString) -> Option<Principal>;
+
+    /// Whether the service's own login is good, asked now: what the health of Keystone is told by.
+    async fn own_login(&self) -> Remote<()>;
+
     /// Finds what was asked for with the requester's token, so that nobody gets the use of a
     /// network, subnet or group that they may not see. `NotFound` names what was not found.
     /// Without a token (a local user, who is the operator) the service's own rights count.

@@ -217,6 +217,7 @@ fn by_transport(system: System, source: &TransportError) -> (ErrorKind, &'static
         ErrorKind::Certificate => pick("keystone_certificate_refused", "neutron_certificate_refused"),
         ErrorKind::NoAnswer => pick("keystone_no_answer", "neutron_no_answer"),
         ErrorKind::Unreachable => pick("keystone_unreachable", "neutron_unreachable"),
+        ErrorKind::BadAnswer => pick("keystone_bad_answer", "neutron_bad_answer"),
         _ => pick("keystone_request_not_sent", "neutron_request_not_sent"),
     };
     (kind, code)

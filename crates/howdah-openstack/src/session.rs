@@ -20,7 +20,7 @@ use howdah_core::facts::NetworkingFeatures;
 use howdah_core::failure::{ErrorKind, System};
 use howdah_core::time::Mono;
 use howdah_core::traits::Clock;
-use howdah_transport::{Backoff, Http, Trust, retry};
+use howdah_transport::{ANSWER_LIMIT, Backoff, Http, Trust, retry};
 use http::{HeaderMap, HeaderValue, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -342,13 +342,21 @@ impl OpenStack {
         };
         let response = http.send(request).await.map_err(failed)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = http.body(response).await.map_err(failed)?;
+        let body = http.body_within(response, answer_limit(call.system)).await.map_err(failed)?;
         let answer = Answer { system: call.system, step: call.step, status, body }.checked().inspect_err(|error| {
             // The number under which the server's own log has more.
             let request_id = headers.get("x-openstack-request-id").and_then(|v| v.to_str().ok());
             tracing::debug!(%error, request_id, "refused");
         })?;
         Ok((headers, answer))
+    }
+}
+
+/// A token with the catalogue of a large cloud has some 100 KiB; lists of ports have megabytes.
+const fn answer_limit(system: System) -> usize {
+    match system {
+        System::Keystone => 4 * 1024 * 1024,
+        _ => ANSWER_LIMIT,
     }
 }
 

@@ -159,6 +159,7 @@ impl Error {
                 ErrorKind::Certificate => "bde_certificate",
                 ErrorKind::NoAnswer => "bde_no_answer",
                 ErrorKind::Invalid => "bde_endpoint_invalid",
+                ErrorKind::BadAnswer => "bde_bad_answer",
                 _ => "bde_unreachable",
             },
             Self::LoginRefused { .. } => "bde_credentials",

@@ -1,5 +1,9 @@
 //! Adapters around adapters that count calls and remember how the last one ended. They change
 //! nothing: arguments, answers and errors pass through as they are.
+//!
+//! Invariant: every call has somebody whose it is, and only the service's own tell of a system's health.
+//! What a requester brings along (a token, a password, words to look up) can make any call fail;
+//! whether the system can be worked with is not theirs to say.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +15,7 @@ use howdah_core::facts::{
     PortChange, PortQuery, PortRequest, Principal, Quota, RegisteredNetwork, Segment, Subnet, Unregistered, VmFacts,
     WatchEvent,
 };
-use howdah_core::failure::{RemoteError, System};
+use howdah_core::failure::System;
 use howdah_core::ids::{ClusterName, NetworkId, PortId, ProjectId, SubnetId, TaskId, VmRef};
 use howdah_core::rights::Standing;
 use howdah_core::traits::{
@@ -21,10 +25,20 @@ use secrecy::SecretString;
 
 use crate::metrics::Metrics;
 
+/// Whose a call is, by the credentials and words that it carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The operator's credentials, for the service's own work.
+    Service,
+    /// Somebody's who asked for something.
+    Requester,
+}
+
 /// Counts the calls to the systems of one site.
 #[derive(Clone)]
 pub struct Metered {
     site: String,
+    whose: Whose,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
 }
@@ -43,32 +57,35 @@ pub trait Wrap<T: ?Sized> {
 impl Metered {
     /// For a site.
     pub fn new(site: String, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
-        Self { site, metrics, clock }
+        Self { site, whose: Whose::Service, metrics, clock }
+    }
+
+    /// For adapters with credentials that a requester brought along.
+    #[must_use]
+    pub fn of_requesters(&self) -> Self {
+        Self { whose: Whose::Requester, ..self.clone() }
     }
 
     async fn count<T>(&self, system: System, method: &'static str, call: impl Future<Output = Remote<T>>) -> Remote<T> {
-        let begun = Instant::now();
-        let result = call.await;
-        self.note(system, method, begun, result.as_ref().err());
-        result
+        self.count_of(self.whose, system, method, call).await
     }
 
-    /// The same for calls with a requester's token: that it is bad says nothing about the system.
-    async fn count_for<T>(
+    async fn count_of<T>(
         &self,
+        whose: Whose,
         system: System,
         method: &'static str,
         call: impl Future<Output = Remote<T>>,
     ) -> Remote<T> {
         let begun = Instant::now();
         let result = call.await;
+        // That a token is bad is an answer to the question whether it is good.
         let error = result.as_ref().err().filter(|e| e.code != TOKEN_REFUSED);
-        self.note(system, method, begun, error);
+        self.metrics.call(&self.site, system, method, begun.elapsed(), error);
+        if whose == Whose::Service {
+            self.metrics.heard(&self.site, system, self.clock.now(), error);
+        }
         result
-    }
-
-    fn note(&self, system: System, method: &'static str, begun: Instant, error: Option<&RemoteError>) {
-        self.metrics.call(&self.site, system, method, self.clock.now(), begun.elapsed(), error);
     }
 }
 
@@ -212,11 +229,21 @@ impl Networking for Around<dyn Networking> {
 #[async_trait]
 impl Identity for Around<dyn Identity> {
     async fn authenticate(&self, token: &SecretString) -> Remote<Principal> {
-        self.meter.count_for(System::Keystone, "authenticate", self.inner.authenticate(token)).await
+        let call = self.inner.authenticate(token);
+        self.meter.count_of(Whose::Requester, System::Keystone, "authenticate", call).await
+    }
+
+    fn recall(&self, token: &SecretString) -> Option<Principal> {
+        self.inner.recall(token)
+    }
+
+    async fn own_login(&self) -> Remote<()> {
+        self.meter.count(System::Keystone, "own_login", self.inner.own_login()).await
     }
 
     async fn authenticate_anew(&self, token: &SecretString) -> Remote<Principal> {
-        self.meter.count_for(System::Keystone, "authenticate", self.inner.authenticate_anew(token)).await
+        let call = self.inner.authenticate_anew(token);
+        self.meter.count_of(Whose::Requester, System::Keystone, "authenticate", call).await
     }
 
     async fn still_may(&self, user: &str, project: &ProjectId) -> Remote<Standing> {
@@ -224,6 +251,7 @@ impl Identity for Around<dyn Identity> {
     }
 
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {
-        self.meter.count_for(System::Neutron, "grant", self.inner.grant(token, wish)).await
+        let call = self.inner.grant(token, wish);
+        self.meter.count_of(Whose::Requester, System::Neutron, "grant", call).await
     }
 }

@@ -35,7 +35,7 @@ impl Sum {
     }
 }
 
-/// What a remote system said last.
+/// What a remote system said last to a call of the service's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
     /// When.
@@ -56,20 +56,15 @@ impl Metrics {
     }
 
     /// A call to a remote system of a site was answered, or not.
-    pub fn call(
-        &self,
-        site: &str,
-        system: System,
-        method: &'static str,
-        at: Timestamp,
-        took: Duration,
-        error: Option<&RemoteError>,
-    ) {
+    pub fn call(&self, site: &str, system: System, method: &'static str, took: Duration, error: Option<&RemoteError>) {
         let outcome = error.map_or("ok", |e| kind_word(e.kind));
+        self.counters().calls.entry((site.to_owned(), system, method, outcome)).or_default().add(took);
+    }
+
+    /// A call of the service's own showed how a remote system is.
+    pub fn heard(&self, site: &str, system: System, at: Timestamp, error: Option<&RemoteError>) {
         let failing = error.filter(|e| is_out_of_order(e.kind)).map(|e| e.code);
-        let mut counters = self.counters();
-        counters.calls.entry((site.to_owned(), system, method, outcome)).or_default().add(took);
-        counters.health.insert((site.to_owned(), system), Health { at, failing });
+        self.counters().health.insert((site.to_owned(), system), Health { at, failing });
     }
 
     /// What a system said last, if it was asked at all.
@@ -196,9 +191,11 @@ mod tests {
         let second = Duration::from_millis(500);
         metrics.request("GET", "/v1/clusters/{id}", 200, second);
         metrics.request("GET", "/v1/clusters/{id}", 200, second);
-        metrics.call("a\"b", System::Bde, "cluster", Timestamp::UNIX_EPOCH, second, None);
+        metrics.call("a\"b", System::Bde, "cluster", second, None);
+        metrics.heard("a\"b", System::Bde, Timestamp::UNIX_EPOCH, None);
         let refused = RemoteError::new(System::VCenter, ErrorKind::Certificate, "vcenter_certificate", "no");
-        metrics.call("main", System::VCenter, "vms", Timestamp::UNIX_EPOCH, second, Some(&refused));
+        metrics.call("main", System::VCenter, "vms", second, Some(&refused));
+        metrics.heard("main", System::VCenter, Timestamp::UNIX_EPOCH, Some(&refused));
         let clusters = BTreeMap::from([(("main".to_owned(), "running".to_owned()), 3)]);
         let operations = BTreeMap::from([(("create".to_owned(), "succeeded".to_owned()), 3)]);
         insta::assert_snapshot!(metrics.text(&clusters, &operations, 3));

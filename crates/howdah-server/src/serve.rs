@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use axum::Router;
 use howdah_core::failure::chain;
-use howdah_core::ids::NetworkId;
 use howdah_core::mark::MarkKey;
 use howdah_core::policy::Policy;
 use howdah_core::traits::{Clock, Entropy, Store};
@@ -233,10 +232,7 @@ pub async fn start(server: &Server, parts: Parts) -> Result<Running, ServerError
 async fn probe(sites: Sites) {
     loop {
         for site in sites.all() {
-            // The answer is noted by the adapters around these; what it is does not matter here.
-            // A network that cannot be: an answer that is not kept by the adapter, as features are.
-            let none = NetworkId::new(uuid::Uuid::nil().to_string());
-            let _ = tokio::join!(site.manager.version(), site.vcenter.version(), site.networking.network(&none));
+            site.probe().await;
         }
         tokio::time::sleep(PROBE_EVERY).await;
     }

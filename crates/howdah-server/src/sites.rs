@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use howdah_core::failure::System;
-use howdah_core::ids::SiteName;
+use howdah_core::ids::{NetworkId, SiteName};
 use howdah_core::policy::NetworkBackend;
 use howdah_core::traits::{Clock, ClusterManager, Identity, Networking, Remote, VCenter};
 use howdah_serengeti::Rules;
@@ -48,6 +48,21 @@ pub struct SiteHandles {
     pub identity: Arc<dyn Identity>,
 }
 
+impl SiteHandles {
+    /// Asks each system for something with the service's own credentials. The answers are noted by what
+    /// [`Sites::new`] put around the adapters; what they are does not matter here.
+    pub async fn probe(&self) {
+        // A network that cannot be: an answer that is not kept by the adapter, as features are.
+        let none = NetworkId::new(uuid::Uuid::nil().to_string());
+        let _ = tokio::join!(
+            self.manager.version(),
+            self.vcenter.version(),
+            self.networking.network(&none),
+            self.identity.own_login(),
+        );
+    }
+}
+
 /// All sites.
 #[derive(Clone)]
 pub struct Sites {
@@ -80,7 +95,7 @@ impl Sites {
         let meter = |site: SiteHandles| {
             let metered = Metered::new(site.name.to_string(), Arc::clone(&metrics), Arc::clone(&clock));
             let manager_as = site.manager_as.map(|make| {
-                let metered = metered.clone();
+                let metered = metered.of_requesters();
                 let as_user: ManagerAs =
                     Arc::new(move |user, password| make(user, password).map(|manager| metered.around(manager)));
                 as_user

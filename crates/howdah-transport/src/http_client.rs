@@ -1,11 +1,12 @@
-//! A client for one endpoint. Invariant: every request ends within its deadline, and no request
-//! leaves for another host than the one in its URL (no redirects, no proxies).
+//! A client for one endpoint. Invariant: every request ends within its deadline, no request
+//! leaves for another host than the one in its URL (no redirects, no proxies), and no answer takes
+//! more memory than its limit, whatever its head says and however well it was compressed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use howdah_core::failure::ErrorKind;
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response};
 use rustls::ClientConfig;
@@ -15,6 +16,10 @@ use crate::trust::{Fingerprint, Trust, Verifier};
 
 /// What the name of a server that is a UNIX socket begins with.
 const SOCKET: &str = "unix:";
+
+/// How much of an answer is read unless the call says otherwise, in bytes: some ten times what the
+/// largest honest answer has, the list of a project's ports with ten thousand of them.
+pub const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
 
 /// How long to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +111,16 @@ pub enum TransportError {
         #[source]
         source: reqwest::Error,
     },
+    /// The answer is larger than any sensible one, after decompression. The rest was not read.
+    #[error("{server} sent more than {} in {call}", size(*limit))]
+    TooLarge {
+        /// `scheme://host:port` or `unix:/path`.
+        server: String,
+        /// Method and path.
+        call: String,
+        /// How much would have been read, in bytes.
+        limit: usize,
+    },
     /// The request itself could not be made, such as a URL that is none.
     #[error("the request {call} cannot be sent")]
     Request {
@@ -121,6 +136,11 @@ fn seconds(d: Duration) -> String {
     if d.subsec_millis() == 0 { format!("{} s", d.as_secs()) } else { format!("{:.1} s", d.as_secs_f64()) }
 }
 
+fn size(bytes: usize) -> String {
+    const MIB: usize = 1024 * 1024;
+    if bytes.is_multiple_of(MIB) { format!("{} MiB", bytes / MIB) } else { format!("{bytes} bytes") }
+}
+
 impl TransportError {
     /// What kind of refusal this is.
     pub fn kind(&self) -> ErrorKind {
@@ -130,12 +150,13 @@ impl TransportError {
             Self::Connect { .. } => ErrorKind::Unreachable,
             Self::NoAnswer { .. } => ErrorKind::NoAnswer,
             Self::Broken { .. } => ErrorKind::Unreachable,
+            Self::TooLarge { .. } => ErrorKind::BadAnswer,
         }
     }
 
     /// Whether the request certainly never reached the server.
     pub fn was_not_sent(&self) -> bool {
-        !matches!(self, Self::NoAnswer { .. } | Self::Broken { .. })
+        !matches!(self, Self::NoAnswer { .. } | Self::Broken { .. } | Self::TooLarge { .. })
     }
 
     /// What a person can do.
@@ -151,6 +172,9 @@ impl TransportError {
             }
             Self::Connect { server, .. } => {
                 Some(format!("Check that {server} is the right address and that a firewall lets this host through."))
+            }
+            Self::TooLarge { server, .. } => {
+                Some(format!("Check that {server} is the right address and that no proxy answers for it."))
             }
             _ => None,
         }
@@ -220,14 +244,42 @@ impl Http {
         client.execute(request).await.map_err(|e| self.explain(e, server, call, waited))
     }
 
-    /// Reads an answer's body to its end.
+    /// Reads an answer's body to its end, up to [`ANSWER_LIMIT`].
+    ///
+    /// # Errors
+    /// If it does not come in time, breaks off, or is larger than that.
+    pub async fn body(&self, response: Response) -> Result<Bytes, TransportError> {
+        self.body_within(response, ANSWER_LIMIT).await
+    }
+
+    /// Reads an answer's body to its end, up to `limit` bytes. Counted is what comes out of the
+    /// decompression, and nothing is set aside on the word of a `Content-Length`.
+    ///
+    /// # Errors
+    /// If it does not come in time, breaks off, or is larger than that.
+    pub async fn body_within(&self, mut response: Response, limit: usize) -> Result<Bytes, TransportError> {
+        let mut body = BytesMut::new();
+        while let Some(piece) = self.piece(&mut response).await? {
+            if piece.len() > limit - body.len() {
+                let (server, call) = (self.server_of(response.url()), call_of(&response));
+                return Err(TransportError::TooLarge { server, call, limit });
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body.freeze())
+    }
+
+    /// The next piece of a body that is read while it comes; `None` at its end. How much of it is
+    /// kept is the caller's to bound.
     ///
     /// # Errors
     /// If it does not come in time or breaks off.
-    pub async fn body(&self, response: Response) -> Result<Bytes, TransportError> {
-        let server = self.server_of(response.url());
-        let call = format!("the answer of {}", response.url().path());
-        response.bytes().await.map_err(|e| self.explain(e, server, call, self.deadlines.answer))
+    #[expect(clippy::disallowed_methods, reason = "nothing is gathered here")]
+    pub async fn piece(&self, response: &mut Response) -> Result<Option<Bytes>, TransportError> {
+        response
+            .chunk()
+            .await
+            .map_err(|e| self.explain(e, self.server_of(response.url()), call_of(response), self.deadlines.answer))
     }
 
     fn server_of(&self, url: &reqwest::Url) -> String {
@@ -258,6 +310,10 @@ impl Http {
         }
         TransportError::Broken { server, call, source }
     }
+}
+
+fn call_of(response: &Response) -> String {
+    format!("the answer of {}", response.url().path())
 }
 
 fn config(provider: Arc<CryptoProvider>, verifier: Arc<Verifier>) -> Result<ClientConfig, TransportError> {

@@ -2,7 +2,7 @@
 //!
 //! * [`Trust`]: system roots, a CA file, a SHA-256 pin, or (loudly) nobody;
 //! * [`Http`]: a client with deadlines that follows no redirect and uses no proxy, so that it
-//!   contacts exactly the host that the operator configured;
+//!   contacts exactly the host that the operator configured, and that reads no answer without end;
 //! * [`TransportError`]: what went wrong on the way, in words for an operator;
 //! * [`Backoff`] and [`retry`]: bounded repeats with jitter.
 //!
@@ -14,6 +14,6 @@ mod http_client;
 mod retry;
 mod trust;
 
-pub use http_client::{Deadlines, Http, TransportError};
+pub use http_client::{ANSWER_LIMIT, Deadlines, Http, TransportError};
 pub use retry::{Backoff, retry};
 pub use trust::{Fingerprint, FingerprintError, Trust};

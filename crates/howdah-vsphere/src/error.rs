@@ -156,6 +156,7 @@ impl Error {
                     ErrorKind::Unreachable => "vcenter_unreachable",
                     ErrorKind::NoAnswer => "vcenter_no_answer",
                     ErrorKind::Certificate => "vcenter_certificate",
+                    ErrorKind::BadAnswer => "vcenter_bad_answer",
                     _ => "vcenter_misconfigured",
                 };
                 (kind, code)

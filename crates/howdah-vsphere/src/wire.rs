@@ -31,6 +31,9 @@ pub(crate) struct Answer {
     pub(crate) cookie: Option<SecretString>,
 }
 
+/// How much of the list of API versions is read: real ones have a few KiB.
+const VERSIONS_LIMIT: usize = 1024 * 1024;
+
 impl Wire {
     /// `url` may be the server's root or its `/sdk`.
     pub(crate) fn new(http: Http, url: &str) -> Self {
@@ -47,7 +50,7 @@ impl Wire {
         let failed = |source| Error::Send { method: "the question for its API versions".to_owned(), source };
         let answer = self.http.send(request).await.map_err(failed)?;
         let good = answer.status().is_success();
-        let body = self.http.body(answer).await.map_err(failed)?;
+        let body = self.http.body_within(answer, VERSIONS_LIMIT).await.map_err(failed)?;
         let version = if good { Element::parse(&body).ok().and_then(|d| choose(&d)) } else { None };
         Ok(version.unwrap_or_else(|| OLDEST.to_owned()))
     }

@@ -98,8 +98,10 @@ impl<'a> Following<'a> {
             let mut heard = false;
             loop {
                 let frame = match tokio::time::timeout(QUIET, stream.next()).await {
-                    Ok(Some(frame)) => frame,
-                    Ok(None) => break,
+                    Ok(frame) => match frame? {
+                        Some(frame) => frame,
+                        None => break,
+                    },
                     Err(_) => {
                         self.ask_how_it_is().await?;
                         continue;

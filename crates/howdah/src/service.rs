@@ -4,7 +4,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use futures::StreamExt;
 use howdah_server::api::dto;
 use howdah_transport::{Deadlines, Http, TransportError, Trust};
 use http::Method;
@@ -15,7 +14,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::exit::Failed;
-use crate::sse::{Frame, Frames};
+use crate::sse::{EVENT_LIMIT, Frame, Frames, TooLarge};
 
 /// How long a stream is read before it is opened anew.
 const STREAM: Duration = Duration::from_secs(3600);
@@ -172,28 +171,36 @@ impl Service {
         }
         let response = self.http.send(request).await.map_err(Failed::Service)?;
         let response = refusal(response, &self.http).await?;
-        Ok(Follow { body: Box::pin(response.bytes_stream()), frames: Frames::default() })
+        Ok(Follow { http: self.http.clone(), response, frames: Frames::default() })
     }
 }
 
 /// A stream of what happens to a cluster.
 pub struct Follow {
-    body: futures::stream::BoxStream<'static, reqwest::Result<bytes::Bytes>>,
+    http: Http,
+    response: Response,
     frames: Frames,
 }
 
 impl Follow {
     /// The next frame; `None` when the stream ends, for whatever reason: then it can be opened
     /// again after the last event seen.
-    pub async fn next(&mut self) -> Option<Frame> {
+    ///
+    /// # Errors
+    /// If an event has no end: it would have none the next time either.
+    pub async fn next(&mut self) -> Result<Option<Frame>, Failed> {
         loop {
             if let Some(frame) = self.frames.next() {
-                return Some(frame);
+                return Ok(Some(frame));
             }
-            let Some(Ok(chunk)) = self.body.next().await else {
-                return None;
+            let Ok(Some(piece)) = self.http.piece(&mut self.response).await else {
+                return Ok(None);
             };
-            self.frames.feed(&chunk);
+            self.frames.feed(&piece).map_err(|TooLarge| {
+                let server = self.response.url().origin().ascii_serialization();
+                let call = format!("one event of {}", self.response.url().path());
+                Failed::Service(TransportError::TooLarge { server, call, limit: EVENT_LIMIT })
+            })?;
         }
     }
 }
@@ -236,7 +243,7 @@ pub fn unreadable(cluster: &dto::UnreadableCluster) -> Failed {
 pub fn is_passing(failed: &Failed) -> bool {
     match failed {
         Failed::Unavailable { .. } => true,
-        Failed::Service(e) => !matches!(e, TransportError::Certificate { .. }),
+        Failed::Service(e) => !matches!(e, TransportError::Certificate { .. } | TransportError::TooLarge { .. }),
         Failed::NotHowdah { status, .. } => matches!(status, 502..=504),
         _ => false,
     }

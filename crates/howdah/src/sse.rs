@@ -1,7 +1,15 @@
 //! Server-sent events, as far as Howdah's own stream uses them: `id`, `event` and `data` lines.
-//! Feeds on chunks that may be cut anywhere. Comments and unknown fields are passed over.
+//! Feeds on chunks that may be cut anywhere. Comments and unknown fields are passed over. Invariant: one
+//! event and its lines never take more than [`EVENT_LIMIT`].
 
 use std::collections::VecDeque;
+
+/// The most that one event may have, in bytes: a cluster of ten thousand nodes is a quarter of it.
+pub const EVENT_LIMIT: usize = 16 * 1024 * 1024;
+
+/// One event of the stream is larger than [`EVENT_LIMIT`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooLarge;
 
 /// One event of the stream.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,13 +32,22 @@ pub struct Frames {
 
 impl Frames {
     /// Takes in more bytes.
-    pub fn feed(&mut self, chunk: &[u8]) {
-        self.rest.extend_from_slice(chunk);
-        while let Some(end) = self.rest.iter().position(|b| *b == b'\n') {
-            let line: Vec<u8> = self.rest.drain(..=end).collect();
-            let line = String::from_utf8_lossy(&line);
-            self.line(line.trim_end_matches(['\r', '\n']));
+    ///
+    /// # Errors
+    /// If an event is too large; nothing can be read from then on.
+    pub fn feed(&mut self, chunk: &[u8]) -> Result<(), TooLarge> {
+        for piece in chunk.split_inclusive(|b| *b == b'\n') {
+            let begun = self.rest.len() + self.begun.event.len() + self.begun.data.len();
+            if begun + piece.len() > EVENT_LIMIT {
+                return Err(TooLarge);
+            }
+            self.rest.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                let line = std::mem::take(&mut self.rest);
+                self.line(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
+            }
         }
+        Ok(())
     }
 
     fn line(&mut self, line: &str) {
@@ -71,8 +88,8 @@ mod tests {
         let stream = b": hello\n\nid: 7\nevent: event\ndata: {\"a\":1}\n\nevent: cluster\r\ndata: x\r\ndata: y\r\n\r\n";
         for cut in 0..stream.len() {
             let mut frames = Frames::default();
-            frames.feed(&stream[..cut]);
-            frames.feed(&stream[cut..]);
+            frames.feed(&stream[..cut]).unwrap();
+            frames.feed(&stream[cut..]).unwrap();
             let all: Vec<_> = std::iter::from_fn(|| frames.next()).collect();
             assert_eq!(
                 all,
@@ -82,6 +99,26 @@ mod tests {
                 ],
                 "cut at {cut}"
             );
+        }
+    }
+
+    #[test]
+    fn an_event_without_end_is_refused_and_many_small_ones_are_not() {
+        let part = vec![b'x'; 1024 * 1024];
+        for separator in ["", "\ndata: "] {
+            let mut frames = Frames::default();
+            frames.feed(b"data: ").unwrap();
+            let mut parts = 0;
+            while frames.feed(&part).and_then(|()| frames.feed(separator.as_bytes())).is_ok() {
+                parts += 1;
+                assert!(parts * part.len() <= EVENT_LIMIT, "{separator:?} is not counted");
+            }
+            assert_eq!(parts, 15, "{separator:?}");
+        }
+        let mut frames = Frames::default();
+        for _ in 0..3 * EVENT_LIMIT / part.len() {
+            frames.feed(b"data: ").and_then(|()| frames.feed(&part)).and_then(|()| frames.feed(b"\n\n")).unwrap();
+            assert_eq!(frames.next().unwrap().data.len(), part.len());
         }
     }
 }

@@ -354,6 +354,33 @@ async fn a_bad_token_is_refused_and_the_services_own_login_stays() {
 }
 
 #[tokio::test]
+async fn the_services_own_login_is_asked_about_each_time() {
+    let site = Site::new().await;
+    let client = site.client();
+    client.own_login().await.unwrap();
+    // Ended behind our back: a new one is fetched on the way.
+    site.world.revoke_token(client.bearer().await.unwrap().expose_secret());
+    client.own_login().await.unwrap();
+    assert_eq!(site.calls(System::Keystone, "login"), 2);
+    client.own_login().await.unwrap();
+    let wrong = site.with(Keys { password: Some("wrong".into()), ..site.keys() });
+    let e = wrong.own_login().await.unwrap_err();
+    assert_eq!((e.system, e.kind), (System::Keystone, ErrorKind::Credentials));
+    let nowhere = site.with(Keys { auth_url: Some("http://127.0.0.1:9/v3".into()), ..site.keys() });
+    assert_eq!(nowhere.own_login().await.unwrap_err().kind, ErrorKind::Unreachable);
+}
+
+#[tokio::test]
+async fn who_was_verified_is_recalled_and_nobody_else() {
+    let site = Site::new().await;
+    let (client, token) = (site.client(), site.token("demo"));
+    assert_eq!(client.recall(&token), None);
+    let who = client.authenticate(&token).await.unwrap();
+    assert_eq!(client.recall(&token), Some(who));
+    assert_eq!(client.recall(&"made-up".into()), None);
+}
+
+#[tokio::test]
 async fn a_token_without_a_project_is_good_for_nothing() {
     let site = Site::new().await;
     let method = Method::Password { user: "demo".into(), password: "demo-secret".into() };

@@ -1,6 +1,7 @@
 //! The production client against the production routes over real HTTP and TLS, with a backend
 //! that fits into memory between them; and the routes against raw requests.
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "the answers are those of the service under test")]
 
 mod bodies;
 mod certificates;

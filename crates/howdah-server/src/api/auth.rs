@@ -1,12 +1,13 @@
 //! Who asks, and what they may do.
 //!
-//! With `auth = "keystone"` a token is verified at one Keystone, which [`realm`](super::realm) finds. With
-//! `auth = "local"` the user at the other end of the UNIX socket is the operator. A read capability
-//! stands for one cluster. Whoever reads for long is asked for their right again ([`Reader::again`]).
+//! With `auth = "keystone"` a token is verified at one Keystone, which [`realm`](super::realm) finds, if
+//! [`login`](super::login) lets it through. With `auth = "local"` the user at the other end of the UNIX
+//! socket is the operator. A read capability stands for one cluster. Whoever reads for long is asked for
+//! their right again ([`Reader::again`]).
 //! Invariant: a capability is kept as a hash only, and compared as such; a token is kept for as long as
 //! its request lasts.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
 use axum::http::HeaderMap;
@@ -20,7 +21,7 @@ use howdah_core::traits::{Remote, TOKEN_REFUSED};
 use ring::digest::{SHA256, digest};
 use secrecy::SecretString;
 
-use super::{ApiError, Routes, realm};
+use super::{ApiError, Routes, login, realm};
 use crate::sites::Choice;
 
 /// How requesters are known.
@@ -45,6 +46,11 @@ pub enum Peer {
         /// Where they come from; a proxy's address if there is one between.
         address: IpAddr,
     },
+}
+
+impl Peer {
+    /// Somebody of whom nothing is known, and who is trusted with nothing.
+    pub(super) const NOBODY: Self = Self::Remote { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
 }
 
 /// A Keystone token in the request.
@@ -161,8 +167,8 @@ async fn identified(
     id: Option<ClusterId>,
 ) -> Result<Caller, ApiError> {
     match routes.auth {
-        AuthMode::Local => match parts.extensions.get::<ConnectInfo<Peer>>() {
-            Some(ConnectInfo(Peer::Local { uid })) => Ok(Caller {
+        AuthMode::Local => match peer(parts) {
+            Peer::Local { uid } => Ok(Caller {
                 user: format!("uid {uid}"),
                 user_id: None,
                 project: text_header(&parts.headers, PROJECT)?.unwrap_or(LOCAL_PROJECT).into(),
@@ -170,19 +176,26 @@ async fn identified(
                 realm: None,
                 token: None,
             }),
-            _ => Err(ApiError::TokenMissing),
+            Peer::Remote { .. } => Err(ApiError::TokenMissing),
         },
         AuthMode::Keystone => {
-            let token = SecretString::from(header(&parts.headers, TOKEN).ok_or(ApiError::TokenMissing)?);
+            let token = parts.headers.get(TOKEN).filter(|v| !v.is_empty()).ok_or(ApiError::TokenMissing)?;
+            let token = login::shaped(token).ok_or(ApiError::TokenInvalid)?;
             let site = realm::of(parts, routes, choice, id).await?;
-            let principal = vouched(site.identity.authenticate(&token).await)?;
+            let mut attempt = routes.logins.attempt(&token, peer(parts), routes.clock.as_ref());
+            let principal = attempt.ask(&site.realm, site.identity.as_ref()).await?.ok_or(ApiError::TokenInvalid)?;
+            drop(attempt);
             by_token(token, &site.realm, principal)
         }
     }
 }
 
-/// Whom Keystone vouches for. The adapters remember good tokens for a while; the end of a token is
-/// Keystone's to judge, by its own clock.
+/// Who is at the other end. Whoever is not known to be local is not.
+fn peer(parts: &Parts) -> Peer {
+    parts.extensions.get::<ConnectInfo<Peer>>().map_or(Peer::NOBODY, |ConnectInfo(peer)| *peer)
+}
+
+/// Whom Keystone vouches for. The end of a token is Keystone's to judge, by its own clock.
 fn vouched(answer: Remote<Principal>) -> Result<Principal, ApiError> {
     answer.map_err(|e| if e.code == TOKEN_REFUSED { ApiError::TokenInvalid } else { ApiError::Remote(e) })
 }

@@ -31,6 +31,7 @@ pub struct ClusterBody {
     pub subnet: String,
     /// Security groups, by name or id; none is the project's default.
     #[serde(default)]
+    #[schema(max_items = 20)]
     pub security_groups: Vec<String>,
     /// The site; absent: the one that the host names below belong to, or the default.
     #[serde(default)]
@@ -54,12 +55,15 @@ pub struct ClusterBody {
     pub password: Option<SecretString>,
     /// Registered resource pools; all if absent.
     #[serde(default)]
+    #[schema(max_items = 20)]
     pub resource_pools: Option<Vec<String>>,
     /// Registered datastores; all if absent.
     #[serde(default)]
+    #[schema(max_items = 20)]
     pub datastores: Option<Vec<String>>,
     /// Node groups; the distribution's default if absent.
     #[serde(default)]
+    #[schema(max_items = 20)]
     pub node_groups: Option<Vec<NodeGroupBody>>,
     /// Application manager; the cluster manager's default if absent.
     #[serde(default)]
@@ -95,6 +99,7 @@ pub struct NodeGroupBody {
     /// Letters and digits.
     pub name: String,
     /// Roles, as the distribution names them.
+    #[schema(max_items = 20)]
     pub roles: Vec<String>,
     /// How many nodes.
     #[schema(minimum = 1)]

@@ -2,6 +2,8 @@
 //! hint, details. Invariant: an answer holds no secret and no insides of the service; those go
 //! to the log.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -72,6 +74,15 @@ pub enum ApiError {
     /// Keystone does not vouch for the token.
     #[error("the token is not valid, or no longer")]
     TokenInvalid,
+    /// Too many tokens from there were refused of late; this one was not looked at.
+    #[error("too many tokens from this address were refused; this one was not looked at")]
+    TooManyLogins {
+        /// When to ask again.
+        wait: Duration,
+    },
+    /// Enough tokens are at Keystone already.
+    #[error("too many tokens are being verified at the moment")]
+    KeystoneBusy,
     /// The token has none of the roles.
     #[error("the token of {user} has none of the roles reader, member and admin on this project")]
     RoleMissing {
@@ -225,6 +236,7 @@ impl ApiError {
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyIncomplete => StatusCode::REQUEST_TIMEOUT,
             Self::TokenMissing | Self::TokenInvalid => StatusCode::UNAUTHORIZED,
+            Self::TooManyLogins { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::RoleMissing { .. } | Self::ReadOnly { .. } | Self::NotAdmin => StatusCode::FORBIDDEN,
             Self::SiteElsewhere { .. } | Self::LimitReached(_) => StatusCode::FORBIDDEN,
             Self::ClusterNotFound { .. } | Self::ClusterNotVisible { .. } | Self::PathNotFound { .. } => {
@@ -237,7 +249,7 @@ impl ApiError {
             | Self::ClusterAmbiguous { .. }
             | Self::Unreadable(_)
             | Self::Changed { .. } => StatusCode::CONFLICT,
-            Self::Stopping | Self::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Stopping | Self::NotReady { .. } | Self::KeystoneBusy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Remote(e) => remote_status(e),
             _ => StatusCode::BAD_REQUEST,
         }
@@ -256,6 +268,8 @@ impl ApiError {
             Self::InvalidQuery { .. } => "invalid_query",
             Self::TokenMissing => "token_missing",
             Self::TokenInvalid => "token_invalid",
+            Self::TooManyLogins { .. } => "too_many_logins",
+            Self::KeystoneBusy => "keystone_busy",
             Self::RoleMissing { .. } => "role_missing",
             Self::ReadOnly { .. } => "read_only",
             Self::NotAdmin => "not_admin",
@@ -291,6 +305,10 @@ impl ApiError {
             Self::TokenInvalid => "Get a new token from Keystone. If the service has sites of several clouds, name the \
                                    token's site in X-Howdah-Site."
                 .to_owned(),
+            Self::TooManyLogins { .. } => {
+                "Wait for as long as Retry-After says, then ask with a token that has not ended.".to_owned()
+            }
+            Self::KeystoneBusy => "Repeat the request; nothing was done.".to_owned(),
             Self::RoleMissing { .. } => "Ask for the role member (or reader) on the project.".to_owned(),
             Self::ReadOnly { .. } => "Ask for the role member on the project.".to_owned(),
             Self::UnknownSite { described, .. } if described.is_empty() => return None,
@@ -417,10 +435,15 @@ impl IntoResponse for ApiError {
         if status.is_server_error() {
             tracing::warn!(code = self.code(), "request failed: {}", chain(&self));
         }
+        let wait = match &self {
+            Self::TooManyLogins { wait } => Some(wait.as_millis().div_ceil(1000)),
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => Some(5),
+            _ => None,
+        };
         let mut response = (status, Json(self.body())).into_response();
         let headers = response.headers_mut();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Some(seconds) = wait.and_then(|s| HeaderValue::from_str(&s.to_string()).ok()) {
+            headers.insert(header::RETRY_AFTER, seconds);
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Keystone"));

@@ -2,8 +2,9 @@
 //!
 //! * [`dto`]: what goes over the wire;
 //! * [`error`](ApiError): what is refused, and how;
-//! * `realm`: which Keystone a token is shown to; `auth`: who asks;
-//! * `body`, `query`: strict reading of bodies and queries;
+//! * `realm`: which Keystone a token is shown to; `login`: which tokens are, and how many at once;
+//!   `auth`: who asks;
+//! * `body`, `query`: strict reading of bodies and queries; `bounds`: how much they may say;
 //! * `wish`: from a body to a cluster's record, and what differs from the one that is there;
 //! * `intent`: which operation a request asks for (pure);
 //! * `visible`: which cluster a request is about;
@@ -18,10 +19,12 @@ pub mod dto;
 
 mod auth;
 mod body;
+mod bounds;
 mod clusters;
 mod error;
 mod events;
 mod intent;
+mod login;
 mod openapi;
 mod query;
 mod realm;
@@ -49,6 +52,7 @@ pub use auth::{AuthMode, Peer};
 pub use error::ApiError;
 pub use openapi::document;
 
+use self::login::Logins;
 use crate::changes::Changes;
 use crate::config::Templates;
 use crate::limits::Door;
@@ -69,6 +73,8 @@ type Routes = App;
 #[derive(Clone)]
 pub struct App {
     inner: Arc<Inner>,
+    /// The door to Keystone.
+    logins: Arc<Logins>,
 }
 
 /// The parts of an [`App`].
@@ -104,7 +110,7 @@ pub struct Inner {
 impl App {
     /// From its parts.
     pub fn new(inner: Inner) -> Self {
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), logins: Arc::default() }
     }
 }
 

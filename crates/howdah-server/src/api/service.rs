@@ -32,7 +32,7 @@ pub(super) async fn health() -> &'static str {
 }
 
 /// Whether the service can do its work: the store keeps what is written, and each system of each
-/// site answered when it was asked last. Else 503 and an error whose details are the same document.
+/// site answered when the service asked last for itself. Else 503 and an error whose details are the same document.
 #[utoipa::path(
     get, path = "/readyz", tag = "service",
     responses((status = 200, body = Object), (status = 503, body = ErrorBody)),

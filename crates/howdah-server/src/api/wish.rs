@@ -17,8 +17,8 @@ use howdah_serengeti::names::check_password;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::ApiError;
 use super::dto::{ClusterBody, NodeGroupBody, StateWord};
+use super::{ApiError, bounds};
 use crate::config::Templates;
 use crate::sites::Choice;
 
@@ -35,6 +35,7 @@ pub(super) struct Wish {
 impl Wish {
     /// Checks a body.
     pub(super) fn read(mut body: ClusterBody) -> Result<Self, ApiError> {
+        bounds::check(&body)?;
         let name = body.name.parse().map_err(|e: howdah_core::ids::NameError| invalid("name", e.to_string()))?;
         for (field, value) in
             [("cluster_type", &body.cluster_type), ("network", &body.network), ("subnet", &body.subnet)]
@@ -55,7 +56,7 @@ impl Wish {
         let network = NetworkWish {
             network: body.network.clone(),
             subnet: body.subnet.clone(),
-            security_groups: body.security_groups.clone(),
+            security_groups: once(&body.security_groups),
         };
         Ok(Self {
             name,
@@ -237,6 +238,12 @@ pub(super) const fn wanted(state: StateWord) -> Wanted {
 
 fn invalid(field: &str, says: impl Into<String>) -> ApiError {
     ApiError::InvalidField { field: field.to_owned(), says: says.into() }
+}
+
+/// Each word once, in the order in which they came: each is looked up.
+fn once(words: &[String]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    words.iter().filter(|word| seen.insert(word.as_str())).cloned().collect()
 }
 
 fn same<A: AsRef<str>, B: AsRef<str>>(one: &[A], other: &[B]) -> bool {

@@ -110,8 +110,34 @@ pub struct FakeCloud {
     pub demoted: Mutex<Vec<String>>,
     /// The tokens that were shown here.
     pub shown: Mutex<Vec<String>>,
+    /// What every call that is not the service's own ends with, a good token or not.
+    pub chokes: Mutex<Option<ErrorKind>>,
+    /// Whether it takes this long to be answered: until somebody has notified it.
+    pub slow: Mutex<Option<Arc<Notify>>>,
+    /// The tokens that are good without being asked about.
+    pub known: Mutex<Vec<String>>,
     /// The tokens with which something was looked up, `None` for the service's own rights.
     pub grants: Mutex<Vec<Option<String>>>,
+    /// What was looked up.
+    pub wishes: Mutex<Vec<NetworkWish>>,
+}
+
+fn principal(user: &str, project: &str, role: &str) -> Principal {
+    Principal {
+        user: format!("id-of-{user}"),
+        user_name: user.to_owned(),
+        project: project.into(),
+        roles: vec![role.trim_end_matches('?').to_owned()],
+        is_admin_project: !role.ends_with('?'),
+        expires: None,
+    }
+}
+
+impl FakeCloud {
+    fn choke(&self) -> Remote<()> {
+        let says = |kind| RemoteError::new(System::Keystone, kind, "a_code", "it chokes on what it was sent");
+        self.chokes.lock().unwrap().map_or(Ok(()), |kind| Err(says(kind)))
+    }
 }
 
 #[async_trait]
@@ -125,6 +151,27 @@ impl Identity for FakeCloud {
 
     async fn authenticate(&self, token: &SecretString) -> Remote<Principal> {
         self.shown.lock().unwrap().push(token.expose_secret().to_owned());
+        let slow = self.slow.lock().unwrap().clone();
+        if let Some(notify) = slow {
+            notify.notified().await;
+        }
+        self.own_login().await?;
+        self.choke()?;
+        let bad = || RemoteError::new(System::Keystone, ErrorKind::Credentials, TOKEN_REFUSED, "the token is bad");
+        let (user, rest) = token.expose_secret().split_once('@').ok_or_else(bad)?;
+        let (project, role) = rest.split_once(':').ok_or_else(bad)?;
+        let demoted = self.demoted.lock().unwrap().iter().any(|t| t == token.expose_secret());
+        Ok(principal(user, project, if demoted { "member" } else { role }))
+    }
+
+    fn recall(&self, token: &SecretString) -> Option<Principal> {
+        let token = token.expose_secret();
+        let (user, rest) = token.split_once('@')?;
+        let (project, role) = rest.split_once(':')?;
+        self.known.lock().unwrap().iter().any(|known| known == token).then(|| principal(user, project, role))
+    }
+
+    async fn own_login(&self) -> Remote<()> {
         if *self.down.lock().unwrap() {
             return nobody(System::Keystone);
         }
@@ -133,20 +180,7 @@ impl Identity for FakeCloud {
             let e = RemoteError::new(System::Keystone, kind, code, "the login of howdah was refused");
             return Err(e.hint("Check [site.openstack]."));
         }
-        let bad = || RemoteError::new(System::Keystone, ErrorKind::Credentials, TOKEN_REFUSED, "the token is bad");
-        let (user, rest) = token.expose_secret().split_once('@').ok_or_else(bad)?;
-        let (project, role) = rest.split_once(':').ok_or_else(bad)?;
-        let is_admin_project = !role.ends_with('?');
-        let demoted = self.demoted.lock().unwrap().iter().any(|t| t == token.expose_secret());
-        let role = if demoted { "member" } else { role.trim_end_matches('?') };
-        Ok(Principal {
-            user: format!("id-of-{user}"),
-            user_name: user.to_owned(),
-            project: project.into(),
-            roles: vec![role.to_owned()],
-            is_admin_project,
-            expires: None,
-        })
+        Ok(())
     }
 
     async fn still_may(&self, _: &str, _: &ProjectId) -> Remote<Standing> {
@@ -154,7 +188,9 @@ impl Identity for FakeCloud {
     }
 
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {
+        self.choke()?;
         self.grants.lock().unwrap().push(token.map(|t| t.expose_secret().to_owned()));
+        self.wishes.lock().unwrap().push(wish.clone());
         let missing = |what: &str, name: &str| {
             let (code, message) = match what {
                 "network" => ("network_not_found", format!("there is no network {name}")),

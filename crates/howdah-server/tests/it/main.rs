@@ -1,8 +1,10 @@
 //! Tests of the service over real HTTP and UNIX sockets, with fakes behind the core's traits.
 
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "the answers are those of the service under test")]
 
 mod auth;
+mod bounds;
 mod canary;
 mod clusters;
 mod conditions;
@@ -14,8 +16,10 @@ mod events;
 mod fakes;
 mod harness;
 mod limits;
+mod logins;
 mod odd_store;
 mod openapi;
+mod readiness;
 mod realms;
 mod refusals;
 mod secrets;

@@ -146,6 +146,14 @@ impl Identity for SimIdentity {
         }
     }
 
+    fn recall(&self, _: &SecretString) -> Option<Principal> {
+        None
+    }
+
+    async fn own_login(&self) -> Remote<()> {
+        call_now(&self.0, System::Keystone, "own_login", "", |_| Ok(())).await
+    }
+
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {
         let (token, sought) = (token.cloned(), wish.clone());
         let look = move |w: &World| {

@@ -1,6 +1,8 @@
-//! The trust modes against a real TLS server on loopback.
+//! The trust modes against a real TLS server on loopback; `bounds`: answers without end.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bounds;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,0 +1,98 @@
+//! How much a body may say: the lengths of its lists and of its words. Pure. Invariant: every field of
+//! a body passes here, before anything is made of it and before doubles are taken out; a field that is
+//! added to the body does not compile until it has its bound here. What a word may *hold* is decided
+//! elsewhere.
+
+use secrecy::ExposeSecret;
+
+use super::ApiError;
+use super::dto::{ClusterBody, NodeGroupBody};
+
+/// The most entries of a list: each costs a look-up at Neutron, or a place in BDE's specification.
+const ENTRIES: usize = 20;
+/// The longest name of a cluster or group, in characters: what vSphere takes for a VM, whose name begins
+/// with both.
+const NAME: usize = 80;
+/// The longest word, in characters: what Neutron takes for a name, and DNS (253) for a host.
+const WORD: usize = 255;
+/// The longest path, in characters: Linux' `PATH_MAX`.
+const PATH: usize = 4096;
+
+/// Refuses a body that says too much, by the field's name.
+pub(super) fn check(body: &ClusterBody) -> Result<(), ApiError> {
+    let ClusterBody {
+        name,
+        cluster_type,
+        network,
+        subnet,
+        security_groups,
+        site,
+        bde_endpoint,
+        vcm_server,
+        cluster_password,
+        username,
+        password,
+        resource_pools,
+        datastores,
+        node_groups,
+        app_manager,
+        remedy: _,
+        wait_for: _,
+        // A document of the cluster manager's own, bounded as a part of the body.
+        specification: _,
+        vio_config,
+        bde_config,
+        state: _,
+    } = body;
+    // Lists first: what is wrong with entry 1,000 matters less than that there is one.
+    list("security_groups", security_groups)?;
+    list("resource_pools", resource_pools.as_deref().unwrap_or_default())?;
+    list("datastores", datastores.as_deref().unwrap_or_default())?;
+    let node_groups = node_groups.as_deref().unwrap_or_default();
+    count("node_groups", node_groups.len())?;
+    for (at, group) in node_groups.iter().enumerate() {
+        let NodeGroupBody { name, roles, count: _, cpu: _, memory_mb: _, disk_gb: _ } = group;
+        word(&format!("node_groups[{at}].name"), name, NAME)?;
+        list(&format!("node_groups[{at}].roles"), roles)?;
+    }
+    word("name", name, NAME)?;
+    for (field, text) in [("cluster_type", cluster_type), ("network", network), ("subnet", subnet)] {
+        word(field, text, WORD)?;
+    }
+    for (field, text, longest) in [
+        ("site", site, WORD),
+        ("bde_endpoint", bde_endpoint, WORD),
+        ("vcm_server", vcm_server, WORD),
+        ("username", username, WORD),
+        ("app_manager", app_manager, WORD),
+        ("vio_config", vio_config, PATH),
+        ("bde_config", bde_config, PATH),
+    ] {
+        word(field, text.as_deref().unwrap_or_default(), longest)?;
+    }
+    for (field, secret) in [("cluster_password", cluster_password), ("password", password)] {
+        word(field, secret.as_ref().map_or("", ExposeSecret::expose_secret), WORD)?;
+    }
+    Ok(())
+}
+
+fn list(field: &str, entries: &[String]) -> Result<(), ApiError> {
+    count(field, entries.len())?;
+    entries.iter().enumerate().try_for_each(|(at, text)| word(&format!("{field}[{at}]"), text, WORD))
+}
+
+fn count(field: &str, entries: usize) -> Result<(), ApiError> {
+    within(field, entries, ENTRIES, "entries")
+}
+
+fn word(field: &str, text: &str, longest: usize) -> Result<(), ApiError> {
+    within(field, text.chars().count(), longest, "characters")
+}
+
+/// The text itself is not repeated: it is long, and may be a secret.
+fn within(field: &str, has: usize, most: usize, what: &str) -> Result<(), ApiError> {
+    if has <= most {
+        return Ok(());
+    }
+    Err(ApiError::InvalidField { field: field.to_owned(), says: format!("it has {has} {what}, and may have {most}") })
+}
