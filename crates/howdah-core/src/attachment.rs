@@ -129,7 +129,7 @@ fn request(bond: &Bond<'_>, mark: &Mark, mac: Mac, device_id: Uuid) -> PortReque
         mac,
         address: known.and_then(|n| n.promised),
         name: mark.port_name(),
-        description: bond.marks.describe(&record.project, mark),
+        description: bond.marks.describe(&record.project, mark, mac),
         project,
         device_owner: DEVICE_OWNER.to_owned(),
         device_id,
@@ -145,7 +145,7 @@ fn repair(bond: &Bond<'_>, port: &Port, mark: &Mark, device_id: Uuid) -> PortCha
         device_owner: (!port.device_owner.starts_with("compute:")).then(|| DEVICE_OWNER.to_owned()),
         device_id: (port.device_id != device_id.to_string()).then_some(device_id),
         name: differs(&port.name, &mark.port_name()),
-        description: differs(&port.description, &bond.marks.describe(&bond.record.project, mark)),
+        description: differs(&port.description, &bond.marks.describe(&bond.record.project, mark, port.mac)),
         security_groups: None,
     }
 }

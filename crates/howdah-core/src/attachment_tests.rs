@@ -77,8 +77,8 @@ fn a_local_users_ports_belong_to_the_networks_project() {
     let request = &plan(&bond, &segment().key).create[0];
     assert_eq!(request.project, "owner".into());
     // The tag is of the cluster's own project: in the network's, the same id may be somebody else's cluster.
-    assert!(marks.wrote(&local.project, &Mark::parse(&request.description).unwrap()));
-    assert!(!marks.wrote(&"owner".into(), &Mark::parse(&request.description).unwrap()));
+    assert!(marks.wrote(&local.project, &Mark::parse(&request.description).unwrap(), request.mac));
+    assert!(!marks.wrote(&"owner".into(), &Mark::parse(&request.description).unwrap(), request.mac));
 }
 
 #[test]
@@ -177,9 +177,14 @@ fn a_port_that_was_removed_by_hand_is_asked_for_with_the_address_it_had() {
 
 #[test]
 fn the_port_of_a_card_that_was_replaced_is_removed() {
-    let old = Port { id: "old".into(), mac: mac(9), ..good_port() };
+    let mark = Mark::parse(&good_port().description).unwrap();
+    let description = marks().describe(&"p1".into(), &mark, mac(9));
+    let old = Port { id: "old".into(), mac: mac(9), description, ..good_port() };
     let plan = planned(&seen(vec![vm()], vec![good_port(), old]), NetworkBackend::Ml2);
     assert_eq!(plan.remove.iter().map(Marked::port).collect::<Vec<_>>(), [&PortId::from("old")]);
+    // One whose description was copied from ours is its project's.
+    let copied = Port { id: "copied".into(), mac: mac(9), ..good_port() };
+    assert!(planned(&seen(vec![vm()], vec![good_port(), copied]), NetworkBackend::Ml2).remove.is_empty());
     // While the VM is still being cloned, its port stays.
     let gone = seen(vec![], vec![good_port()]);
     assert!(planned(&gone, NetworkBackend::Ml2).remove.is_empty());
@@ -233,7 +238,7 @@ fn a_port_of_the_plugin_of_2015_is_foreign() {
 #[test]
 fn a_port_with_our_cluster_in_its_description_but_of_another_project_is_not_touched() {
     let mark = Mark::parse(&good_port().description).unwrap();
-    for description in [good_port().description, first_mark(), marks().describe(&"p2".into(), &mark)] {
+    for description in [good_port().description, first_mark(), marks().describe(&"p2".into(), &mark, good_port().mac)] {
         let theirs = Port { project: "p2".into(), description, ..good_port() };
         let plan = planned(&seen(vec![vm()], vec![theirs.clone()]), NetworkBackend::NsxV);
         is_left_alone(&plan);

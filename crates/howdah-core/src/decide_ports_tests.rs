@@ -34,7 +34,7 @@ fn port(n: u8) -> Port {
         name: mark.port_name(),
         mac: mac(n),
         device_id: vm_of_node(n).instance_uuid.unwrap().to_string(),
-        description: marks().describe(&"p1".into(), &mark),
+        description: marks().describe(&"p1".into(), &mark, mac(n)),
         ..good_port()
     }
 }

@@ -17,7 +17,7 @@ pub struct Known<T>(Option<Answer<T>>);
 struct Answer<T> {
     value: T,
     asked: Stamp,
-    at: Mono,
+    asked_at: Mono,
 }
 
 impl<T> Default for Known<T> {
@@ -29,10 +29,10 @@ impl<T> Default for Known<T> {
 impl<T> Known<T> {
     /// Takes in an answer, unless a newer question has been answered already. Returns whether it
     /// was taken.
-    pub fn learn(&mut self, asked: Stamp, at: Mono, value: T) -> bool {
+    pub fn learn(&mut self, asked: Stamp, asked_at: Mono, value: T) -> bool {
         let newer = self.0.as_ref().is_some_and(|old| old.asked >= asked);
         if !newer {
-            self.0 = Some(Answer { value, asked, at });
+            self.0 = Some(Answer { value, asked, asked_at });
         }
         !newer
     }
@@ -52,9 +52,10 @@ impl<T> Known<T> {
         self.0.as_ref().map(|a| a.asked)
     }
 
-    /// How old the last answer is.
+    /// How long ago the last answer was asked for: what it shows may be as old as that, however long it
+    /// was on its way.
     pub fn age(&self, now: Mono) -> Option<Duration> {
-        self.0.as_ref().map(|a| now.since(a.at))
+        self.0.as_ref().map(|a| now.since(a.asked_at))
     }
 }
 
@@ -76,13 +77,13 @@ impl<K, T> Default for Listing<K, T> {
 impl<K: Ord + Clone, T> Listing<K, T> {
     /// A complete list that was asked for at `asked`: it replaces what was learnt before that and
     /// keeps what was learnt after it.
-    pub fn complete(&mut self, asked: Stamp, at: Mono, items: impl IntoIterator<Item = (K, T)>) {
+    pub fn complete(&mut self, asked: Stamp, asked_at: Mono, items: impl IntoIterator<Item = (K, T)>) {
         let items: Vec<_> = items.into_iter().collect();
         let listed: BTreeSet<K> = items.iter().map(|(key, _)| key.clone()).collect();
         self.partial(asked, items);
         self.items.retain(|key, (_, learnt)| *learnt > asked || listed.contains(key));
         if self.whole.is_none_or(|(old, _)| old < asked) {
-            self.whole = Some((asked, at));
+            self.whole = Some((asked, asked_at));
         }
     }
 
@@ -158,6 +159,14 @@ mod tests {
         assert!(!known.learn(first, NOW, "running"), "its question was asked before");
         assert_eq!(known.last(), Some(&"stopped"));
         assert_eq!((known.after(first), known.after(second)), (Some(&"stopped"), None));
+    }
+
+    #[test]
+    fn an_answer_is_as_old_as_its_question() {
+        let asked_at = Mono::new(Duration::from_secs(2));
+        let mut known = Known::default();
+        known.learn(Ticker::default().tick(), asked_at, "running");
+        assert_eq!(known.age(NOW), Some(Duration::from_secs(7)));
     }
 
     #[test]

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A port's project can write its description, so the words alone prove nothing. The *tag* is
-//! an HMAC-SHA-256 over the cluster's project and the words, with a key that only this
-//! installation has. The project is the cluster's own, also where the port belongs to another one
+//! an HMAC-SHA-256 over the cluster's project, the port's MAC address and the words, with a key
+//! that only this installation has: copied to another port, it proves nothing. The project is the cluster's own, also where the port belongs to another one
 //! (a local user's cluster): an id may be chosen again in any project.
 //! Version 1 (`howdah/1`, without a tag) was written by the first release.
 //!
@@ -20,7 +20,7 @@ use std::fmt;
 
 use ring::hmac;
 
-use crate::ids::{ClusterId, NodeName, ProjectId};
+use crate::ids::{ClusterId, Mac, NodeName, ProjectId};
 
 const KEYED: &str = "howdah/2";
 const UNKEYED: &str = "howdah/1";
@@ -46,14 +46,14 @@ impl MarkKey {
     }
 
     /// The description that a port of this mark gets; the project is the cluster's.
-    pub fn describe(&self, project: &ProjectId, mark: &Mark) -> String {
-        format!("{KEYED} {} tag={}", mark.words(), self.tag(project, mark))
+    pub fn describe(&self, project: &ProjectId, mark: &Mark, mac: Mac) -> String {
+        format!("{KEYED} {} tag={}", mark.words(), self.tag(project, mark, mac))
     }
 
     /// Whether the mark was written by this installation for a cluster of this project.
-    pub fn wrote(&self, project: &ProjectId, mark: &Mark) -> bool {
+    pub fn wrote(&self, project: &ProjectId, mark: &Mark, mac: Mac) -> bool {
         // Not in constant time, and need not be: a tag is no secret, it can be read off any port.
-        mark.tag.as_deref() == Some(self.tag(project, mark).as_str())
+        mark.tag.as_deref() == Some(self.tag(project, mark, mac).as_str())
     }
 
     /// Signs a text for a purpose; what was signed for one is worth nothing for another.
@@ -72,8 +72,8 @@ impl MarkKey {
         hex(self.sign(purpose, text).as_ref())
     }
 
-    fn tag(&self, project: &ProjectId, mark: &Mark) -> String {
-        let signed = self.sign("port mark", &format!("{project}\n{}", mark.words()));
+    fn tag(&self, project: &ProjectId, mark: &Mark, mac: Mac) -> String {
+        let signed = self.sign("port mark", &format!("{project}\n{mac}\n{}", mark.words()));
         hex(&signed.as_ref()[..TAG_BYTES])
     }
 }
@@ -136,6 +136,10 @@ impl Mark {
 mod tests {
     use super::*;
 
+    fn mac() -> Mac {
+        "00:50:56:00:00:01".parse().unwrap()
+    }
+
     fn mark() -> Mark {
         Mark::new(ClusterId(uuid::Uuid::from_u128(7)), "c-worker-3".into(), 1)
     }
@@ -143,11 +147,11 @@ mod tests {
     #[test]
     fn a_mark_reads_back_and_its_tag_verifies() {
         let key = MarkKey::new(b"secret");
-        let text = key.describe(&"p1".into(), &mark());
+        let text = key.describe(&"p1".into(), &mark(), mac());
         assert!(text.starts_with("howdah/2 cluster=00000000-0000-0000-0000-000000000007 node=c-worker-3 nic=1 tag="));
         assert!(text.len() <= 255, "Neutron's limit");
         let read = Mark::parse(&text).unwrap();
-        assert!(key.wrote(&"p1".into(), &read));
+        assert!(key.wrote(&"p1".into(), &read, mac()));
         assert_eq!(read.port_name(), "c-worker-3-port1");
         // A later writer may add words.
         assert_eq!(Mark::parse(&format!("{text} extra=1")), Some(read));
@@ -156,16 +160,17 @@ mod tests {
     #[test]
     fn a_tag_is_of_one_installation_project_cluster_node_and_card() {
         let key = MarkKey::new(b"secret");
-        let read = Mark::parse(&key.describe(&"p1".into(), &mark())).unwrap();
-        assert!(!MarkKey::new(b"other").wrote(&"p1".into(), &read), "another installation's");
-        assert!(!key.wrote(&"p2".into(), &read), "another project's");
+        let read = Mark::parse(&key.describe(&"p1".into(), &mark(), mac())).unwrap();
+        assert!(!MarkKey::new(b"other").wrote(&"p1".into(), &read, mac()), "another installation's");
+        assert!(!key.wrote(&"p2".into(), &read, mac()), "another project's");
+        assert!(!key.wrote(&"p1".into(), &read, "00:50:56:00:00:02".parse().unwrap()), "copied to another port");
         for other in [
             Mark { node: "c-worker-4".into(), ..read.clone() },
             Mark { nic: 0, ..read.clone() },
             Mark { cluster: ClusterId(uuid::Uuid::nil()), ..read.clone() },
             Mark { tag: None, ..read },
         ] {
-            assert!(!key.wrote(&"p1".into(), &other), "{other:?}");
+            assert!(!key.wrote(&"p1".into(), &other, mac()), "{other:?}");
         }
     }
 
@@ -174,7 +179,7 @@ mod tests {
         let old = "howdah/1 cluster=00000000-0000-0000-0000-000000000007 node=c-worker-3 nic=1";
         let read = Mark::parse(&format!("{old} tag=00")).unwrap();
         assert_eq!(read, mark());
-        assert!(!MarkKey::new(b"secret").wrote(&"p1".into(), &read));
+        assert!(!MarkKey::new(b"secret").wrote(&"p1".into(), &read, mac()));
         for other in ["", "howdah/3 cluster=x", "howdah/1 node=a nic=0", "made by hand", "howdah/2 garbage"] {
             assert_eq!(Mark::parse(other), None, "{other}");
         }

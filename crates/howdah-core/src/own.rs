@@ -35,7 +35,7 @@ use crate::mark::{Mark, MarkKey};
 use crate::seen::Seen;
 use crate::time::Stamp;
 
-/// How old the look may be on which a change by name rests.
+/// How long ago the look was asked for, at the most, on which a change by name rests.
 pub const LOOK_LASTS: Duration = Duration::from_secs(5);
 
 /// One round of one controller. A token holds it and is refused in any other round.
@@ -201,9 +201,10 @@ fn compare(state: &ClusterState, seen: &Seen, cluster: &ManagedCluster) -> Match
         if its_vms().next().is_some() {
             return Match::Neither("none of its VMs is one of this cluster's".to_owned());
         }
-        // A delete, by whomever, takes the VMs first; only a create begins without any.
-        if cluster.status == ManagedStatus::Provisioning {
-            return Match::Neither("another request is making it".to_owned());
+        // Only a delete leaves a cluster without them, and by its end another may have been made.
+        let is_deleted = cluster.status == ManagedStatus::Deleting || state.journal.get(Verb::Remove).is_some();
+        if !is_deleted || cluster.status == ManagedStatus::Provisioning {
+            return Match::Neither("it has none of this cluster's VMs".to_owned());
         }
     }
     match identity.sent.as_ref().map(|sent| sent.difference(&cluster.likeness)) {
@@ -234,6 +235,11 @@ pub fn record_vms(state: &mut ClusterState, seen: &Seen) {
     }
 }
 
+/// The create was refused: the VMs that were seen while its answer was open are another cluster's.
+pub fn forget_vms(state: &mut ClusterState) {
+    state.identity.vms.clear();
+}
+
 /// Whether vCenter shows another VM under this reference.
 fn is_another(seen: &Seen, vm: &VmRef, uuid: &Uuid) -> bool {
     seen.vms.get(vm).and_then(|facts| facts.instance_uuid).is_some_and(|shown| shown != *uuid)
@@ -255,8 +261,10 @@ pub fn marked(
     marks: &MarkKey,
     port: &Port,
 ) -> Option<Marked> {
-    let signed =
-        || Mark::parse(&port.description).is_some_and(|m| m.cluster == record.id && marks.wrote(&record.project, &m));
+    let signed = || {
+        Mark::parse(&port.description)
+            .is_some_and(|m| m.cluster == record.id && marks.wrote(&record.project, &m, port.mac))
+    };
     let ours = port.project == *record.port_project() && (state.ports.contains_key(&port.id) || signed());
     ours.then(|| Marked(pass, port.id.clone()))
 }

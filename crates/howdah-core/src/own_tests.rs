@@ -6,7 +6,7 @@ use crate::facts::{NicFacts, Power, Tools};
 use crate::ids::OperationId;
 use crate::policy::Policy;
 use crate::test_support::{
-    Eyes, PASS, at, first_mark, good_port, likeness, managed, marks, ours, record, state, task, vm, vm_of_node,
+    Eyes, MAC, PASS, at, first_mark, good_port, likeness, managed, marks, ours, record, state, task, vm, vm_of_node,
 };
 use crate::time::{Mono, Ticker};
 
@@ -207,7 +207,7 @@ fn a_cluster_of_the_same_look_with_other_vms_is_another_one() {
 }
 
 #[test]
-fn without_its_vms_a_cluster_is_judged_by_its_look_unless_somebody_is_making_it() {
+fn without_its_vms_a_cluster_is_ours_only_while_it_is_being_deleted() {
     for status in [
         ManagedStatus::ProvisionError,
         ManagedStatus::Running,
@@ -216,15 +216,21 @@ fn without_its_vms_a_cluster_is_judged_by_its_look_unless_somebody_is_making_it(
         ManagedStatus::Stopping,
         ManagedStatus::Stopped,
         ManagedStatus::Starting,
-        // A delete, ours or by hand, takes the VMs first.
-        ManagedStatus::Deleting,
         ManagedStatus::Error,
         ManagedStatus::Busy,
     ] {
-        assert_eq!(by(&known(true), &looking_at(without_vms(status))), Match::Likeness, "{status:?}");
+        let (seen, none) = (looking_at(without_vms(status)), no("it has none of this cluster's VMs"));
+        assert_eq!(by(&known(true), &seen), none, "{status:?}");
+        assert_eq!(by(&known(false), &seen), Match::Likeness, "{status:?}: none was recorded yet");
+        // A delete of ours takes the VMs first, and may fail then.
+        let mut deleted = known(true);
+        deleted.journal.sent(Verb::Remove, OperationId(Uuid::nil()), jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(by(&deleted, &seen), Match::Likeness, "{status:?}: we asked for that");
     }
+    // A delete by hand as well.
+    assert_eq!(by(&known(true), &looking_at(without_vms(ManagedStatus::Deleting))), Match::Likeness);
     let being_made = looking_at(without_vms(ManagedStatus::Provisioning));
-    assert_eq!(by(&known(true), &being_made), no("another request is making it"));
+    assert_eq!(by(&known(true), &being_made), no("it has none of this cluster's VMs"));
     assert_eq!(by(&known(false), &being_made), Match::Likeness);
 }
 
@@ -324,16 +330,21 @@ fn a_port_is_ours_by_tag_or_by_id_and_never_in_another_project() {
     let by_hand = Port { description: "made by hand".into(), ..good_port() };
     let first = Port { description: first_mark(), ..good_port() };
     let copied = Port { project: "p2".into(), ..good_port() };
-    let theirs =
-        MarkKey::new(b"another installation").describe(&"p1".into(), &Mark::parse(&good_port().description).unwrap());
+    let theirs = MarkKey::new(b"another installation").describe(
+        &"p1".into(),
+        &Mark::parse(&good_port().description).unwrap(),
+        MAC,
+    );
     let of_another_installation = Port { description: theirs, ..good_port() };
     let other_cluster = Mark::new(ClusterId(Uuid::from_u128(9)), "c-worker-0".into(), 0);
-    let of_another_cluster = Port { description: marks().describe(&"p1".into(), &other_cluster), ..good_port() };
+    let of_another_cluster = Port { description: marks().describe(&"p1".into(), &other_cluster, MAC), ..good_port() };
     let signed_for_p2 = Mark::new(record().id, "c-worker-0".into(), 0);
     let of_another_project =
-        Port { project: "p2".into(), description: marks().describe(&"p2".into(), &signed_for_p2), ..good_port() };
+        Port { project: "p2".into(), description: marks().describe(&"p2".into(), &signed_for_p2, MAC), ..good_port() };
+    let on_another_port = Port { mac: "00:50:56:00:00:99".parse().unwrap(), ..good_port() };
     for (what, port, by_tag, by_id) in [
         ("good", good_port(), true, true),
+        ("with a description copied from another port", on_another_port, false, true),
         ("unmarked", by_hand, false, true),
         ("of the first release", first, false, true),
         ("copied into another project", copied, false, false),
@@ -351,7 +362,7 @@ fn a_local_clusters_ports_are_in_the_networks_project() {
     let mut local = record();
     local.project = crate::cluster::LOCAL_PROJECT.into();
     let mark = Mark::parse(&good_port().description).unwrap();
-    let description = marks().describe(&local.project, &mark);
+    let description = marks().describe(&local.project, &mark, MAC);
     let port = Port { description, ..good_port() };
     assert!(marked(PASS, &local, &state(), &marks(), &port).is_some());
     assert!(marked(PASS, &local, &state(), &marks(), &Port { project: "local".into(), ..port.clone() }).is_none());

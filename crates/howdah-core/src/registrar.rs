@@ -81,12 +81,15 @@ impl Registrar {
             users: users.into_iter().chain([who.clone()]).collect(),
             open: there.is_none(),
         };
+        // Ours, and about a port group that NSX has made anew since: it serves nobody new.
+        if there.is_none()
+            && known.iter().any(|n| n.name == name)
+            && manager.unregister_network(&name).await? == Unregistered::InUse
+        {
+            return Err(still_used(&name));
+        }
         self.store.save_registration(&self.site, &registration).await?;
         if there.is_none() {
-            // Ours, and about a port group that NSX has made anew since: it serves nobody.
-            if known.iter().any(|n| n.name == name) {
-                manager.unregister_network(&name).await?;
-            }
             let port_group = registration.port_group.clone();
             let network = RegisteredNetwork { name: name.clone(), port_group, dhcp: true };
             // Until it is answered, and if it never is.
@@ -98,7 +101,14 @@ impl Registrar {
                     Some(earlier) => open.insert(name.clone(), earlier),
                     None => open.remove(&name),
                 };
-                self.store.save_registration(&self.site, &Registration { open: false, ..registration }).await?;
+                match &made {
+                    // It is not there, and nothing of ours is known to be: whoever makes one of this name is another.
+                    Err(_) if before.is_none() => self.store.remove_registration(&self.site, &name).await?,
+                    _ => {
+                        let made = Registration { open: false, ..registration };
+                        self.store.save_registration(&self.site, &made).await?;
+                    }
+                }
             }
             made?;
         }
@@ -139,6 +149,14 @@ impl Registrar {
         }
         Ok(())
     }
+}
+
+/// Its port group was made anew, and clusters of before use it.
+fn still_used(name: &str) -> RemoteError {
+    let message =
+        format!("BDE's network {name} is about a port group that is there no more, and clusters of before use it");
+    RemoteError::new(System::Bde, ErrorKind::Conflict, "bde_network_still_used", message)
+        .hint("Delete these clusters, or remove the network in BDE once they are gone.")
 }
 
 /// The answer to its making is not known: a look that does not show it decides nothing yet.

@@ -409,6 +409,34 @@ async fn a_registration_of_others_that_does_not_serve_is_left_alone() {
 }
 
 #[tokio::test]
+async fn what_others_register_while_ours_is_refused_is_theirs() {
+    let world = Arc::new(World::default());
+    let process = Process::on(&world);
+    world.fault("register", Fault::Denied);
+    assert_eq!(process.need(1).await.unwrap_err().code, "bde_port_group_not_found");
+    assert_eq!(world.users(), Vec::<usize>::new(), "nothing of ours is known to be there");
+    world.has(OURS, &here());
+    assert_eq!(process.need(1).await.unwrap(), OURS);
+    process.release(1).await.unwrap();
+    assert_eq!(world.names(), [OURS], "it was made by others");
+}
+
+#[tokio::test]
+async fn a_port_group_that_was_made_anew_under_clusters_of_before_is_named() {
+    let world = Arc::new(World::default());
+    let process = Process::on(&world);
+    process.need(1).await.unwrap();
+    world.used.lock().unwrap().push(OURS.into());
+    let anew = Segment { name: "another port group of the same network".into(), ..segment() };
+    let error = process.registrar.need(&key(2), world.as_ref(), &"net-1".into(), &anew).await.unwrap_err();
+    assert_eq!(error.code, "bde_network_still_used");
+    // It is the first cluster's as before, and goes with it.
+    world.used.lock().unwrap().clear();
+    process.release(1).await.unwrap();
+    world.is_clean();
+}
+
+#[tokio::test]
 async fn a_registration_of_others_that_has_our_name_is_not_ours_however_often_we_try() {
     let world = Arc::new(World::default());
     world.has(OURS, "the port group of another vCenter folder");

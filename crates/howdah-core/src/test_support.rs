@@ -166,7 +166,7 @@ pub(crate) fn good_port() -> Port {
         fixed_ips: vec![FixedIp { subnet: "sub-1".into(), address: "10.0.0.5".parse().unwrap() }],
         device_owner: crate::attachment::DEVICE_OWNER.into(),
         device_id: VM_UUID.to_string(),
-        description: marks().describe(&"p1".into(), &mark),
+        description: marks().describe(&"p1".into(), &mark, MAC),
         security_groups: vec![],
         vnic_index: None,
         status: "DOWN".into(),

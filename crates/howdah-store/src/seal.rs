@@ -156,10 +156,11 @@ mod tests {
     #[test]
     fn the_key_of_marks_stays_the_same() {
         let mark = Mark::new(ClusterId(Uuid::from_u128(7)), "c-worker-3".into(), 0);
-        let told = sealer().mark_key().describe(&"p1".into(), &mark);
+        let mac = "00:50:56:00:00:01".parse().unwrap();
+        let told = sealer().mark_key().describe(&"p1".into(), &mark, mac);
         // With another tag, ports that this installation marked would not be its own any more.
         insta::assert_snapshot!(told.rsplit_once('=').unwrap().1, @"d0f759f124c825b2fd5e868175086c41");
-        let sealing = MarkKey::new(&[7; KEY_LEN]).describe(&"p1".into(), &mark);
+        let sealing = MarkKey::new(&[7; KEY_LEN]).describe(&"p1".into(), &mark, mac);
         assert_ne!(told, sealing, "the key that seals marks nothing");
     }
 

@@ -24,6 +24,7 @@ use crate::failure::{ErrorKind, RemoteError, System, chain};
 use crate::ids::PortId;
 use crate::intent::Verb;
 use crate::mark::Mark;
+use crate::own;
 use crate::segment;
 use crate::time::Stamp;
 use crate::traits::Remote;
@@ -72,7 +73,13 @@ impl Session<'_> {
                 Err(e) if e.kind == ErrorKind::Conflict && self.state.journal.get(verb).is_some_and(|i| i.earlier) => {
                     self.state.journal.lost(verb, ended, now, policy);
                 }
-                Err(_) => self.state.journal.refused(verb, ended),
+                Err(_) => {
+                    self.state.journal.refused(verb, ended);
+                    if verb == Verb::Found {
+                        // What was seen of a cluster while the answer was open was not this call's.
+                        own::forget_vms(&mut self.state);
+                    }
+                }
             },
         }
         if matches!(flight.action, Action::DeletePort(_)) {
@@ -111,7 +118,7 @@ impl Session<'_> {
             Answer::Ports(features, ports) => {
                 self.seen.features = Some(features);
                 let ours: Vec<_> = ports.into_iter().filter(|p| self.concerns_us(p)).collect();
-                self.seen.ports.complete(flight.asked, now, ours.into_iter().map(|p| (p.id.clone(), p)));
+                self.seen.ports.complete(flight.asked, flight.asked_at, ours.into_iter().map(|p| (p.id.clone(), p)));
             }
             Answer::Registered(name) => {
                 if !name.is_empty() {
@@ -119,9 +126,13 @@ impl Session<'_> {
                     self.state.registration = Some(name);
                 }
             }
-            Answer::Looked(cluster, task, tasks) => self.looked(flight.asked, cluster, task, tasks),
+            Answer::Looked(cluster, task, tasks) => self.looked(flight, cluster, task, tasks),
             Answer::Vms(vms) => {
-                self.seen.checked.learn(flight.asked, now, vms.into_iter().map(|vm| (vm.vm.clone(), vm)).collect());
+                self.seen.checked.learn(
+                    flight.asked,
+                    flight.asked_at,
+                    vms.into_iter().map(|vm| (vm.vm.clone(), vm)).collect(),
+                );
             }
             Answer::Task(task) => {
                 if let Some(task) = task {
@@ -153,30 +164,30 @@ impl Session<'_> {
 
     fn looked(
         &mut self,
-        asked: Stamp,
+        flight: &Flight,
         cluster: Option<ManagedCluster>,
         task: Option<ManagedTask>,
         tasks: Option<Vec<ManagedTask>>,
     ) {
-        let now = self.controller.clock.mono();
+        let (asked, asked_at) = (flight.asked, flight.asked_at);
         let before = self.seen.cluster.last().and_then(Option::as_ref).map(|c| c.status);
         let status = cluster.as_ref().map(|c| c.status);
         let runs = task.as_ref().is_some_and(|t| t.state == TaskState::Running);
         let name = self.record.name.as_str();
         let others_run =
             tasks.as_ref().is_none_or(|all| all.iter().any(|t| t.target == name && t.state == TaskState::Running));
-        if !self.seen.cluster.learn(asked, now, cluster) {
+        if !self.seen.cluster.learn(asked, asked_at, cluster) {
             return; // a newer question has been answered already
         }
-        self.seen.task.learn(asked, now, task);
+        self.seen.task.learn(asked, asked_at, task);
         if let Some(tasks) = tasks {
-            self.seen.tasks.learn(asked, now, tasks);
+            self.seen.tasks.learn(asked, asked_at, tasks);
         }
         if status != before || self.seen.status_since == Stamp::START {
             self.seen.status_since = self.controller.ticker.tick();
         }
         let idle = status.is_some_and(|s| !s.is_stable()) && !runs && !others_run;
-        self.stuck_since = if idle { self.stuck_since.or(Some(now)) } else { None };
+        self.stuck_since = if idle { self.stuck_since.or(Some(self.controller.clock.mono())) } else { None };
     }
 
     /// vCenter's own update tells it too, a moment later; until then it is not asked again.

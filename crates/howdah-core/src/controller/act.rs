@@ -16,7 +16,7 @@ use crate::preflight::{self, Found};
 use crate::report;
 use crate::rights::Standing;
 use crate::segment;
-use crate::time::Stamp;
+use crate::time::{Mono, Stamp};
 use crate::traits::Remote;
 
 /// What an action learnt.
@@ -53,6 +53,8 @@ pub(super) struct Flight {
     pub(super) action: Action,
     pub(super) operation: Option<OperationId>,
     pub(super) asked: Stamp,
+    /// The same by the clock.
+    pub(super) asked_at: Mono,
 }
 
 /// What an action is given: everything as it was when the action was decided.

@@ -544,7 +544,8 @@ impl<'a> Session<'a> {
             if matches!(action, Action::CreatePorts(..)) {
                 self.waves += 1;
             }
-            let flight = Flight { action, operation, asked: self.controller.ticker.tick() };
+            let (asked, asked_at) = (self.controller.ticker.tick(), self.controller.clock.mono());
+            let flight = Flight { action, operation, asked, asked_at };
             self.running.push(perform(snapshot.clone(), flight).boxed());
         }
     }

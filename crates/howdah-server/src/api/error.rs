@@ -132,6 +132,12 @@ pub enum ApiError {
         /// The site.
         site: String,
     },
+    /// The cluster's site is not in the configuration any more.
+    #[error("the cluster is of site {site}, which the service does not have any more")]
+    SiteGone {
+        /// The site.
+        site: String,
+    },
     /// No such cluster, or no longer; said to those who are entitled to know.
     #[error("there is no cluster {id}")]
     ClusterNotFound {
@@ -248,6 +254,7 @@ impl ApiError {
             | Self::BeingDeleted { .. }
             | Self::ClusterAmbiguous { .. }
             | Self::Unreadable(_)
+            | Self::SiteGone { .. }
             | Self::Changed { .. } => StatusCode::CONFLICT,
             Self::Stopping | Self::NotReady { .. } | Self::KeystoneBusy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Remote(e) => remote_status(e),
@@ -277,6 +284,7 @@ impl ApiError {
             Self::SitesDiffer { .. } => "sites_differ",
             Self::SiteMissing { .. } => "site_missing",
             Self::SiteElsewhere { .. } => "site_elsewhere",
+            Self::SiteGone { .. } => "site_gone",
             Self::ClusterNotFound { .. } => "cluster_not_found",
             Self::ClusterNotVisible { .. } => "cluster_not_visible",
             Self::SpecDiffers { .. } => "cluster_spec_differs",
@@ -339,6 +347,9 @@ impl ApiError {
                     reached.what.key()
                 ),
             },
+            Self::SiteGone { .. } => "The operator has to configure it again, by the name that it had. Until then the cluster \
+                                      is left alone."
+                .to_owned(),
             Self::CreateStopped => "Create it running, then ask for stopped.".to_owned(),
             Self::Refused(refusal) => return refusal.hint.clone(),
             Self::Remote(e) => return e.hint.clone(),

@@ -218,6 +218,10 @@ async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: &Scope,
             let capability = capability(routes, &key, &record).await?;
             return Ok(accepted(&record, &state, capability));
         };
+        // Nobody would work on it.
+        if routes.sites.get(&record.site).is_none() {
+            return Err(ApiError::SiteGone { site: record.site.to_string() });
+        }
         let seen = std::mem::replace(&mut record.operation, operation(routes, caller, kind));
         record.wanted = asked;
         let door = if kind == OperationKind::Create { Some(admit(routes, &record).await?) } else { None };

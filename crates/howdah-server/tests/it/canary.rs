@@ -127,6 +127,8 @@ fn config(folder: &Path, site: &Site, bde_password: &str) -> PathBuf {
         key_file = "secret.key"
         [templates]
         credentials = true
+        [limits]
+        nodes_per_project = "none"
         [[site]]
         name = "main"
         allow_specification = {allow}
@@ -272,7 +274,7 @@ async fn what_a_specification_asks_for_has_to_fit_before_anything_is_made() {
     let service = Service::start(&file, &token(&site).await).await;
     let group = |change: Value| but(json!({"name": "worker", "roles": ["hadoop_datanode"], "instanceNum": 2}), change);
     let rows = [
-        (json!({"nodeGroups": [group(json!({"instanceNum": 400}))]}), "subnet_full"),
+        (json!({"nodeGroups": [group(json!({"instanceNum": 2000}))]}), "subnet_full"),
         (json!({"nodeGroups": [group(json!({"rpNames": ["gold"]}))]}), "resource_pool_not_found"),
         (json!({"nodeGroups": [group(json!({"storage": {"dsNames4Data": ["fast"]}}))]}), "datastore_not_found"),
         (json!({"appManager": "ambari", "nodeGroups": [group(json!({}))]}), "app_manager_not_found"),

@@ -15,7 +15,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::fakes::{FakeCloud, Idle, Nobody};
-use crate::harness::{ANN, Service, but, client, key, parts, path, wish};
+use crate::harness::{ANN, Service, but, client, code, key, parts, path, wish};
 
 fn server() -> Server {
     Server { listen: Some("127.0.0.1:0".parse().unwrap()), unix: None, auth: AuthMode::Keystone, tls: None }
@@ -185,8 +185,12 @@ async fn a_cluster_whose_site_is_gone_from_the_configuration_waits() {
     .await;
     let (status, shown) = second.get(&path(1)).await;
     assert_eq!((status, shown["site"].as_str(), shown["status"].as_str()), (200, Some("lab"), Some("pending")));
-    // Its owners can still ask for the end of it; it is done when the site is back.
-    assert_eq!(second.ask(ANN, Method::DELETE, &path(1), None).await.0, 202);
+    // What nobody would work on is not accepted: who waits for it would wait for ever.
+    for (method, end, body) in [(Method::DELETE, "", None), (Method::PUT, "/state", Some(json!({"state": "stopped"})))]
+    {
+        let (status, answer) = second.ask(ANN, method, &format!("{}{end}", path(1)), body).await;
+        assert_eq!((status, code(&answer)), (409, "site_gone"), "{answer}");
+    }
     let text = second.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
     assert!(text.contains("howdah_controllers 1"), "{text}");
     second.running.stop();

@@ -63,6 +63,39 @@ async fn another_cluster_in_our_place_is_left_alone_by_every_operation() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_look_that_took_long_to_arrive_is_too_old_to_change_anything() {
+    for seed in 0..5 {
+        let mut story = Story::new(seed).await;
+        let key = story.running("c1", 3).await;
+        story.bde_is_done("c1").await;
+        let slow = FaultRule::new(System::Bde, "cluster", Effect::Delay).answered_after(40.0);
+        story.stop(&key).await;
+        let slow = story.rule(slow.times(1));
+        story.world.until_met(slow, 1).await;
+        // While the answer is on its way. What it shows is not there any more when it arrives.
+        story.world.by_hand_remake_cluster(&Stranger::new("c1", 3)).unwrap();
+        assert!(story.failure(&key).await.starts_with("cluster_replaced: "), "seed {seed}");
+        story.removed(&key).await;
+        story.end().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_seen_while_a_refused_create_was_on_its_way_is_anothers() {
+    let mut story = Story::new(6).await;
+    let slow = story.rule(FaultRule::new(System::Bde, "create_cluster", Effect::Delay).delayed(40.0).times(1));
+    let key = story.create("c1", 3).await;
+    story.world.until_met(slow, 1).await;
+    story.world.add_stranger(&Stranger::new("c1", 3)).unwrap();
+    let failure = story.failure(&key).await;
+    assert!(failure.starts_with("cluster_name_taken: "), "{failure}");
+    let state = story.service.state(&key).await.unwrap();
+    assert!(state.identity.vms.is_empty(), "{:?}", state.identity);
+    story.removed(&key).await;
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_create_that_never_arrived_is_no_claim_a_day_later() {
     let mut story = Story::new(4).await;
     let lost = story.kill_and_lose(System::Bde, "create_cluster");

@@ -249,7 +249,7 @@ impl<'a> Life<'a> {
                 let mark = Mark::parse(&ports[0].description);
                 // The tag is of the cluster's project, which for a local user's cluster is not the port's.
                 let projects = [ports[0].project.as_str().into(), LOCAL_PROJECT.into()];
-                let wrote = mark.is_some_and(|m| projects.iter().any(|p| self.stored.marks.wrote(p, &m)));
+                let wrote = mark.is_some_and(|m| projects.iter().any(|p| self.stored.marks.wrote(p, &m, ports[0].mac)));
                 assert!(wrote, "{what}: {} has the mark {:?}", vm.name, ports[0].description);
             }
         });
