@@ -221,3 +221,27 @@ fn every_status_and_condition_is_explained() {
         assert!(has(&templates, word), "docs/templates.md does not tell of the status {word}");
     }
 }
+
+/// All Rust files below a folder.
+fn all_sources(folder: &Path, into: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all_sources(&path, into);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            into.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_page_on_security_names_is_there() {
+    let mut code = String::new();
+    all_sources(&repository().join("crates"), &mut code);
+    let page = read("docs/security.md");
+    let named: Vec<&str> =
+        page.split('`').skip(1).step_by(2).filter_map(|word| word.split_once("::")).map(|w| w.1).collect();
+    assert!(named.len() > 25, "{named:?}");
+    let missing: Vec<_> = named.iter().filter(|name| !code.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "docs/security.md names {missing:?}");
+}
