@@ -201,10 +201,10 @@ fn compare(state: &ClusterState, seen: &Seen, cluster: &ManagedCluster) -> Match
         if its_vms().next().is_some() {
             return Match::Neither("none of its VMs is one of this cluster's".to_owned());
         }
-        // Only a delete leaves a cluster without them, and by its end another may have been made.
-        let is_deleted = cluster.status == ManagedStatus::Deleting || state.journal.get(Verb::Remove).is_some();
-        if !is_deleted || cluster.status == ManagedStatus::Provisioning {
-            return Match::Neither("it has none of this cluster's VMs".to_owned());
+        // A delete, by whomever, takes the VMs first, and they may be destroyed in vCenter; only a
+        // create begins without any.
+        if cluster.status == ManagedStatus::Provisioning {
+            return Match::Neither("another request is making it".to_owned());
         }
     }
     match identity.sent.as_ref().map(|sent| sent.difference(&cluster.likeness)) {

@@ -205,7 +205,12 @@ impl Play {
             Deed::PortDeleted { name, address_taken } => self.delete_port(name, *address_taken),
             Deed::PortChanged { name } => {
                 let update = PortUpdate { description: Some("mine now".to_owned()), ..PortUpdate::default() };
-                self.port(name).is_some_and(|port| self.world.by_hand_edit_port(&port, &update).is_ok())
+                let Some(port) = self.port(name) else { return false };
+                if !self.knows(name, &port).await {
+                    self.count("person: change of a port put off, its id was not known yet");
+                    return false;
+                }
+                self.world.by_hand_edit_port(&port, &update).is_ok()
             }
         }
     }
@@ -213,6 +218,13 @@ impl Play {
     /// People leave strangers' things alone here: what is done by hand is done to ours.
     fn is_ours(&self, name: &str) -> bool {
         self.world.service_part().clusters.iter().any(|c| c == name)
+    }
+
+    /// Whether the id of a port is stored. Until the answer to its making is, its mark alone tells whose it
+    /// is: whoever takes the mark off by then makes it a stranger's, and nothing cures that.
+    async fn knows(&self, name: &str, port: &str) -> bool {
+        let Some(key) = self.keys.get(name) else { return false };
+        self.service.state(key).await.is_some_and(|s| s.ports.keys().any(|id| id.as_str() == port))
     }
 
     /// BDE knows clusters by name: what was sent to ours and has not arrived hits whatever has the name by

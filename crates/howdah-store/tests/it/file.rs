@@ -66,7 +66,7 @@ async fn a_newer_database_is_refused_and_left_alone() {
     db.close().await.unwrap();
     insta::assert_snapshot!(refusal(&folder).await, @"
     store_newer
-    /var/lib/howdah/db/howdah.db was written by a newer howdah (schema 7, this one knows 3): Install the newer howdah again, or restore the backup that was made before it.
+    /var/lib/howdah/db/howdah.db was written by a newer howdah (schema 7, this one knows 4): Install the newer howdah again, or restore the backup that was made before it.
     ");
 }
 
