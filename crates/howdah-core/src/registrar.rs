@@ -74,6 +74,7 @@ impl Registrar {
         if ours.is_none() && known.iter().any(|n| n.name == name) {
             return Err(name_taken(&name));
         }
+        let was_open = ours.as_ref().is_some_and(|r| r.open);
         let users = ours.map(|r| r.users).unwrap_or_default();
         let registration = Registration {
             name: name.clone(),
@@ -102,12 +103,14 @@ impl Registrar {
                     None => open.remove(&name),
                 };
                 match &made {
-                    // It is not there, and nothing of ours is known to be: whoever makes one of this name is another.
-                    Err(_) if before.is_none() => self.store.remove_registration(&self.site, &name).await?,
-                    _ => {
+                    Ok(()) => {
                         let made = Registration { open: false, ..registration };
                         self.store.save_registration(&self.site, &made).await?;
                     }
+                    // One that was asked for earlier, by this process or the one before, may still turn up.
+                    Err(_) if was_open || before.is_some() => {}
+                    // It is not there, and nothing of ours is on its way: whoever makes one of this name is another.
+                    Err(_) => self.store.remove_registration(&self.site, &name).await?,
                 }
             }
             made?;

@@ -422,6 +422,25 @@ async fn what_others_register_while_ours_is_refused_is_theirs() {
 }
 
 #[tokio::test]
+async fn a_refusal_does_not_forget_what_a_process_before_had_asked_for() {
+    let world = Arc::new(World::default());
+    // Killed while it waits for the answer; its call has not had its effect yet.
+    world.fault("register", Fault::Silent);
+    assert!(Process::on(&world).need(1).now_or_never_soon().await.is_none(), "killed there");
+    let after = Process::on(&world);
+    world.fault("register", Fault::Denied);
+    assert_eq!(after.need(1).await.unwrap_err().code, "bde_port_group_not_found");
+    assert_eq!(world.users(), [1], "it may still turn up");
+    world.has(OURS, &here());
+    for _ in 0..3 {
+        if after.release(1).await.is_ok() {
+            break;
+        }
+    }
+    world.is_clean();
+}
+
+#[tokio::test]
 async fn a_port_group_that_was_made_anew_under_clusters_of_before_is_named() {
     let world = Arc::new(World::default());
     let process = Process::on(&world);

@@ -76,6 +76,12 @@ impl Place {
         Self { service, socket, over_unix, _folder: folder }
     }
 
+    /// The stream of cluster 1's events: an answer that goes on.
+    async fn stream(&self) -> reqwest::Response {
+        let request = self.service.request(Method::GET, &format!("{}/events", path(1)));
+        request.header("X-Auth-Token", ANN).header("Accept", "text/event-stream").send().await.unwrap()
+    }
+
     /// A request over each listener.
     async fn answers(&self, after: usize) {
         let over_tcp = self.service.request(Method::GET, "/v1/clusters").header("X-Auth-Token", ANN).send();
@@ -165,14 +171,7 @@ async fn half_sent_heads_over_the_unix_socket_keep_nobody_out() {
 async fn who_is_being_answered_stays() {
     let place = Place::new(false, 4).await;
     place.service.create(1).await;
-    let mut stream = place
-        .service
-        .request(Method::GET, &format!("{}/events", path(1)))
-        .header("X-Auth-Token", ANN)
-        .header("Accept", "text/event-stream")
-        .send()
-        .await
-        .unwrap();
+    let mut stream = place.stream().await;
     let mut read = stream.chunk().await.unwrap().unwrap().to_vec();
     let mut held = Vec::new();
     for _ in 0..40 {
@@ -231,14 +230,7 @@ async fn a_head_without_end_is_refused() {
 async fn when_all_are_being_answered_the_next_one_waits_its_turn() {
     let place = Place::new(false, 1).await;
     place.service.create(1).await;
-    let stream = place
-        .service
-        .request(Method::GET, &format!("{}/events", path(1)))
-        .header("X-Auth-Token", ANN)
-        .header("Accept", "text/event-stream")
-        .send()
-        .await
-        .unwrap();
+    let stream = place.stream().await;
     let waiting = place.service.request(Method::GET, "/healthz").send();
     tokio::pin!(waiting);
     let early = tokio::time::timeout(Duration::from_millis(300), &mut waiting).await;
