@@ -3,13 +3,13 @@
 //!
 //! Invariant: an action that writes carries the token that allows it (see [`crate::own`]). The only
 //! one without is [`Action::Release`], which gives up a use of our own. What makes the manager clone
-//! carries the token of a turn besides (see [`crate::turns`]).
+//! carries the token of a turn besides (see [`crate::site::turns`]).
 
-use crate::facts::{PortChange, PortRequest};
 use crate::ids::{Mac, PortId, VmRef};
 use crate::intent::Verb;
 use crate::own::{Marked, OurVm, Ours, Pass, Vacant};
-use crate::turns::Turn;
+use crate::site::turns::Turn;
+use crate::systems::networking::{PortChange, PortRequest};
 
 /// Something to be done.
 #[derive(Debug, Clone, PartialEq)]

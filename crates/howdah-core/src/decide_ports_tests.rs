@@ -1,8 +1,8 @@
 //! Ports and cards: kept while the cluster is wanted, removed to the last one when it is not.
 
 use super::*;
-use crate::facts::PortRequest;
 use crate::ids::Mac;
+use crate::systems::networking::PortRequest;
 use crate::test_support::mac;
 
 /// A cluster of so many nodes whose VMs are just cloned.
@@ -173,7 +173,7 @@ fn a_mac_that_somebody_elses_port_has_fails_the_create_and_is_left_alone() {
 fn a_foreign_port_on_a_list_from_before_the_request_fails_nothing() {
     let mut case = cloned(1);
     case.eyes.list([foreign()]);
-    let mut case = case.wanted(Wanted::Running, OperationKind::Create);
+    let mut case = case.wanted(Goal::Running, OperationKind::Create);
     case.look(ManagedStatus::Provisioning);
     assert_eq!(case.acts(), [Kind::ListPorts], "it may have been deleted since, as the hint said");
     case.eyes.list([]);
@@ -184,14 +184,14 @@ fn a_foreign_port_on_a_list_from_before_the_request_fails_nothing() {
 
 /// A delete of a cluster that is not in the manager any more, whose ports were just listed.
 fn removed() -> Case {
-    let mut case = Case::founded(ManagedStatus::Running).wanted(Wanted::Deleted, OperationKind::Delete);
+    let mut case = Case::founded(ManagedStatus::Running).wanted(Goal::Deleted, OperationKind::Delete);
     case.eyes.look(None);
     case
 }
 
 #[test]
 fn a_delete_leaves_nothing_in_this_order() {
-    let mut case = Case::founded(ManagedStatus::Running).wanted(Wanted::Deleted, OperationKind::Delete);
+    let mut case = Case::founded(ManagedStatus::Running).wanted(Goal::Deleted, OperationKind::Delete);
     case.eyes.list([good_port()]);
     case.look(ManagedStatus::Running);
     assert_eq!(case.acts(), [Kind::Delete]);
@@ -261,7 +261,7 @@ fn a_delete_waits_for_a_create_that_may_still_turn_up() {
     let mut case = Case::founded(ManagedStatus::Running);
     case.sent(Verb::Found);
     case.lost(Verb::Found);
-    let mut case = case.wanted(Wanted::Deleted, OperationKind::Delete);
+    let mut case = case.wanted(Goal::Deleted, OperationKind::Delete);
     case.eyes.list([]);
     case.eyes.look(None);
     let decision = case.decide();
@@ -283,7 +283,7 @@ fn what_was_never_created_is_deleted_without_asking_the_manager() {
             case.sent(Verb::Found);
             case.state.journal.refused(Verb::Found, case.eyes.ticker.tick());
         }
-        let mut case = case.wanted(Wanted::Deleted, OperationKind::Delete);
+        let mut case = case.wanted(Goal::Deleted, OperationKind::Delete);
         assert!(case.acts().contains(&Kind::ListPorts));
         case.eyes.list([]);
         assert!(case.acts().contains(&Kind::Release));
@@ -294,7 +294,7 @@ fn what_was_never_created_is_deleted_without_asking_the_manager() {
 
 #[test]
 fn the_delete_of_a_refused_cluster_touches_no_port_of_the_other_one() {
-    let mut case = Case::new().wanted(Wanted::Deleted, OperationKind::Delete);
+    let mut case = Case::new().wanted(Goal::Deleted, OperationKind::Delete);
     let of_2015 = Port { description: String::new(), device_id: "c-worker-0".into(), ..good_port() };
     case.eyes.watch([up("10.0.0.5")]);
     case.eyes.look(Some(managed(ManagedStatus::Running)));

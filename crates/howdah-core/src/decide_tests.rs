@@ -10,15 +10,18 @@ use uuid::Uuid;
 
 use super::*;
 use crate::action::Kind;
-use crate::cluster::{OperationKind, OperationProgress, OperationRequest, WaitFor};
-use crate::facts::{ManagedCluster, ManagedStatus, Port, Power, TaskState};
 use crate::failure::{ErrorKind, RemoteError, System};
 use crate::ids::OperationId;
+use crate::known::OperationProgress;
 use crate::observe::{Sight, observe};
 use crate::own;
+use crate::systems::manager::{ManagedCluster, ManagedStatus, TaskState};
+use crate::systems::networking::Port;
+use crate::systems::vcenter::Power;
 use crate::test_support::{
     Eyes, PASS, at, good_port, likeness, managed, marks, record, seconds, segment, state, task, up, vm, vm_of_node,
 };
+use crate::wanted::{OperationKind, OperationRequest, WaitFor};
 
 const OP: OperationId = OperationId(Uuid::from_u128(2));
 const LATER_OP: OperationId = OperationId(Uuid::from_u128(3));
@@ -85,8 +88,8 @@ impl Case {
     }
 
     /// Another request was taken up: nothing was looked at for it yet.
-    fn wanted(mut self, wanted: Wanted, kind: OperationKind) -> Self {
-        self.record.wanted = wanted;
+    fn wanted(mut self, goal: Goal, kind: OperationKind) -> Self {
+        self.record.goal = goal;
         self.record.operation = OperationRequest { id: LATER_OP, kind, requested: at(0), by: None };
         self.state.operation = Some(OperationProgress { id: LATER_OP, kind, ..state().operation.unwrap() });
         self.begun = self.eyes.ticker.tick();
@@ -265,7 +268,7 @@ fn what_waited_is_looked_at_less_often_and_checked_again_when_its_turn_comes() {
 
 #[test]
 fn a_resume_clones_and_takes_a_turn_too() {
-    let mut case = Case::founded(ManagedStatus::ProvisionError).wanted(Wanted::Running, OperationKind::Create);
+    let mut case = Case::founded(ManagedStatus::ProvisionError).wanted(Goal::Running, OperationKind::Create);
     case.look(ManagedStatus::ProvisionError);
     case.turn = None;
     assert_eq!((case.acts(), case.decide().claim), (vec![], Claim::Ready));
@@ -278,10 +281,10 @@ fn nothing_is_asked_for_by_name_on_a_look_older_than_seconds() {
     let mut create = Case::founded(ManagedStatus::Running);
     create.state.journal = Default::default();
     create.eyes.look(None);
-    let mut stop = Case::founded(ManagedStatus::Running).wanted(Wanted::Stopped, OperationKind::Stop);
-    let mut start = Case::founded(ManagedStatus::Stopped).wanted(Wanted::Running, OperationKind::Start);
-    let mut resume = Case::founded(ManagedStatus::Running).wanted(Wanted::Running, OperationKind::Create);
-    let mut delete = Case::founded(ManagedStatus::Running).wanted(Wanted::Deleted, OperationKind::Delete);
+    let mut stop = Case::founded(ManagedStatus::Running).wanted(Goal::Stopped, OperationKind::Stop);
+    let mut start = Case::founded(ManagedStatus::Stopped).wanted(Goal::Running, OperationKind::Start);
+    let mut resume = Case::founded(ManagedStatus::Running).wanted(Goal::Running, OperationKind::Create);
+    let mut delete = Case::founded(ManagedStatus::Running).wanted(Goal::Deleted, OperationKind::Delete);
     stop.look(ManagedStatus::Running);
     start.look(ManagedStatus::Stopped);
     resume.look(ManagedStatus::ProvisionError);
@@ -322,7 +325,7 @@ fn a_create_whose_answer_was_lost_is_sent_again_only_if_the_cluster_is_not_there
 fn a_stop_while_the_create_call_is_in_flight_waits_for_the_answer() {
     let mut case = Case::founded(ManagedStatus::Running);
     case.sent(Verb::Found);
-    let mut case = case.wanted(Wanted::Stopped, OperationKind::Stop);
+    let mut case = case.wanted(Goal::Stopped, OperationKind::Stop);
     case.eyes.look(None);
     assert_eq!(case.acts(), NOTHING, "it is neither gone nor was it never made");
     case.done(Verb::Found);
@@ -336,7 +339,7 @@ fn a_stop_of_what_was_never_made_says_so() {
     let mut case = Case::founded(ManagedStatus::Running);
     case.sent(Verb::Found);
     case.lost(Verb::Found);
-    let mut case = case.wanted(Wanted::Stopped, OperationKind::Stop);
+    let mut case = case.wanted(Goal::Stopped, OperationKind::Stop);
     case.pass_time(case.policy.manager_settles);
     case.eyes.list([]);
     case.eyes.look(None);
@@ -347,16 +350,16 @@ fn a_stop_of_what_was_never_made_says_so() {
 
 /// Each change that the manager carries out in the background: wanted, kind of operation, verb, the
 /// status that calls for it, the action.
-const CHANGES: [(Wanted, OperationKind, Verb, ManagedStatus, Kind); 4] = [
-    (Wanted::Stopped, OperationKind::Stop, Verb::Stop, ManagedStatus::Running, Kind::Stop),
-    (Wanted::Running, OperationKind::Start, Verb::Start, ManagedStatus::Stopped, Kind::Start),
-    (Wanted::Running, OperationKind::Create, Verb::Resume, ManagedStatus::ProvisionError, Kind::Resume),
-    (Wanted::Deleted, OperationKind::Delete, Verb::Remove, ManagedStatus::Running, Kind::Delete),
+const CHANGES: [(Goal, OperationKind, Verb, ManagedStatus, Kind); 4] = [
+    (Goal::Stopped, OperationKind::Stop, Verb::Stop, ManagedStatus::Running, Kind::Stop),
+    (Goal::Running, OperationKind::Start, Verb::Start, ManagedStatus::Stopped, Kind::Start),
+    (Goal::Running, OperationKind::Create, Verb::Resume, ManagedStatus::ProvisionError, Kind::Resume),
+    (Goal::Deleted, OperationKind::Delete, Verb::Remove, ManagedStatus::Running, Kind::Delete),
 ];
 
 /// The change of this row has just been asked for.
-fn asking((wanted, operation, verb, status, kind): (Wanted, OperationKind, Verb, ManagedStatus, Kind)) -> Case {
-    let mut case = Case::founded(ManagedStatus::Running).wanted(wanted, operation);
+fn asking((goal, operation, verb, status, kind): (Goal, OperationKind, Verb, ManagedStatus, Kind)) -> Case {
+    let mut case = Case::founded(ManagedStatus::Running).wanted(goal, operation);
     assert_eq!(case.acts(), [Kind::Look], "{verb:?}: a look from before the request is none");
     case.look(status);
     assert_eq!(case.acts(), [kind]);
@@ -416,13 +419,13 @@ fn a_refused_change_is_made_again_after_its_pause() {
 #[test]
 fn what_the_manager_is_at_work_on_is_waited_for() {
     let works = [ManagedStatus::Provisioning, ManagedStatus::Busy, ManagedStatus::Stopping, ManagedStatus::Deleting];
-    for (wanted, kind) in [
-        (Wanted::Running, OperationKind::Start),
-        (Wanted::Stopped, OperationKind::Stop),
-        (Wanted::Deleted, OperationKind::Delete),
+    for (goal, kind) in [
+        (Goal::Running, OperationKind::Start),
+        (Goal::Stopped, OperationKind::Stop),
+        (Goal::Deleted, OperationKind::Delete),
     ] {
         for status in works {
-            let mut case = Case::founded(ManagedStatus::Running).wanted(wanted, kind);
+            let mut case = Case::founded(ManagedStatus::Running).wanted(goal, kind);
             case.look(status);
             assert_eq!(case.acts(), NOTHING, "{kind:?} while {status:?}");
         }
@@ -436,7 +439,7 @@ fn a_failed_create_is_resumed_by_the_next_request_once() {
     failed.error = Some("Failed to query IP address.".into());
     case.eyes.task(failed);
     insta::assert_snapshot!(case.failure());
-    let mut case = case.wanted(Wanted::Running, OperationKind::Create);
+    let mut case = case.wanted(Goal::Running, OperationKind::Create);
     case.look(ManagedStatus::ProvisionError);
     assert_eq!(case.acts(), [Kind::Resume]);
     case.sent(Verb::Resume);
@@ -454,7 +457,7 @@ fn stopped_is_what_a_look_after_the_stop_shows() {
     case.look(ManagedStatus::Stopped);
     assert_eq!(case.decide().outcome, Some(Outcome::Succeeded));
     // One that is stopped already needs no call.
-    let mut case = Case::founded(ManagedStatus::Running).wanted(Wanted::Stopped, OperationKind::Stop);
+    let mut case = Case::founded(ManagedStatus::Running).wanted(Goal::Stopped, OperationKind::Stop);
     case.look(ManagedStatus::Stopped);
     assert_eq!(case.decide().outcome, Some(Outcome::Succeeded));
 }
@@ -492,7 +495,7 @@ fn a_create_is_done_when_each_node_was_asked_for_once_more() {
 
 #[test]
 fn addresses_from_before_the_start_do_not_end_it() {
-    let mut case = Case::founded(ManagedStatus::Stopped).wanted(Wanted::Running, OperationKind::Start);
+    let mut case = Case::founded(ManagedStatus::Stopped).wanted(Goal::Running, OperationKind::Start);
     case.eyes.watch([up("10.0.0.5")]);
     case.look(ManagedStatus::Stopped);
     case.eyes.check([up("10.0.0.5")]);
@@ -514,7 +517,7 @@ fn a_request_that_finds_all_well_asks_for_the_vms_itself() {
     let mut case = Case::founded(ManagedStatus::Running);
     case.eyes.watch([up("10.0.0.5")]);
     case.eyes.check([up("10.0.0.5")]);
-    let mut case = case.wanted(Wanted::Running, OperationKind::Start);
+    let mut case = case.wanted(Goal::Running, OperationKind::Start);
     case.look(ManagedStatus::Running);
     case.eyes.list([indexed()]);
     case.pass_time(seconds(3));
@@ -539,13 +542,13 @@ fn services_are_waited_for_if_asked() {
 
 #[test]
 fn a_cluster_that_was_deleted_by_hand_is_neither_made_again_nor_waited_for() {
-    for (wanted, kind) in [(Wanted::Running, OperationKind::Start), (Wanted::Stopped, OperationKind::Stop)] {
-        let mut case = Case::founded(ManagedStatus::Running).wanted(wanted, kind);
+    for (goal, kind) in [(Goal::Running, OperationKind::Start), (Goal::Stopped, OperationKind::Stop)] {
+        let mut case = Case::founded(ManagedStatus::Running).wanted(goal, kind);
         case.eyes.look(None);
         assert_eq!(case.decide().actions, []);
         assert!(case.failure().starts_with("cluster_vanished: "), "{kind:?}");
     }
-    let mut case = Case::founded(ManagedStatus::Running).wanted(Wanted::Running, OperationKind::Start);
+    let mut case = Case::founded(ManagedStatus::Running).wanted(Goal::Running, OperationKind::Start);
     case.eyes.look(None);
     insta::assert_snapshot!(case.failure());
 }
@@ -584,10 +587,10 @@ fn whatever_is_wanted_nothing_of_somebody_elses_cluster_is_touched() {
     let stranger = vm_of_node(8);
     let theirs =
         Port { id: "theirs".into(), mac: stranger.nics[0].mac.unwrap(), description: String::new(), ..good_port() };
-    for (wanted, kind) in [
-        (Wanted::Running, OperationKind::Create),
-        (Wanted::Stopped, OperationKind::Stop),
-        (Wanted::Deleted, OperationKind::Delete),
+    for (goal, kind) in [
+        (Goal::Running, OperationKind::Create),
+        (Goal::Stopped, OperationKind::Stop),
+        (Goal::Deleted, OperationKind::Delete),
     ] {
         for status in [
             ManagedStatus::Running,
@@ -599,7 +602,7 @@ fn whatever_is_wanted_nothing_of_somebody_elses_cluster_is_touched() {
         ] {
             for founded in [false, true] {
                 for runs in [false, true] {
-                    let mut case = Case::founded(ManagedStatus::Running).wanted(wanted, kind);
+                    let mut case = Case::founded(ManagedStatus::Running).wanted(goal, kind);
                     if !founded {
                         case.state.journal = Default::default();
                     }
@@ -610,7 +613,7 @@ fn whatever_is_wanted_nothing_of_somebody_elses_cluster_is_touched() {
                     case.eyes.list([theirs.clone()]);
                     case.eyes.look(Some(ManagedCluster { status, ..strangers() }));
                     let written: Vec<_> = case.decide().actions.into_iter().filter(|a| a.pass().is_some()).collect();
-                    assert_eq!(written, [], "{wanted:?}, {status:?}, founded: {founded}, runs: {runs}");
+                    assert_eq!(written, [], "{goal:?}, {status:?}, founded: {founded}, runs: {runs}");
                 }
             }
         }
@@ -621,7 +624,7 @@ fn whatever_is_wanted_nothing_of_somebody_elses_cluster_is_touched() {
 fn a_delete_waits_for_our_create_call_although_somebody_else_has_the_name_now() {
     let mut case = Case::founded(ManagedStatus::Running);
     case.sent(Verb::Found);
-    let mut case = case.wanted(Wanted::Deleted, OperationKind::Delete);
+    let mut case = case.wanted(Goal::Deleted, OperationKind::Delete);
     case.eyes.list([]);
     case.eyes.look(Some(strangers()));
     assert_eq!(case.acts(), NOTHING);
@@ -650,16 +653,16 @@ fn after_a_failure_before_the_create_nothing_happens_by_itself() {
 fn between_operations_the_manager_is_asked_for_nothing() {
     for status in [ManagedStatus::Stopped, ManagedStatus::ProvisionError, ManagedStatus::Error, ManagedStatus::Running]
     {
-        for (wanted, kind) in [
-            (Wanted::Running, OperationKind::Create),
-            (Wanted::Stopped, OperationKind::Stop),
-            (Wanted::Deleted, OperationKind::Delete),
+        for (goal, kind) in [
+            (Goal::Running, OperationKind::Create),
+            (Goal::Stopped, OperationKind::Stop),
+            (Goal::Deleted, OperationKind::Delete),
         ] {
             for end in [OperationState::Succeeded, OperationState::Failed] {
-                let mut case = Case::founded(status).wanted(wanted, kind);
+                let mut case = Case::founded(status).wanted(goal, kind);
                 case.operation().state = end;
                 case.look(status);
-                assert_eq!(case.acts(), NOTHING, "{wanted:?} after {end:?}, now {status:?}");
+                assert_eq!(case.acts(), NOTHING, "{goal:?} after {end:?}, now {status:?}");
             }
         }
     }
@@ -667,7 +670,7 @@ fn between_operations_the_manager_is_asked_for_nothing() {
 
 #[test]
 fn cards_are_powered_off_before_they_are_attached_late() {
-    let mut case = Case::founded(ManagedStatus::Running).wanted(Wanted::Stopped, OperationKind::Stop);
+    let mut case = Case::founded(ManagedStatus::Running).wanted(Goal::Stopped, OperationKind::Stop);
     case.backend = NetworkBackend::NsxT;
     case.eyes.list([good_port()]);
     case.eyes.watch([up("10.0.0.5")]);

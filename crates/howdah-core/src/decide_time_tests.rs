@@ -43,11 +43,11 @@ fn after_a_restart_there_is_no_verdict_before_every_system_was_looked_at() {
 
 #[test]
 fn an_operation_waits_for_no_system_that_it_does_not_rest_on() {
-    for (wanted, kind, looks) in [
-        (Wanted::Stopped, OperationKind::Stop, vec![MANAGER]),
-        (Wanted::Deleted, OperationKind::Delete, vec![MANAGER, PORTS]),
+    for (goal, kind, looks) in [
+        (Goal::Stopped, OperationKind::Stop, vec![MANAGER]),
+        (Goal::Deleted, OperationKind::Delete, vec![MANAGER, PORTS]),
     ] {
-        let mut case = restarted().wanted(wanted, kind);
+        let mut case = restarted().wanted(goal, kind);
         case.operation().watched = seconds(6 * 3600);
         for look in looks {
             look(&mut case.eyes);
@@ -89,7 +89,7 @@ fn the_patience_for_addresses_counts_only_time_without_them() {
     case.operation().without_address = case.policy.address_patience;
     insta::assert_snapshot!(case.failure());
     // Only where addresses are wanted.
-    let mut stop = Case::founded(ManagedStatus::Running).wanted(Wanted::Stopped, OperationKind::Stop);
+    let mut stop = Case::founded(ManagedStatus::Running).wanted(Goal::Stopped, OperationKind::Stop);
     stop.operation().without_address = stop.policy.address_patience;
     VMS(&mut stop.eyes);
     stop.look(ManagedStatus::Stopping);
@@ -108,12 +108,12 @@ fn every_wait_ends_and_says_what_was_seen_last() {
 
 #[test]
 fn an_operation_that_fails_begins_no_work_at_the_manager() {
-    for (wanted, kind, status) in [
-        (Wanted::Running, OperationKind::Start, ManagedStatus::Stopped),
-        (Wanted::Stopped, OperationKind::Stop, ManagedStatus::Running),
-        (Wanted::Deleted, OperationKind::Delete, ManagedStatus::Running),
+    for (goal, kind, status) in [
+        (Goal::Running, OperationKind::Start, ManagedStatus::Stopped),
+        (Goal::Stopped, OperationKind::Stop, ManagedStatus::Running),
+        (Goal::Deleted, OperationKind::Delete, ManagedStatus::Running),
     ] {
-        let mut case = Case::founded(status).wanted(wanted, kind);
+        let mut case = Case::founded(status).wanted(goal, kind);
         case.look(status);
         assert_eq!(case.acts().len(), 1, "{kind:?}");
         case.operation().watched = case.policy.operation_patience;
@@ -128,12 +128,12 @@ fn an_operation_that_fails_begins_no_work_at_the_manager() {
 
 #[test]
 fn a_status_without_a_task_is_named_as_stuck() {
-    for (wanted, kind) in [
-        (Wanted::Running, OperationKind::Start),
-        (Wanted::Stopped, OperationKind::Stop),
-        (Wanted::Deleted, OperationKind::Delete),
+    for (goal, kind) in [
+        (Goal::Running, OperationKind::Start),
+        (Goal::Stopped, OperationKind::Stop),
+        (Goal::Deleted, OperationKind::Delete),
     ] {
-        let mut case = Case::founded(ManagedStatus::Running).wanted(wanted, kind);
+        let mut case = Case::founded(ManagedStatus::Running).wanted(goal, kind);
         case.look(ManagedStatus::Busy);
         case.policy.manager_poll = seconds(100);
         case.stuck = Some(case.policy.stuck_after - seconds(9));
@@ -142,7 +142,7 @@ fn a_status_without_a_task_is_named_as_stuck() {
         case.stuck = Some(case.policy.stuck_after);
         assert!(case.failure().starts_with("bde_stuck: "), "{kind:?}");
     }
-    let mut case = Case::founded(ManagedStatus::Running).wanted(Wanted::Deleted, OperationKind::Delete);
+    let mut case = Case::founded(ManagedStatus::Running).wanted(Goal::Deleted, OperationKind::Delete);
     case.look(ManagedStatus::Busy);
     case.stuck = Some(case.policy.stuck_after);
     insta::assert_snapshot!(case.failure());
@@ -150,7 +150,7 @@ fn a_status_without_a_task_is_named_as_stuck() {
 
 #[test]
 fn that_somebody_elses_cluster_is_stuck_is_nothing_to_us() {
-    let mut case = Case::founded(ManagedStatus::Running).wanted(Wanted::Deleted, OperationKind::Delete);
+    let mut case = Case::founded(ManagedStatus::Running).wanted(Goal::Deleted, OperationKind::Delete);
     case.eyes.look(Some(ManagedCluster { status: ManagedStatus::Busy, ..strangers() }));
     case.stuck = Some(case.policy.stuck_after);
     assert_eq!(case.acts(), [Kind::ListPorts]);
@@ -164,7 +164,7 @@ fn keyed() -> Vec<(Action, [bool; 3])> {
     let (ours, seen, known) = (ours(), crate::test_support::seen(vec![vm()], vec![good_port()]), state());
     let marked = own::marked(PASS, &record(), &known, &marks(), &good_port()).unwrap();
     let vm = own::our_vm(&ours, &record(), &known, &seen, &vm()).unwrap();
-    let bond = crate::attachment::Bond {
+    let bond = crate::attach::Bond {
         ours: &ours,
         record: &record(),
         state: &known,
@@ -172,7 +172,7 @@ fn keyed() -> Vec<(Action, [bool; 3])> {
         marks: &marks(),
         backend: NetworkBackend::Ml2,
     };
-    let requests = crate::attachment::plan(&bond, &segment().key).create;
+    let requests = crate::attach::plan(&bond, &segment().key).create;
     vec![
         (Action::Look, [true, true, true]),
         (Action::Delete(ours), [true, true, true]),
@@ -187,14 +187,14 @@ fn keyed() -> Vec<(Action, [bool; 3])> {
     ]
 }
 
-const WANTS: [(Wanted, OperationKind); 3] = [
-    (Wanted::Running, OperationKind::Start),
-    (Wanted::Stopped, OperationKind::Stop),
-    (Wanted::Deleted, OperationKind::Delete),
+const WANTS: [(Goal, OperationKind); 3] = [
+    (Goal::Running, OperationKind::Start),
+    (Goal::Stopped, OperationKind::Stop),
+    (Goal::Deleted, OperationKind::Delete),
 ];
 
-fn at_work(wanted: Wanted, kind: OperationKind) -> Case {
-    let mut case = Case::founded(ManagedStatus::Running).wanted(wanted, kind);
+fn at_work(goal: Goal, kind: OperationKind) -> Case {
+    let mut case = Case::founded(ManagedStatus::Running).wanted(goal, kind);
     case.look(ManagedStatus::Busy);
     case.eyes.list([]);
     case
@@ -202,9 +202,9 @@ fn at_work(wanted: Wanted, kind: OperationKind) -> Case {
 
 #[test]
 fn a_refusal_ends_the_operation_that_rests_on_it_and_no_newer_one() {
-    for (n, (wanted, kind)) in WANTS.into_iter().enumerate() {
+    for (n, (goal, kind)) in WANTS.into_iter().enumerate() {
         for (action, essential) in keyed() {
-            let mut case = at_work(wanted, kind);
+            let mut case = at_work(goal, kind);
             // A wave's first refusal is none.
             for _ in 0..2 {
                 case.fails(&action, ErrorKind::Exhausted, OP, seconds(30));
@@ -222,7 +222,7 @@ fn a_refusal_ends_the_operation_that_rests_on_it_and_no_newer_one() {
 #[test]
 fn a_call_that_fails_for_a_passing_reason_ends_the_operation_after_its_patience() {
     for kind in [ErrorKind::Unreachable, ErrorKind::Unavailable, ErrorKind::Conflict] {
-        let mut case = at_work(Wanted::Running, OperationKind::Start);
+        let mut case = at_work(Goal::Running, OperationKind::Start);
         case.fails(&Action::ListPorts, kind, LATER_OP, seconds(30));
         case.pass_time(case.policy.call_patience - seconds(8));
         case.look(ManagedStatus::Busy);
@@ -238,7 +238,7 @@ fn a_call_that_fails_for_a_passing_reason_ends_the_operation_after_its_patience(
 
 #[test]
 fn systems_that_fail_at_the_same_time_are_named_together() {
-    let mut case = at_work(Wanted::Running, OperationKind::Start);
+    let mut case = at_work(Goal::Running, OperationKind::Start);
     let down = RemoteError::new(System::Bde, ErrorKind::Unreachable, "bde_unreachable", "cannot be reached.");
     let asked = case.eyes.ticker.tick();
     case.troubles.add(&Action::Look, &down, Some(LATER_OP), asked, case.eyes.now, |_| seconds(30));
@@ -250,25 +250,25 @@ fn systems_that_fail_at_the_same_time_are_named_together() {
 
 #[test]
 fn a_create_whose_vms_cannot_be_followed_ends_too() {
-    let lost = |wanted, kind, watched| {
-        let mut case = at_work(wanted, kind);
+    let lost = |goal, kind, watched| {
+        let mut case = at_work(goal, kind);
         case.eyes.seen.vms_synced = false;
         case.watch_lost = Some(seconds(7200));
         case.operation().watched = seconds(watched);
         case
     };
-    let mut create = lost(Wanted::Running, OperationKind::Create, 599);
+    let mut create = lost(Goal::Running, OperationKind::Create, 599);
     create.policy.manager_poll = seconds(60);
     let decision = create.decide();
     assert_eq!((decision.outcome, decision.again), (None, seconds(1)), "it was down before, too");
-    insta::assert_snapshot!(lost(Wanted::Running, OperationKind::Create, 600).failure());
-    let mut both = lost(Wanted::Running, OperationKind::Create, 600);
+    insta::assert_snapshot!(lost(Goal::Running, OperationKind::Create, 600).failure());
+    let mut both = lost(Goal::Running, OperationKind::Create, 600);
     let down = RemoteError::new(System::VCenter, ErrorKind::Unreachable, "vcenter_unreachable", "cannot be reached");
     let asked = both.eyes.ticker.tick();
     both.troubles.add(&Action::FindSegment, &down, Some(LATER_OP), asked, both.eyes.now, |_| seconds(30));
     assert_eq!(both.decide().outcome, None, "the call that fails says more, in its time");
-    for (wanted, kind) in [(Wanted::Stopped, OperationKind::Stop), (Wanted::Deleted, OperationKind::Delete)] {
-        assert_eq!(lost(wanted, kind, 600).decide().outcome, None, "{kind:?} needs no VMs");
+    for (goal, kind) in [(Goal::Stopped, OperationKind::Stop), (Goal::Deleted, OperationKind::Delete)] {
+        assert_eq!(lost(goal, kind, 600).decide().outcome, None, "{kind:?} needs no VMs");
     }
 }
 

@@ -18,10 +18,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::cluster::{ClusterRecord, ClusterState};
 use crate::ids::{ClusterKey, SiteName};
+use crate::known::ClusterState;
 use crate::mark::MarkKey;
 use crate::specification::Specification;
+use crate::wanted::ClusterRecord;
 
 /// The version that is written.
 pub const VERSION: u64 = 3;

@@ -9,17 +9,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::action::Key;
-use crate::cluster::{ClusterState, ClusterStatus, Event, Level, OperationKind, OperationState, Wanted};
 use crate::condition::{ClusterCondition, ClusterConditionKind as Kind, ConditionKind, ConditionStatus};
-use crate::facts::{ManagedCluster, ManagedStatus, ManagedTask, TaskState};
+use crate::event::{Event, Level};
 use crate::failure::{ErrorKind, System};
+use crate::known::{ClusterState, ClusterStatus, OperationState};
 use crate::own::Ownership;
 use crate::seen::Seen;
 use crate::segment;
+use crate::site::turns::{self, Place};
 use crate::stage::Stage;
+use crate::systems::manager::{ManagedCluster, ManagedStatus, ManagedTask, TaskState};
 use crate::time::Stamp;
 use crate::trouble::{Trouble, Troubles};
-use crate::turns::{self, Place};
+use crate::wanted::{Goal, OperationKind};
 
 /// A call has to fail this often in a row before its system counts as unreachable: a single lost
 /// packet is no news.
@@ -223,7 +225,7 @@ fn secrets_readable(signs: &Signs<'_>, state: &ClusterState) -> Option<Said> {
 }
 
 /// The cluster in one word.
-pub fn status(wanted: Wanted, state: &ClusterState, own: &Ownership, seen: &Seen) -> ClusterStatus {
+pub fn status(goal: Goal, state: &ClusterState, own: &Ownership, seen: &Seen) -> ClusterStatus {
     let Some(operation) = &state.operation else {
         return ClusterStatus::Pending;
     };
@@ -239,7 +241,7 @@ pub fn status(wanted: Wanted, state: &ClusterState, own: &Ownership, seen: &Seen
         return ClusterStatus::Deleting;
     }
     let there = match own {
-        Ownership::Ours(_) => seen.cluster.last().and_then(Option::as_ref).map(|c| what_is_there(wanted, state, c)),
+        Ownership::Ours(_) => seen.cluster.last().and_then(Option::as_ref).map(|c| what_is_there(goal, state, c)),
         // After a refused create there never was one.
         Ownership::Gone => Some(ClusterStatus::Gone),
         Ownership::Foreign(_) if state.identity.dissolved || !state.identity.vms.is_empty() => {
@@ -254,10 +256,10 @@ pub fn status(wanted: Wanted, state: &ClusterState, own: &Ownership, seen: &Seen
         // Not looked yet since the start: as it was.
         (_, None) => match state.status {
             ClusterStatus::Pending | ClusterStatus::Creating | ClusterStatus::Starting | ClusterStatus::Stopping => {
-                match wanted {
-                    Wanted::Running => ClusterStatus::Running,
-                    Wanted::Stopped => ClusterStatus::Stopped,
-                    Wanted::Deleted => ClusterStatus::Deleting,
+                match goal {
+                    Goal::Running => ClusterStatus::Running,
+                    Goal::Stopped => ClusterStatus::Stopped,
+                    Goal::Deleted => ClusterStatus::Deleting,
                 }
             }
             known => known,
@@ -265,7 +267,7 @@ pub fn status(wanted: Wanted, state: &ClusterState, own: &Ownership, seen: &Seen
     }
 }
 
-fn what_is_there(wanted: Wanted, state: &ClusterState, cluster: &ManagedCluster) -> ClusterStatus {
+fn what_is_there(goal: Goal, state: &ClusterState, cluster: &ManagedCluster) -> ClusterStatus {
     let whole = || {
         state.nodes.values().all(|n| {
             let bad = |kind| n.conditions.iter().any(|c| c.kind == kind && c.status == ConditionStatus::False);
@@ -276,14 +278,14 @@ fn what_is_there(wanted: Wanted, state: &ClusterState, cluster: &ManagedCluster)
         ManagedStatus::Stopped => ClusterStatus::Stopped,
         ManagedStatus::Stopping => ClusterStatus::Stopping,
         // A start counts as done when the nodes have their addresses; the manager goes on for a while.
-        ManagedStatus::Starting if wanted == Wanted::Running && whole() => ClusterStatus::Running,
+        ManagedStatus::Starting if goal == Goal::Running && whole() => ClusterStatus::Running,
         ManagedStatus::Starting => ClusterStatus::Starting,
         ManagedStatus::Deleting => ClusterStatus::Deleting,
         ManagedStatus::ServiceWarning | ManagedStatus::ServiceStopped => ClusterStatus::Degraded,
         ManagedStatus::Error | ManagedStatus::ProvisionError => ClusterStatus::Degraded,
         // The software is still being installed when a create counts as done.
         ManagedStatus::Running | ManagedStatus::Provisioning | ManagedStatus::Busy => {
-            if wanted == Wanted::Stopped || whole() { ClusterStatus::Running } else { ClusterStatus::Degraded }
+            if goal == Goal::Stopped || whole() { ClusterStatus::Running } else { ClusterStatus::Degraded }
         }
     }
 }

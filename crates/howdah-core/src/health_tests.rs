@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::action::Action;
-use crate::cluster::OperationProgress;
 use crate::failure::RemoteError;
 use crate::ids::OperationId;
 use crate::intent::Journal;
+use crate::known::OperationProgress;
 use crate::mark::MarkKey;
 use crate::observe::{Sight, observe};
 use crate::own::{self, Place, ownership};
@@ -351,7 +351,7 @@ fn of_somebody_elses_cluster_no_status_is_said() {
 // ---------------------------------------------------------------- status
 
 /// The status after an operation that ended like this.
-fn word(case: &mut Case, wanted: Wanted, kind: OperationKind, end: OperationState) -> ClusterStatus {
+fn word(case: &mut Case, goal: Goal, kind: OperationKind, end: OperationState) -> ClusterStatus {
     case.state.operation = Some(OperationProgress { kind, state: end, ..state().operation.unwrap() });
     let (record, marks): (_, MarkKey) = (record(), marks());
     let sight = Sight {
@@ -367,12 +367,12 @@ fn word(case: &mut Case, wanted: Wanted, kind: OperationKind, end: OperationStat
     if case.own != Ownership::Unknown {
         observe(&sight, &mut case.state);
     }
-    case.state.status = status(wanted, &case.state, &case.own, &case.eyes.seen);
+    case.state.status = status(goal, &case.state, &case.own, &case.eyes.seen);
     case.state.status
 }
 
 fn after_create(case: &mut Case) -> ClusterStatus {
-    word(case, Wanted::Running, OperationKind::Create, OperationState::Succeeded)
+    word(case, Goal::Running, OperationKind::Create, OperationState::Succeeded)
 }
 
 #[test]
@@ -384,14 +384,14 @@ fn while_an_operation_runs_it_is_the_status() {
         (OperationKind::Stop, ClusterStatus::Stopping),
         (OperationKind::Delete, ClusterStatus::Deleting),
     ] {
-        assert_eq!(word(&mut case, Wanted::Running, kind, OperationState::Running), expected);
+        assert_eq!(word(&mut case, Goal::Running, kind, OperationState::Running), expected);
     }
     assert_eq!(
-        word(&mut case, Wanted::Deleted, OperationKind::Delete, OperationState::Succeeded),
+        word(&mut case, Goal::Deleted, OperationKind::Delete, OperationState::Succeeded),
         ClusterStatus::Deleting
     );
     case.state.operation = None;
-    assert_eq!(status(Wanted::Running, &case.state, &case.own, &case.eyes.seen), ClusterStatus::Pending);
+    assert_eq!(status(Goal::Running, &case.state, &case.own, &case.eyes.seen), ClusterStatus::Pending);
 }
 
 #[test]
@@ -420,7 +420,7 @@ fn between_operations_the_status_is_what_is_there() {
     assert_eq!(after_create(&mut case), ClusterStatus::Starting);
     // Started by hand after our stop.
     case.eyes.look(Some(managed(ManagedStatus::Running)));
-    let stopped = |case: &mut Case| word(case, Wanted::Stopped, OperationKind::Stop, OperationState::Succeeded);
+    let stopped = |case: &mut Case| word(case, Goal::Stopped, OperationKind::Stop, OperationState::Succeeded);
     assert_eq!(stopped(&mut case), ClusterStatus::Running);
     case.eyes.look(Some(managed(ManagedStatus::Stopped)));
     assert_eq!(stopped(&mut case), ClusterStatus::Stopped);
@@ -452,7 +452,7 @@ fn a_cluster_that_was_deleted_by_hand_is_gone_whatever_stands_there_now() {
             let mut case = Case::well();
             was_ours(&mut case);
             case.own = own;
-            assert_eq!(word(&mut case, Wanted::Running, OperationKind::Create, end), ClusterStatus::Gone, "{end:?}");
+            assert_eq!(word(&mut case, Goal::Running, OperationKind::Create, end), ClusterStatus::Gone, "{end:?}");
         }
     }
     let mut case = Case::well();
@@ -461,14 +461,14 @@ fn a_cluster_that_was_deleted_by_hand_is_gone_whatever_stands_there_now() {
     // A create that was refused for the other one never was there.
     let mut case = Case::new();
     case.own = another;
-    let refused = word(&mut case, Wanted::Running, OperationKind::Create, OperationState::Failed);
+    let refused = word(&mut case, Goal::Running, OperationKind::Create, OperationState::Failed);
     assert_eq!(refused, ClusterStatus::Error);
 }
 
 #[test]
 fn the_last_operation_that_failed_is_an_error_until_it_is_gone() {
     let mut case = Case::well();
-    let failed = word(&mut case, Wanted::Running, OperationKind::Start, OperationState::Failed);
+    let failed = word(&mut case, Goal::Running, OperationKind::Start, OperationState::Failed);
     assert_eq!(failed, ClusterStatus::Error);
 }
 
@@ -482,12 +482,12 @@ fn what_was_not_looked_at_since_the_start_is_as_it_was() {
         }
     }
     // An operation of the process before was answered while nobody wrote it down.
-    for (wanted, kind, expected) in [
-        (Wanted::Running, OperationKind::Create, ClusterStatus::Running),
-        (Wanted::Stopped, OperationKind::Stop, ClusterStatus::Stopped),
+    for (goal, kind, expected) in [
+        (Goal::Running, OperationKind::Create, ClusterStatus::Running),
+        (Goal::Stopped, OperationKind::Stop, ClusterStatus::Stopped),
     ] {
         let mut case = Case::new();
         case.state.status = ClusterStatus::Creating;
-        assert_eq!(word(&mut case, wanted, kind, OperationState::Succeeded), expected);
+        assert_eq!(word(&mut case, goal, kind, OperationState::Succeeded), expected);
     }
 }

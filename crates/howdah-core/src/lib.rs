@@ -1,7 +1,7 @@
 //! The words, the decisions and the controller of Howdah.
 //!
 //! This crate says *what* should happen; it never does it. It has no I/O, no clock and no
-//! randomness of its own: those come in through the traits in [`traits`], which the
+//! randomness of its own: those come in through the traits in [`systems`], [`store`], [`time`] and [`entropy`], which the
 //! adapter crates (and the simulated site) implement. Because of that, every decision here
 //! can be tested as a function, and whole clusters can be created in virtual time.
 //!
@@ -12,65 +12,60 @@
 //!                      +------------- again ----------------+
 //! ```
 //!
-//! * [`ids`]: typed names and identifiers;
-//! * [`time`], [`fresh`]: how long we have watched, and facts that know when they were asked for;
-//! * [`cluster`], [`condition`]: what a cluster is wanted to be, and what is known of it;
-//! * [`naming`]: which clusters hold their names;
-//! * [`document`]: the same as it is stored, version by version;
-//! * [`intent`]: the journal of what was sent;
-//! * [`own`]: whose things are, and the tokens without which nothing is written;
-//! * [`specification`]: words for the cluster manager that are nobody else's to read;
-//! * [`facts`]: what the systems around us said last;
-//! * [`failure`]: errors that cross a trait, and failures that are stored;
-//! * [`text`]: others' text, made fit to be shown;
-//! * [`traits`]: the traits;
-//! * [`segment`]: which port group backs a Neutron network;
-//! * [`mark`]: how a Neutron port says that it is ours; [`capability`]: the right to read one cluster;
-//! * [`attachment`]: which ports to make, repair and delete;
-//! * [`stage`]: where a node is in its boot;
-//! * [`preflight`]: what is refused before the first VM is made;
-//! * [`rights`]: what a requester may do in a project;
-//! * [`observe`], [`health`]: facts into node states, conditions, status and events;
-//! * [`trouble`]: what fails since when, and when it may be tried again;
-//! * [`action`], [`decide`]: what can be done, and what is to be done next;
-//! * [`controller`]: the loop that carries them out;
-//! * [`registrar`]: a site's network registrations, and who uses them;
-//! * [`turns`]: fair turns between projects in front of the cluster manager.
+//! The map, from the outside in:
+//!
+//! | modules | what they hold |
+//! |---|---|
+//! | [`systems`] | the remote systems: a trait each, what they are asked and what they say |
+//! | [`store`], [`time`], [`entropy`] | the other traits: database, clock, randomness |
+//! | [`ids`], [`text`], [`failure`], [`event`] | words that everybody uses |
+//! | [`wanted`], [`known`], [`condition`] | a cluster as it is wanted (written by the API) and as it is known (written by its controller) |
+//! | [`document`], [`specification`], [`naming`] | how both are stored, what is sealed, which clusters hold their names |
+//! | [`fresh`], [`seen`] | what was seen, and when it was asked for |
+//! | [`intent`], [`trouble`] | the journal of what was sent; what fails since when |
+//! | [`own`], [`mark`], [`capability`], [`rights`] | whose things are, and who may do what |
+//! | [`segment`], [`attach`], [`stage`], [`preflight`] | rules: port groups, ports and cards, boot stages, checks before a create |
+//! | [`observe`], [`health`], [`report`] | facts into node states, conditions, status, events and sentences |
+//! | [`action`], [`decide`], [`policy`] | what can be done, what is to be done next, and the figures |
+//! | [`controller`] | the loop that carries it out |
+//! | [`site`] | what exists once for each site |
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod action;
-pub mod attachment;
+pub mod attach;
 pub mod capability;
-pub mod cluster;
 pub mod condition;
 pub mod controller;
 pub mod decide;
 pub mod document;
-pub mod facts;
+pub mod entropy;
+pub mod event;
 pub mod failure;
 pub mod fresh;
 pub mod health;
 pub mod ids;
 pub mod intent;
+pub mod known;
 pub mod mark;
 pub mod naming;
 pub mod observe;
 pub mod own;
 pub mod policy;
 pub mod preflight;
-pub mod registrar;
 pub mod report;
 pub mod rights;
 pub mod seen;
 pub mod segment;
+pub mod site;
 pub mod specification;
 pub mod stage;
+pub mod store;
+pub mod systems;
 pub mod text;
 pub mod time;
-pub mod traits;
 pub mod trouble;
-pub mod turns;
+pub mod wanted;
 
 #[cfg(test)]
 mod test_support;

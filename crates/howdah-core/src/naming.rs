@@ -10,8 +10,9 @@
 //! the state that says why; only a request takes one, in the write that asks for the operation. So a
 //! create call is never made under a name that is not held.
 
-use crate::cluster::{ClusterRecord, ClusterState, OperationState, Wanted};
 use crate::intent::{Existence, Verb};
+use crate::known::{ClusterState, OperationState};
+use crate::wanted::{ClusterRecord, Goal};
 
 /// Whether a cluster in this state holds its name.
 pub fn holds_name(record: &ClusterRecord, state: &ClusterState) -> bool {
@@ -22,8 +23,8 @@ pub fn holds_name(record: &ClusterRecord, state: &ClusterState) -> bool {
 }
 
 /// Whether a request takes the name again where it was freed: only what is wanted running is made.
-pub fn takes_name(wanted: Wanted) -> bool {
-    wanted == Wanted::Running
+pub fn takes_name(goal: Goal) -> bool {
+    goal == Goal::Running
 }
 
 #[cfg(test)]
@@ -73,6 +74,6 @@ mod tests {
         state.journal.lost(Verb::Found, Stamp::START, Default::default(), &Default::default());
         let read: ClusterState = serde_json::from_value(serde_json::to_value(&state).unwrap()).unwrap();
         assert!(holds_name(&record(), &read));
-        assert!(takes_name(Wanted::Running) && !takes_name(Wanted::Deleted) && !takes_name(Wanted::Stopped));
+        assert!(takes_name(Goal::Running) && !takes_name(Goal::Deleted) && !takes_name(Goal::Stopped));
     }
 }

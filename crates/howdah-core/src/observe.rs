@@ -9,18 +9,20 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::cluster::{
-    ClusterRecord, ClusterState, Event, Level, NodeState, OperationKind, OperationState, OwnPort, Wanted,
-};
 use crate::condition::{Condition, ConditionKind, ConditionStatus};
-use crate::facts::{ManagedCluster, ManagedNode, ManagedStatus, NicFacts, Port, Power, VmFacts, Vms};
+use crate::event::{Event, Level};
 use crate::ids::{Mac, NodeName, SegmentKey};
+use crate::known::{ClusterState, NodeState, OperationState, OwnPort};
 use crate::mark::{Mark, MarkKey};
 use crate::own::{self, Pass};
 use crate::policy::NetworkBackend;
 use crate::seen::{Seen, nic_on, vm_of};
 use crate::stage::{Stage, stage};
+use crate::systems::manager::{ManagedCluster, ManagedNode, ManagedStatus};
+use crate::systems::networking::Port;
+use crate::systems::vcenter::{NicFacts, Power, VmFacts, Vms};
 use crate::time::Stamp;
+use crate::wanted::{ClusterRecord, Goal, OperationKind};
 
 /// The reason of an attachment that came too late for NSX-T.
 pub const POWERED_ON_BEFORE: &str = "PoweredOnBefore";
@@ -295,7 +297,7 @@ fn dated((kind, status, reason, message): Said, old: Option<&NodeState>, now: Ti
 
 fn tell(sight: &Sight<'_>, name: &NodeName, old: Option<&NodeState>, new: &NodeState, events: &mut Vec<Event>) {
     // In a delete of ours, nodes go because they shall.
-    let loss = if sight.record.wanted == Wanted::Deleted { Level::Info } else { Level::Warning };
+    let loss = if sight.record.goal == Goal::Deleted { Level::Info } else { Level::Warning };
     let mut say = |level, reason: &str, message: String| {
         events.push(Event { at: sight.now, level, reason: reason.to_owned(), node: Some(name.clone()), message });
     };

@@ -3,7 +3,7 @@
 use super::*;
 use crate::condition::ConditionKind::{Addressed, Attached, PortReady, VmExists};
 use crate::condition::ConditionStatus::{False, True};
-use crate::facts::WatchEvent;
+use crate::systems::vcenter::WatchEvent;
 use crate::test_support::{
     Eyes, MAC, PASS, at, first_mark, good_port, mac, managed, marks, record, segment, state, up, vm,
 };
@@ -180,15 +180,15 @@ fn a_vm_that_was_there_is_gone_since_a_moment() {
 
 #[test]
 fn a_delete_of_ours_warns_of_nothing() {
-    for (wanted, warnings) in [(Wanted::Deleted, 0), (Wanted::Running, 2)] {
+    for (goal, warnings) in [(Goal::Deleted, 0), (Goal::Running, 2)] {
         let mut watched = Watched::up();
         watched.eyes.watch([]);
-        let (seen, record) = (&watched.eyes.seen, ClusterRecord { wanted, ..record() });
+        let (seen, record) = (&watched.eyes.seen, ClusterRecord { goal, ..record() });
         let (vms, marks, now) = (&seen.vms, &marks(), at(60));
         let sight =
             Sight { pass: PASS, record: &record, seen, vms, cluster: None, marks, backend: NetworkBackend::NsxV, now };
         let told = observe(&sight, &mut watched.state);
-        assert_eq!(told.iter().filter(|e| e.level == Level::Warning).count(), warnings, "{wanted:?}: {told:?}");
+        assert_eq!(told.iter().filter(|e| e.level == Level::Warning).count(), warnings, "{goal:?}: {told:?}");
     }
 }
 

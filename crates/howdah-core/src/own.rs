@@ -27,13 +27,16 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::cluster::{ClusterRecord, ClusterState};
-use crate::facts::{ManagedCluster, ManagedStatus, Port, TaskState, VmFacts, Vms};
 use crate::ids::{ClusterId, PortId, VmRef};
 use crate::intent::{Existence, Journal, Verb};
+use crate::known::ClusterState;
 use crate::mark::{Mark, MarkKey};
 use crate::seen::Seen;
+use crate::systems::manager::{ManagedCluster, ManagedStatus, TaskState};
+use crate::systems::networking::Port;
+use crate::systems::vcenter::{VmFacts, Vms};
 use crate::time::Stamp;
+use crate::wanted::ClusterRecord;
 
 /// How long ago the look was asked for, at the most, on which a change by name rests.
 pub const LOOK_LASTS: Duration = Duration::from_secs(5);

@@ -1,10 +1,10 @@
 //! The table of [`super`], row by row and column by column, and what each of its words is read off.
 
 use super::*;
-use crate::cluster::{Likeness, OwnPort};
-use crate::facts::{NicFacts, Power, Tools};
 use crate::ids::OperationId;
+use crate::known::{Likeness, OwnPort};
 use crate::policy::Policy;
+use crate::systems::vcenter::{NicFacts, Power, Tools};
 use crate::test_support::{
     Eyes, MAC, PASS, at, first_mark, good_port, likeness, managed, marks, ours, record, state, task, vm, vm_of_node,
 };
@@ -354,7 +354,7 @@ fn a_port_is_ours_by_tag_or_by_id_and_never_in_another_project() {
 #[test]
 fn a_local_clusters_ports_are_in_the_networks_project() {
     let mut local = record();
-    local.project = crate::cluster::LOCAL_PROJECT.into();
+    local.project = crate::wanted::LOCAL_PROJECT.into();
     let mark = Mark::parse(&good_port().description).unwrap();
     let description = marks().describe(&local.project, &mark, MAC);
     let port = Port { description, ..good_port() };

@@ -4,9 +4,10 @@
 //! fails in the order below is reported: what the author wrote comes before what the operator
 //! has to provide.
 
-use crate::cluster::ClusterRecord;
-use crate::facts::{Catalog, Demand, Network, Quota, Subnet};
 use crate::failure::Failure;
+use crate::systems::manager::{Catalog, Demand};
+use crate::systems::networking::{Network, Quota, Subnet};
+use crate::wanted::ClusterRecord;
 
 /// What the checks look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,9 +155,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::cluster::NodeGroup;
     use crate::specification::SealedSpecification;
     use crate::test_support::{network, record, subnet};
+    use crate::wanted::NodeGroup;
 
     fn found() -> Found {
         Found {

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use crate::cluster::{ClusterRecord, ClusterState};
 use crate::condition::ConditionKind;
 use crate::decide::View;
-use crate::facts::ManagedCluster;
 use crate::failure::Failure;
+use crate::known::ClusterState;
 use crate::preflight;
 use crate::seen::Seen;
 use crate::stage::Stage;
+use crate::systems::manager::ManagedCluster;
 use crate::trouble::{Trouble, Troubles};
+use crate::wanted::ClusterRecord;
 
 /// How many nodes a message names before it only counts.
 const NAMED: usize = 5;

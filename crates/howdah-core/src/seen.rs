@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::Wanted;
-use crate::facts::{ManagedCluster, ManagedTask, NetworkingFeatures, NicFacts, Port, VmFacts, Vms, WatchEvent};
 use crate::fresh::{Known, Listing};
 use crate::ids::{NodeName, PortId, SegmentKey};
+use crate::systems::manager::{ManagedCluster, ManagedTask};
+use crate::systems::networking::{NetworkingFeatures, Port};
+use crate::systems::vcenter::{NicFacts, VmFacts, Vms, WatchEvent};
 use crate::time::Stamp;
+use crate::wanted::Goal;
 
 /// What was seen.
 #[derive(Debug, Clone, Default)]
@@ -54,13 +56,13 @@ impl Seen {
 
     /// Whether every system was heard since the start on which this rests: without that nothing ends
     /// for want of time.
-    pub fn is_complete(&self, wanted: Wanted) -> bool {
+    pub fn is_complete(&self, goal: Goal) -> bool {
         let ports = || self.ports.whole_after(Stamp::START).is_some();
         self.cluster.last().is_some()
-            && match wanted {
-                Wanted::Running => self.vms_synced && ports(),
-                Wanted::Stopped => true,
-                Wanted::Deleted => ports(),
+            && match goal {
+                Goal::Running => self.vms_synced && ports(),
+                Goal::Stopped => true,
+                Goal::Deleted => ports(),
             }
     }
 }

@@ -13,8 +13,9 @@
 //! The first rule that matches anything wins. Several matches are an error that names them:
 //! taking "the first" is how a cluster ends up on the wrong switch.
 
-use crate::facts::{Network, Segment};
 use crate::failure::Failure;
+use crate::systems::networking::Network;
+use crate::systems::vcenter::Segment;
 
 /// Finds the one segment of a network.
 ///

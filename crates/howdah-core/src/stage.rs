@@ -11,7 +11,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{NicFacts, Power, Tools, VmFacts};
+use crate::systems::vcenter::{NicFacts, Power, Tools, VmFacts};
 
 /// Where a node is in its boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]

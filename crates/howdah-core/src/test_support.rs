@@ -6,20 +6,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::cluster::{
-    ClusterRecord, ClusterSpec, ClusterState, Likeness, OperationKind, OperationProgress, OperationRequest,
-    OperationState, RemedyPolicy, WaitFor, Wanted,
-};
-use crate::facts::{
-    FixedIp, ManagedCluster, ManagedNode, ManagedStatus, ManagedTask, Network, NetworkingFeatures, NicFacts, Port,
-    Power, Segment, Subnet, TaskState, Tools, VmFacts,
-};
 use crate::ids::{ClusterId, Mac, OperationId};
 use crate::intent::Journal;
+use crate::known::{ClusterState, Likeness, OperationProgress, OperationState};
 use crate::mark::{Mark, MarkKey};
 use crate::own::{Match, Ours, Ownership, Pass, Place, ownership};
 use crate::seen::Seen;
+use crate::systems::manager::{ManagedCluster, ManagedNode, ManagedStatus, ManagedTask, TaskState};
+use crate::systems::networking::{FixedIp, Network, NetworkingFeatures, Port, Subnet};
+use crate::systems::vcenter::{NicFacts, Power, Segment, Tools, VmFacts};
 use crate::time::{Mono, Stamp, Ticker};
+use crate::wanted::{ClusterRecord, ClusterSpec, Goal, OperationKind, OperationRequest, RemedyPolicy, WaitFor};
 
 pub(crate) const MAC: Mac = mac(0);
 pub(crate) const VM_UUID: Uuid = Uuid::from_u128(0x5000);
@@ -79,7 +76,7 @@ pub(crate) fn record() -> ClusterRecord {
             wait_for: WaitFor::Addresses,
             remedy: RemedyPolicy::Auto,
         },
-        wanted: Wanted::Running,
+        goal: Goal::Running,
         operation: OperationRequest {
             id: OperationId(Uuid::from_u128(2)),
             kind: OperationKind::Create,
@@ -164,7 +161,7 @@ pub(crate) fn good_port() -> Port {
         network: "net-1".into(),
         mac: MAC,
         fixed_ips: vec![FixedIp { subnet: "sub-1".into(), address: "10.0.0.5".parse().unwrap() }],
-        device_owner: crate::attachment::DEVICE_OWNER.into(),
+        device_owner: crate::attach::DEVICE_OWNER.into(),
         device_id: VM_UUID.to_string(),
         description: marks().describe(&"p1".into(), &mark, MAC),
         security_groups: vec![],

@@ -9,6 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+
 /// A moment: the time since some moment before the process's first call. Never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Mono(Duration);
@@ -49,6 +52,19 @@ impl Ticker {
     pub fn tick(&self) -> Stamp {
         Stamp(self.0.fetch_add(1, Ordering::Relaxed) + 1)
     }
+}
+
+/// Time. Production uses the system's clock, tests a virtual one, the demo a fast one.
+pub trait Clock: Send + Sync {
+    /// Now by the wall clock, which may be stepped: for people, and for comparison with other
+    /// systems' own dates.
+    fn now(&self) -> Timestamp;
+
+    /// Now by a clock that only goes forward: for ages, pauses and patience.
+    fn mono(&self) -> Mono;
+
+    /// Ends after this much of the clock's time.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }
 
 #[cfg(test)]

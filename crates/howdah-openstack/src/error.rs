@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use howdah_core::failure::{ErrorKind, RemoteError, System};
-use howdah_core::traits::TOKEN_REFUSED;
+use howdah_core::systems::identity::TOKEN_REFUSED;
 use howdah_transport::TransportError;
 
 use crate::endpoint::NETWORK;

@@ -12,11 +12,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use howdah_core::facts::{Network, Principal};
 use howdah_core::failure::System;
 use howdah_core::ids::{ProjectId, SecurityGroupId};
 use howdah_core::rights::Standing;
-use howdah_core::traits::{Identity, NetworkGrant, NetworkWish, Remote};
+use howdah_core::systems::Remote;
+use howdah_core::systems::identity::Principal;
+use howdah_core::systems::identity::{Identity, NetworkGrant, NetworkWish};
+use howdah_core::systems::networking::Network;
 use http::Method;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;

@@ -1,6 +1,6 @@
 //! Keystone's words: what a login request looks like and what a token says of itself. No I/O.
 
-use howdah_core::facts::Principal;
+use howdah_core::systems::identity::Principal;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::Deserialize;

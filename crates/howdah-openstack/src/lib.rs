@@ -1,7 +1,7 @@
 //! OpenStack Identity and Networking: what Howdah needs of them, over HTTP.
 //!
-//! [`OpenStack`] implements [`Networking`](howdah_core::traits::Networking) with the service's
-//! own credentials and [`Identity`](howdah_core::traits::Identity) for those who ask. It is a
+//! [`OpenStack`] implements [`Networking`](howdah_core::systems::networking::Networking) with the service's
+//! own credentials and [`Identity`](howdah_core::systems::identity::Identity) for those who ask. It is a
 //! thin client of our own; `docs/decisions/openstack-client.md` says why.
 //!
 //! * [`Settings`], [`Keys`]: where and as whom to log in: explicit keys, `clouds.yaml`, or the

@@ -8,9 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use howdah_core::facts::{Network, NetworkingFeatures, Port, PortChange, PortQuery, PortRequest, Quota, Subnet};
 use howdah_core::ids::{Mac, NetworkId, PortId, ProjectId, SubnetId};
-use howdah_core::traits::{Networking, Remote};
+use howdah_core::systems::Remote;
+use howdah_core::systems::networking::Networking;
+use howdah_core::systems::networking::{
+    Network, NetworkingFeatures, Port, PortChange, PortQuery, PortRequest, Quota, Subnet,
+};
 use http::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use howdah_core::facts::Principal;
+use howdah_core::systems::identity::Principal;
 use howdah_core::time::Mono;
 use secrecy::{ExposeSecret, SecretString};
 

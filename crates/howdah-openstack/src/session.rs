@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use howdah_core::facts::NetworkingFeatures;
 use howdah_core::failure::{ErrorKind, System};
+use howdah_core::systems::networking::NetworkingFeatures;
+use howdah_core::time::Clock;
 use howdah_core::time::Mono;
-use howdah_core::traits::Clock;
 use howdah_transport::{ANSWER_LIMIT, Backoff, Http, Trust, retry};
 use http::{HeaderMap, HeaderValue, Method};
 use secrecy::{ExposeSecret, SecretString};

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use howdah_core::facts::{FixedIp, Network, Port, PortChange, PortRequest, Quota, Subnet};
 use howdah_core::ids::{Mac, ProjectId};
+use howdah_core::systems::networking::{FixedIp, Network, Port, PortChange, PortRequest, Quota, Subnet};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

@@ -5,7 +5,7 @@
 //! * [`release`]: what differs between releases, and how a server tells which one it is;
 //! * [`names`]: which names and passwords BDE takes, and how a name stands in a path;
 //! * [`body`]: the body of a create, and what may stand in it;
-//! * [`client`]: a [`ClusterManager`](howdah_core::traits::ClusterManager) over an appliance;
+//! * [`client`]: a [`ClusterManager`](howdah_core::systems::manager::ClusterManager) over an appliance;
 //! * [`routes`]: the service over any [`Backend`](routes::Backend): the simulated appliance now,
 //!   Howdah's own Serengeti face later.
 //!

@@ -6,10 +6,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use howdah_core::cluster::{ClusterRecord, ClusterState, Event, OperationRequest, Registration, Secrets, Wanted};
 use howdah_core::document::Row;
+use howdah_core::event::Event;
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
-use howdah_core::traits::{Remote, Store, Trace};
+use howdah_core::known::ClusterState;
+use howdah_core::site::registrar::Registration;
+use howdah_core::store::{Store, Trace};
+use howdah_core::systems::Remote;
+use howdah_core::wanted::{ClusterRecord, Goal, OperationRequest, Secrets};
 use tokio::sync::watch;
 
 use crate::tally::Tally;
@@ -87,14 +91,8 @@ impl Store for AnnouncingStore {
         Ok(rows)
     }
 
-    async fn want(
-        &self,
-        key: &ClusterKey,
-        seen: &OperationId,
-        wanted: Wanted,
-        operation: &OperationRequest,
-    ) -> Remote<()> {
-        self.inner.want(key, seen, wanted, operation).await.inspect(|()| {
+    async fn want(&self, key: &ClusterKey, seen: &OperationId, goal: Goal, operation: &OperationRequest) -> Remote<()> {
+        self.inner.want(key, seen, goal, operation).await.inspect(|()| {
             self.tally.wanted(key, operation);
             self.changes.announce(key);
         })

@@ -7,11 +7,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use howdah_core::facts::{
+use howdah_core::ids::{ClusterKey, ClusterName, TaskId};
+use howdah_core::store::Store;
+use howdah_core::systems::Remote;
+use howdah_core::systems::manager::ClusterManager;
+use howdah_core::systems::manager::{
     Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, RegisteredNetwork, Unregistered,
 };
-use howdah_core::ids::{ClusterKey, ClusterName, TaskId};
-use howdah_core::traits::{ClusterManager, Remote, Store};
 use tokio::sync::OnceCell;
 
 use crate::sites::ManagerAs;
@@ -98,9 +100,9 @@ impl ClusterManager for OwnCredentials {
 
 #[cfg(test)]
 mod tests {
-    use howdah_core::cluster::Secrets;
     use howdah_core::failure::{ErrorKind, RemoteError, System};
     use howdah_core::ids::{ClusterId, ProjectId};
+    use howdah_core::wanted::Secrets;
     use howdah_store::MemoryStore;
 
     use super::*;
@@ -161,7 +163,7 @@ mod tests {
             "wanted": "running", "created": "2026-01-02T03:04:05Z",
             "operation": {"id": "00000000-0000-0000-0000-000000000002", "kind": "create",
                 "requested": "2026-01-02T03:04:05Z"}}"#;
-        let record: howdah_core::cluster::ClusterRecord = serde_json::from_str(text).unwrap();
+        let record: howdah_core::wanted::ClusterRecord = serde_json::from_str(text).unwrap();
         let store = Arc::new(MemoryStore::new());
         store.insert(&record, &Secrets { credentials, ..Secrets::default() }, &[]).await.unwrap();
         let key = ClusterKey { project: ProjectId::new("p1"), id: ClusterId(uuid::Uuid::from_u128(1)) };

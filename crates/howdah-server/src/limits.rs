@@ -14,10 +14,11 @@
 
 use std::collections::BTreeMap;
 
-use howdah_core::cluster::{ClusterRecord, ClusterState, OperationKind, OperationState};
 use howdah_core::document::Row;
 use howdah_core::ids::ClusterKey;
+use howdah_core::known::{ClusterState, OperationState};
 use howdah_core::preflight;
+use howdah_core::wanted::{ClusterRecord, OperationKind};
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -170,6 +171,6 @@ fn nodes(record: &ClusterRecord, state: &ClusterState) -> u64 {
 
 fn is_in_progress(record: &ClusterRecord, state: &ClusterState) -> bool {
     let ended =
-        |o: &howdah_core::cluster::OperationProgress| o.id == record.operation.id && o.state != OperationState::Running;
+        |o: &howdah_core::known::OperationProgress| o.id == record.operation.id && o.state != OperationState::Running;
     record.operation.kind == OperationKind::Create && !state.operation.as_ref().is_some_and(ended)
 }

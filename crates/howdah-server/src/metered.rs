@@ -10,17 +10,23 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use howdah_core::facts::{
-    Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, Network, NetworkingFeatures, Port,
-    PortChange, PortQuery, PortRequest, Principal, Quota, RegisteredNetwork, Segment, Subnet, Unregistered, VmFacts,
-    WatchEvent,
-};
 use howdah_core::failure::System;
 use howdah_core::ids::{ClusterName, NetworkId, PortId, ProjectId, SubnetId, TaskId, VmRef};
 use howdah_core::rights::Standing;
-use howdah_core::traits::{
-    Clock, ClusterManager, Identity, NetworkGrant, NetworkWish, Networking, Remote, TOKEN_REFUSED, VCenter,
+use howdah_core::systems::Remote;
+use howdah_core::systems::identity::Principal;
+use howdah_core::systems::identity::{Identity, NetworkGrant, NetworkWish, TOKEN_REFUSED};
+use howdah_core::systems::manager::ClusterManager;
+use howdah_core::systems::manager::{
+    Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, RegisteredNetwork, Unregistered,
 };
+use howdah_core::systems::networking::Networking;
+use howdah_core::systems::networking::{
+    Network, NetworkingFeatures, Port, PortChange, PortQuery, PortRequest, Quota, Subnet,
+};
+use howdah_core::systems::vcenter::VCenter;
+use howdah_core::systems::vcenter::{Segment, VmFacts, WatchEvent};
+use howdah_core::time::Clock;
 use secrecy::SecretString;
 
 use crate::metrics::Metrics;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use howdah_core::entropy::Entropy;
+use howdah_core::time::Clock;
 use howdah_core::time::Mono;
-use howdah_core::traits::{Clock, Entropy};
 use jiff::Timestamp;
 use tokio::time::Instant;
 use uuid::Uuid;

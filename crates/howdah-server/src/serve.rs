@@ -15,10 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use howdah_core::entropy::Entropy;
 use howdah_core::failure::chain;
 use howdah_core::mark::MarkKey;
 use howdah_core::policy::Policy;
-use howdah_core::traits::{Clock, Entropy, Store};
+use howdah_core::store::Store;
+use howdah_core::time::Clock;
 use howdah_store::SqliteStore;
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;

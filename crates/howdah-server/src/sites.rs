@@ -7,7 +7,12 @@ use std::sync::Arc;
 use howdah_core::failure::System;
 use howdah_core::ids::{NetworkId, SiteName};
 use howdah_core::policy::NetworkBackend;
-use howdah_core::traits::{Clock, ClusterManager, Identity, Networking, Remote, VCenter};
+use howdah_core::systems::Remote;
+use howdah_core::systems::identity::Identity;
+use howdah_core::systems::manager::ClusterManager;
+use howdah_core::systems::networking::Networking;
+use howdah_core::systems::vcenter::VCenter;
+use howdah_core::time::Clock;
 use howdah_serengeti::Rules;
 use secrecy::SecretString;
 

@@ -12,11 +12,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use howdah_core::cluster::{
-    ClusterRecord, ClusterState, ClusterStatus, OperationKind, OperationRequest, OperationState,
-};
 use howdah_core::document::Row;
 use howdah_core::ids::{ClusterKey, OperationId, SiteName};
+use howdah_core::known::{ClusterState, ClusterStatus, OperationState};
+use howdah_core::wanted::{ClusterRecord, OperationKind, OperationRequest};
 
 use crate::api::view;
 

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use howdah_core::traits::{Clock, ClusterManager, Identity, Networking};
+use howdah_core::systems::identity::Identity;
+use howdah_core::systems::manager::ClusterManager;
+use howdah_core::systems::networking::Networking;
+use howdah_core::time::Clock;
 use howdah_openstack::OpenStack;
 use howdah_serengeti::Rules;
 use secrecy::SecretString;

@@ -6,10 +6,11 @@
 
 use std::time::Duration;
 
-use howdah_core::cluster::{OperationKind, OperationState, Wanted};
 use howdah_core::document::Row;
 use howdah_core::ids::ClusterKey;
-use howdah_core::traits::Store;
+use howdah_core::known::OperationState;
+use howdah_core::store::Store;
+use howdah_core::wanted::{Goal, OperationKind};
 
 use crate::invariants::Moment;
 use crate::service::Service;
@@ -71,7 +72,7 @@ async fn delete(service: &mut Service, key: &ClusterKey) -> Option<String> {
     if operation.is_some_and(|o| o.state == OperationState::Running) {
         return None;
     }
-    let asked = service.want(key, Wanted::Deleted, OperationKind::Delete).await;
+    let asked = service.want(key, Goal::Deleted, OperationKind::Delete).await;
     asked.err().map(|e| format!("the delete of {key} was not taken: {e}"))
 }
 

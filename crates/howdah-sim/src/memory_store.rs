@@ -9,11 +9,15 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use howdah_core::cluster::{ClusterRecord, ClusterState, Event, OperationRequest, Registration, Secrets, Wanted};
 use howdah_core::document::Row;
+use howdah_core::event::Event;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
-use howdah_core::traits::{Remote, Store, Trace};
+use howdah_core::known::ClusterState;
+use howdah_core::site::registrar::Registration;
+use howdah_core::store::{Store, Trace};
+use howdah_core::systems::Remote;
+use howdah_core::wanted::{ClusterRecord, Goal, OperationRequest, Secrets};
 use tokio::sync::watch;
 
 /// No crash is planned.
@@ -142,14 +146,8 @@ impl Store for MemoryStore {
         self.up()?.list(project).await
     }
 
-    async fn want(
-        &self,
-        key: &ClusterKey,
-        seen: &OperationId,
-        wanted: Wanted,
-        operation: &OperationRequest,
-    ) -> Remote<()> {
-        self.writing()?.want(key, seen, wanted, operation).await
+    async fn want(&self, key: &ClusterKey, seen: &OperationId, goal: Goal, operation: &OperationRequest) -> Remote<()> {
+        self.writing()?.want(key, seen, goal, operation).await
     }
 
     async fn save(&self, key: &ClusterKey, state: &ClusterState, events: &[Event]) -> Remote<()> {

@@ -13,19 +13,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use howdah_core::cluster::{
-    ClusterRecord, ClusterSpec, ClusterState, NodeGroup, OperationKind, OperationRequest, OperationState, Secrets,
-    Wanted,
-};
 use howdah_core::controller::Controller;
 use howdah_core::document::Row;
-use howdah_core::facts::{Network, Subnet};
+use howdah_core::entropy::Entropy;
 use howdah_core::failure::System;
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
+use howdah_core::known::{ClusterState, OperationState};
 use howdah_core::mark::MarkKey;
 use howdah_core::policy::Policy;
+use howdah_core::store::Store;
+use howdah_core::systems::Remote;
+use howdah_core::systems::networking::{Network, Subnet};
+use howdah_core::time::Clock;
 use howdah_core::time::Ticker;
-use howdah_core::traits::{Clock, Entropy, Remote, Store};
+use howdah_core::wanted::{ClusterRecord, ClusterSpec, Goal, NodeGroup, OperationKind, OperationRequest, Secrets};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -165,7 +166,7 @@ impl Service {
             Some((network, subnet))
         });
         let (network, subnet) = ids.ok_or_else(missing)?;
-        use howdah_core::traits::Networking as _;
+        use howdah_core::systems::networking::Networking as _;
         let network: Network = networking.network(&network.as_str().into()).await?.ok_or_else(missing)?;
         let subnet: Subnet = networking.subnet(&subnet.as_str().into()).await?.ok_or_else(missing)?;
         Ok(ClusterRecord {
@@ -174,7 +175,7 @@ impl Service {
             project: network.project.clone(),
             name: name.parse().map_err(|_| missing())?,
             spec: spec(network, subnet, nodes),
-            wanted: Wanted::Running,
+            goal: Goal::Running,
             operation: self.request(OperationKind::Create),
             created: self.world.now(),
         })
@@ -218,11 +219,11 @@ impl Service {
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn want(&mut self, key: &ClusterKey, wanted: Wanted, kind: OperationKind) -> Remote<bool> {
+    pub async fn want(&mut self, key: &ClusterKey, goal: Goal, kind: OperationKind) -> Remote<bool> {
         let Some(record) = self.store.wanted(key).await? else {
             return Ok(false);
         };
-        self.store.want(key, &record.operation.id, wanted, &self.request(kind)).await?;
+        self.store.want(key, &record.operation.id, goal, &self.request(kind)).await?;
         self.wake(key);
         Ok(true)
     }

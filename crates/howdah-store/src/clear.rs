@@ -7,9 +7,9 @@
 
 use std::path::Path;
 
-use howdah_core::cluster::Secrets;
 use howdah_core::document::take_specification;
 use howdah_core::ids::ClusterKey;
+use howdah_core::wanted::Secrets;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Row as _};

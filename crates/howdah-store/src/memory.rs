@@ -5,11 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use howdah_core::cluster::{ClusterRecord, ClusterState, Event, OperationRequest, Registration, Secrets, Wanted};
 use howdah_core::document::{Row, Unreadable};
+use howdah_core::event::Event;
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
+use howdah_core::known::ClusterState;
 use howdah_core::naming::{holds_name, takes_name};
-use howdah_core::traits::{Remote, Store, Trace};
+use howdah_core::site::registrar::Registration;
+use howdah_core::store::{Store, Trace};
+use howdah_core::systems::Remote;
+use howdah_core::wanted::{ClusterRecord, Goal, OperationRequest, Secrets};
 use jiff::Timestamp;
 
 use crate::{EVENTS_KEPT, StoreError};
@@ -205,24 +209,18 @@ impl Store for MemoryStore {
         Ok(found.into_iter().map(|(_, entry)| entry.row.clone()).collect())
     }
 
-    async fn want(
-        &self,
-        key: &ClusterKey,
-        seen: &OperationId,
-        wanted: Wanted,
-        operation: &OperationRequest,
-    ) -> Remote<()> {
+    async fn want(&self, key: &ClusterKey, seen: &OperationId, goal: Goal, operation: &OperationRequest) -> Remote<()> {
         let mut tables = self.tables();
         let (record, _) = tables.changeable(key)?.readable()?;
         if record.operation.id != *seen {
             return Err(StoreError::Changed { key: key.clone() }.into());
         }
-        let new = ClusterRecord { wanted, operation: operation.clone(), ..record.clone() };
-        if takes_name(wanted) {
+        let new = ClusterRecord { goal, operation: operation.clone(), ..record.clone() };
+        if takes_name(goal) {
             tables.name_is_free(&new)?;
         }
         let entry = tables.changeable(key)?;
-        entry.holds_name |= takes_name(wanted);
+        entry.holds_name |= takes_name(goal);
         entry.readable()?.0 = new;
         Ok(())
     }

@@ -3,10 +3,13 @@
 //! Invariant: one row that cannot be read never fails the reading of others, and is never
 //! written over: every change of a cluster starts with [`readable`].
 
-use howdah_core::cluster::{ClusterRecord, ClusterState, Event, Level, Registration, Secrets};
 use howdah_core::document::{self, Row, Unreadable};
+use howdah_core::event::{Event, Level};
 use howdah_core::ids::{ClusterKey, SiteName};
+use howdah_core::known::ClusterState;
+use howdah_core::site::registrar::Registration;
 use howdah_core::specification::Specification;
+use howdah_core::wanted::{ClusterRecord, Secrets};
 use jiff::Timestamp;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};

@@ -2,12 +2,16 @@
 //! of their own, which cannot write.
 
 use async_trait::async_trait;
-use howdah_core::cluster::{ClusterRecord, ClusterState, Event, OperationRequest, Registration, Secrets, Wanted};
 use howdah_core::document::{Row, read_record};
+use howdah_core::event::Event;
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
+use howdah_core::known::ClusterState;
 use howdah_core::mark::MarkKey;
 use howdah_core::naming::{holds_name, takes_name};
-use howdah_core::traits::{Remote, Store, Trace};
+use howdah_core::site::registrar::Registration;
+use howdah_core::store::{Store, Trace};
+use howdah_core::systems::Remote;
+use howdah_core::wanted::{ClusterRecord, Goal, OperationRequest, Secrets};
 use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
@@ -175,21 +179,15 @@ impl Store for SqliteStore {
         Ok(rows.iter().filter_map(cluster).collect())
     }
 
-    async fn want(
-        &self,
-        key: &ClusterKey,
-        seen: &OperationId,
-        wanted: Wanted,
-        operation: &OperationRequest,
-    ) -> Remote<()> {
+    async fn want(&self, key: &ClusterKey, seen: &OperationId, goal: Goal, operation: &OperationRequest) -> Remote<()> {
         let change = async |db: &mut SqliteConnection| {
             let (mut record, _) = readable(db, key).await?;
             if record.operation.id != *seen {
                 return Err(StoreError::Changed { key: key.clone() });
             }
-            record.wanted = wanted;
+            record.goal = goal;
             record.operation = operation.clone();
-            let takes = takes_name(wanted);
+            let takes = takes_name(goal);
             if takes {
                 name_is_free(db, &record).await?;
             }

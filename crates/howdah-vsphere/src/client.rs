@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use howdah_core::facts::{Segment, VmFacts, WatchEvent};
 use howdah_core::failure::ErrorKind;
 use howdah_core::ids::{ClusterName, PortId, VmRef};
-use howdah_core::traits::{Remote, VCenter};
+use howdah_core::systems::Remote;
+use howdah_core::systems::vcenter::VCenter;
+use howdah_core::systems::vcenter::{Segment, VmFacts, WatchEvent};
 use howdah_transport::{Backoff, Deadlines, Http, Trust};
 use secrecy::SecretString;
 

@@ -1,4 +1,4 @@
-//! The vCenter client: SOAP to `/sdk`, about twenty methods, behind [`howdah_core::traits::VCenter`].
+//! The vCenter client: SOAP to `/sdk`, about twenty methods, behind [`howdah_core::systems::vcenter::VCenter`].
 //!
 //! * [`Client`], [`Settings`]: what the service uses;
 //! * [`Error`], [`Fault`]: what can go wrong;

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use howdah_core::facts::Segment;
 use howdah_core::ids::SegmentKey;
+use howdah_core::systems::vcenter::Segment;
 
 use crate::error::Error;
 use crate::fault::FaultKind;

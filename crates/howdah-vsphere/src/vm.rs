@@ -3,8 +3,8 @@
 
 use std::net::IpAddr;
 
-use howdah_core::facts::{NicFacts, Power, Tools, VmFacts};
 use howdah_core::ids::{Mac, NodeName, SegmentKey, VmRef};
+use howdah_core::systems::vcenter::{NicFacts, Power, Tools, VmFacts};
 use jiff::Timestamp;
 use uuid::Uuid;
 

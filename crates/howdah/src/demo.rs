@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use howdah_core::failure::System;
 use howdah_core::policy::Policy;
-use howdah_core::traits::Clock;
+use howdah_core::time::Clock;
 use howdah_openstack::{Keys, OpenStack};
 use howdah_server::serve::{Connections, Parts, Running, start};
 use howdah_server::{Config, api::dto, wiring};

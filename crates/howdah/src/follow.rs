@@ -7,8 +7,10 @@
 
 use std::time::{Duration, Instant};
 
-use howdah_core::cluster::{Level, OperationKind, OperationState};
+use howdah_core::event::Level;
+use howdah_core::known::OperationState;
 use howdah_core::text::{into_printable, printable};
+use howdah_core::wanted::OperationKind;
 use howdah_server::api::dto;
 use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::SecretString;

@@ -18,16 +18,17 @@
 //! ends an operation, least of all one that is newer than it.
 
 use crate::action::Action;
-use crate::cluster::{Event, Level};
-use crate::facts::{ManagedCluster, ManagedTask, Port, TaskState};
+use crate::event::{Event, Level};
 use crate::failure::{ErrorKind, RemoteError, System, chain};
 use crate::ids::PortId;
 use crate::intent::Verb;
 use crate::mark::Mark;
 use crate::own;
 use crate::segment;
+use crate::systems::Remote;
+use crate::systems::manager::{ManagedCluster, ManagedTask, TaskState};
+use crate::systems::networking::Port;
 use crate::time::Stamp;
-use crate::traits::Remote;
 use crate::trouble;
 
 use super::act::{Answer, Flight};

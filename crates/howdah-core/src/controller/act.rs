@@ -5,19 +5,18 @@ use std::sync::Arc;
 
 use super::Controller;
 use crate::action::Action;
-use crate::cluster::ClusterRecord;
-use crate::facts::{
-    ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, NetworkingFeatures, Port, PortQuery, Segment, TaskState,
-    VmFacts,
-};
 use crate::failure::{ErrorKind, Failure, RemoteError, System};
 use crate::ids::{OperationId, PortId, TaskId};
 use crate::preflight::{self, Found};
 use crate::report;
 use crate::rights::Standing;
 use crate::segment;
+use crate::systems::Remote;
+use crate::systems::manager::{ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, TaskState};
+use crate::systems::networking::{NetworkingFeatures, Port, PortQuery};
+use crate::systems::vcenter::{Segment, VmFacts};
 use crate::time::{Mono, Stamp};
-use crate::traits::Remote;
+use crate::wanted::ClusterRecord;
 
 /// What an action learnt.
 pub(super) enum Answer {

@@ -28,13 +28,20 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use crate::entropy::Entropy;
 use crate::ids::{ClusterKey, SiteName};
 use crate::mark::MarkKey;
 use crate::policy::{NetworkBackend, Policy};
-use crate::registrar::Registrar;
+use crate::site::registrar::Registrar;
+use crate::site::turns::Turns;
+use crate::store::Store;
+use crate::systems::Remote;
+use crate::systems::identity::Identity;
+use crate::systems::manager::ClusterManager;
+use crate::systems::networking::Networking;
+use crate::systems::vcenter::VCenter;
+use crate::time::Clock;
 use crate::time::Ticker;
-use crate::traits::{Clock, ClusterManager, Entropy, Identity, Networking, Remote, Store, VCenter};
-use crate::turns::Turns;
 use session::{Passed, Session};
 
 /// A site's systems.

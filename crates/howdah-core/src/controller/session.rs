@@ -20,26 +20,26 @@ use tokio::sync::Notify;
 use super::Controller;
 use super::act::{Answer, Flight, Snapshot, perform};
 use crate::action::{Action, Key};
-use crate::cluster::{
-    ClusterRecord, ClusterState, Event, Identity, Level, Likeness, OperationKind, OperationProgress, OperationState,
-    Wanted,
-};
 use crate::decide::{Decision, Outcome, View, decide};
 use crate::document::Row;
-use crate::facts::{ManagedCluster, Vms, WatchEvent};
+use crate::event::{Event, Level};
 use crate::failure::{Failure, chain};
 use crate::health::{self, Signs};
 use crate::ids::ClusterKey;
 use crate::intent::{Existence, Phase, Verb};
+use crate::known::{ClusterState, Identity, Likeness, OperationProgress, OperationState};
 use crate::observe::{Sight, observe};
 use crate::own::{self, Ownership, Pass};
 use crate::report;
 use crate::seen::Seen;
+use crate::site::turns::{self, Claim, Place, Seat};
 use crate::stage::Stage;
+use crate::systems::Remote;
+use crate::systems::manager::ManagedCluster;
+use crate::systems::vcenter::{Vms, WatchEvent};
 use crate::time::{Mono, Stamp};
-use crate::traits::Remote;
 use crate::trouble::{self, Trouble, Troubles};
-use crate::turns::{self, Claim, Place, Seat};
+use crate::wanted::{ClusterRecord, Goal, OperationKind};
 
 pub(super) type Watch = BoxStream<'static, Remote<WatchEvent>>;
 pub(super) type Done = (Flight, Remote<Answer>);
@@ -201,7 +201,7 @@ impl<'a> Session<'a> {
         self.note_conditions(&own, conflict, place, now);
         drop(vms);
         // Writes of an operation that has just failed are not begun.
-        if outcome.is_some() && self.record.wanted != Wanted::Running {
+        if outcome.is_some() && self.record.goal != Goal::Running {
             actions.retain(|a| a.pass().is_none());
         }
         actions.retain(|a| a.pass().is_none_or(|p| p == pass) && a.turn().is_none_or(|p| p == pass));
@@ -224,7 +224,7 @@ impl<'a> Session<'a> {
             }
             None => {}
         }
-        self.state.status = health::status(self.record.wanted, &self.state, &own, &self.seen);
+        self.state.status = health::status(self.record.goal, &self.state, &own, &self.seen);
         let intent = self.write_intents(&actions);
         let turn = self.seat.turn(pass);
         let claim = self.claim(claim, turn.is_some(), now);
@@ -379,7 +379,7 @@ impl<'a> Session<'a> {
         operation.watched += watched;
         if !lacking {
             operation.without_address = Duration::ZERO;
-        } else if finished && self.record.wanted == Wanted::Running {
+        } else if finished && self.record.goal == Goal::Running {
             // At least a moment, so that the deadline is known from the first sight on.
             operation.without_address += watched.max(Duration::from_millis(1));
         }

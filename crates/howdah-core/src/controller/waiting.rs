@@ -9,10 +9,10 @@ use futures::{FutureExt, StreamExt};
 
 use super::session::{Done, Session, Watch, WatchTrouble};
 use crate::action::Action;
-use crate::facts::WatchEvent;
 use crate::failure::clause;
+use crate::systems::Remote;
+use crate::systems::vcenter::WatchEvent;
 use crate::time::Mono;
-use crate::traits::Remote;
 use crate::trouble;
 
 impl Session<'_> {

@@ -3,17 +3,17 @@
 
 use super::{Draft, Outcome};
 use crate::action::{Action, Key};
-use crate::cluster::WaitFor;
 use crate::condition::{ConditionKind, ConditionStatus};
-use crate::facts::{ManagedCluster, ManagedStatus, TaskState};
 use crate::intent::Verb;
 use crate::observe::POWERED_ON_BEFORE;
 use crate::own::{LOOK_LASTS, Ours, Vacant};
 use crate::report;
 use crate::seen::{nic_on, vm_of};
+use crate::site::turns::{Claim, Turn};
 use crate::stage::{Stage, stage};
+use crate::systems::manager::{ManagedCluster, ManagedStatus, TaskState};
 use crate::time::Stamp;
-use crate::turns::{Claim, Turn};
+use crate::wanted::WaitFor;
 
 impl Draft<'_> {
     /// Our create call may still be carried out: neither its absence nor anything else is a verdict.
@@ -136,7 +136,7 @@ impl Draft<'_> {
             WaitFor::Services => cluster.status.is_up(),
         };
         let complete = cluster.node_count > 0 && nodes.len() >= cluster.node_count;
-        let ready = |n: &crate::cluster::NodeState| {
+        let ready = |n: &crate::known::NodeState| {
             let fine = |kind| {
                 let condition = n.conditions.iter().find(|c| c.kind == kind);
                 condition.is_none_or(|c| c.status == ConditionStatus::True || c.reason == POWERED_ON_BEFORE)

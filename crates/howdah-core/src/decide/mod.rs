@@ -29,18 +29,19 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::action::{Action, Key};
-use crate::cluster::{ClusterRecord, ClusterState, OperationState, Wanted};
 use crate::failure::{Failure, System};
 use crate::intent::{Existence, Verb};
+use crate::known::{ClusterState, OperationState};
 use crate::mark::MarkKey;
 use crate::own::{Ownership, Pass};
 use crate::policy::{NetworkBackend, Policy};
 use crate::report;
 use crate::seen::Seen;
 use crate::segment;
+use crate::site::turns::{Claim, Turn};
 use crate::time::{Mono, Stamp};
 use crate::trouble::Troubles;
-use crate::turns::{Claim, Turn};
+use crate::wanted::{ClusterRecord, Goal};
 
 /// How an operation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,24 +172,24 @@ impl Draft<'_> {
         let view = self.view;
         let founding = view.state.journal.existence(Verb::Found);
         let founded = !matches!(founding, Existence::Never | Existence::Without(_));
-        match (view.record.wanted, view.own) {
+        match (view.record.goal, view.own) {
             // Nothing in the manager can be ours, whoever has the name there.
-            (Wanted::Deleted, _) if !founded && view.operation_runs() => self.leave_nothing(),
+            (Goal::Deleted, _) if !founded && view.operation_runs() => self.leave_nothing(),
             (_, Ownership::Unknown) => self.look_now(),
-            (Wanted::Deleted, _) if !view.operation_runs() => {} // it failed: only a new request goes on
+            (Goal::Deleted, _) if !view.operation_runs() => {} // it failed: only a new request goes on
             (_, Ownership::Pending) => self.wait_for_the_create(),
-            (Wanted::Running, Ownership::Vacant(vacant)) => self.found(*vacant),
-            (Wanted::Running, Ownership::Ours(ours)) => self.run(ours),
-            (Wanted::Stopped, Ownership::Ours(ours)) => self.stop(ours),
-            (Wanted::Stopped, Ownership::Vacant(_)) => self.fail(report::nothing_to_stop(view.record)),
-            (Wanted::Running | Wanted::Stopped, Ownership::Gone) => self.fail(report::vanished(view.record)),
-            (Wanted::Running | Wanted::Stopped, Ownership::Foreign(who)) => {
+            (Goal::Running, Ownership::Vacant(vacant)) => self.found(*vacant),
+            (Goal::Running, Ownership::Ours(ours)) => self.run(ours),
+            (Goal::Stopped, Ownership::Ours(ours)) => self.stop(ours),
+            (Goal::Stopped, Ownership::Vacant(_)) => self.fail(report::nothing_to_stop(view.record)),
+            (Goal::Running | Goal::Stopped, Ownership::Gone) => self.fail(report::vanished(view.record)),
+            (Goal::Running | Goal::Stopped, Ownership::Foreign(who)) => {
                 self.fail(report::foreign(view.record, view.state, who));
             }
-            (Wanted::Deleted, Ownership::Ours(ours)) => self.remove(ours),
+            (Goal::Deleted, Ownership::Ours(ours)) => self.remove(ours),
             // Ours may still come where the other one is now.
-            (Wanted::Deleted, Ownership::Foreign(_)) if founding == Existence::Open => self.wait_for_the_create(),
-            (Wanted::Deleted, Ownership::Vacant(_) | Ownership::Gone | Ownership::Foreign(_)) => self.leave_nothing(),
+            (Goal::Deleted, Ownership::Foreign(_)) if founding == Existence::Open => self.wait_for_the_create(),
+            (Goal::Deleted, Ownership::Vacant(_) | Ownership::Gone | Ownership::Foreign(_)) => self.leave_nothing(),
         }
     }
 
@@ -251,7 +252,7 @@ impl Draft<'_> {
         let of_this = view
             .troubles
             .iter()
-            .filter(|(key, t)| t.operation == Some(operation.id) && is_essential(view.record.wanted, key));
+            .filter(|(key, t)| t.operation == Some(operation.id) && is_essential(view.record.goal, key));
         let mut of_this: Vec<_> = of_this.map(|(_, trouble)| trouble).collect();
         of_this.sort_by_key(|t| t.since);
         let vcenter_fails = of_this.iter().any(|t| t.system == System::VCenter);
@@ -267,7 +268,7 @@ impl Draft<'_> {
             self.again = self.again.min(patience - over);
         }
         // A call that fails says more than the watch.
-        let lost = view.watch_lost.filter(|_| view.record.wanted == Wanted::Running && !vcenter_fails);
+        let lost = view.watch_lost.filter(|_| view.record.goal == Goal::Running && !vcenter_fails);
         if let Some((lost, why)) = lost {
             // An operation answers for its own time only.
             let (lost, patience) = (lost.min(operation.watched), view.policy.call_patience);
@@ -291,14 +292,14 @@ impl Draft<'_> {
         }
         // No verdict on what was not looked at since the start: until then, a call that fails for
         // too long is what ends the operation.
-        if !view.seen.is_complete(view.record.wanted) {
+        if !view.seen.is_complete(view.record.goal) {
             return;
         }
         if operation.watched >= view.policy.operation_patience {
             return self.fail(report::out_of_time(view, operation.watched));
         }
         self.again = self.again.min(view.policy.operation_patience - operation.watched);
-        if view.record.wanted == Wanted::Running {
+        if view.record.goal == Goal::Running {
             if operation.without_address >= view.policy.address_patience {
                 self.fail(report::no_address(view.state, operation.without_address));
             } else if !operation.without_address.is_zero() {
@@ -310,11 +311,11 @@ impl Draft<'_> {
 
 /// Whether an operation cannot end well without the calls of a key. What is merely kept up beside
 /// it is a condition.
-fn is_essential(wanted: Wanted, key: &Key) -> bool {
+fn is_essential(goal: Goal, key: &Key) -> bool {
     match key {
         Key::Look | Key::Manager => true,
-        Key::Segment | Key::Check | Key::Mac(_) | Key::Vm(_) | Key::Vms => wanted == Wanted::Running,
-        Key::Ports | Key::Port(_) | Key::Registration => wanted != Wanted::Stopped,
+        Key::Segment | Key::Check | Key::Mac(_) | Key::Vm(_) | Key::Vms => goal == Goal::Running,
+        Key::Ports | Key::Port(_) | Key::Registration => goal != Goal::Stopped,
     }
 }
 

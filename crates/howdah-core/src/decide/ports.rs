@@ -3,25 +3,25 @@
 
 use super::{Draft, Outcome};
 use crate::action::{Action, Key};
-use crate::attachment::{self, Bond};
-use crate::cluster::Wanted;
-use crate::facts::PortRequest;
+use crate::attach::{self, Bond};
 use crate::ids::SegmentKey;
 use crate::intent::Verb;
 use crate::own::{self, Ours};
+use crate::systems::networking::PortRequest;
+use crate::wanted::Goal;
 
 impl Draft<'_> {
     pub(super) fn keep_ports(&mut self, ours: &Ours, segment: &SegmentKey) {
         let view = self.view;
         let (record, state, seen) = (view.record, view.state, view.seen);
         let bond = Bond { ours, record, state, seen, marks: view.marks, backend: view.backend };
-        let plan = attachment::plan(&bond, segment);
+        let plan = attach::plan(&bond, segment);
         if let Some((_, failure)) = plan.conflicts.first() {
             self.conflict = Some(failure.clone());
             // What was listed before the request may have been put right since.
             if seen.ports.whole_after(view.begun).is_none() {
                 self.act(Action::ListPorts);
-            } else if record.wanted == Wanted::Running {
+            } else if record.goal == Goal::Running {
                 self.fail(failure.clone());
             }
         }

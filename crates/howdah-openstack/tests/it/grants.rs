@@ -1,7 +1,7 @@
 //! What a requester named, found with the requester's rights.
 
 use howdah_core::failure::ErrorKind;
-use howdah_core::traits::{Identity, NetworkWish};
+use howdah_core::systems::identity::{Identity, NetworkWish};
 
 use crate::site::{Site, shown};
 

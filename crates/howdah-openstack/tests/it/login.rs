@@ -1,8 +1,10 @@
 //! Logging in, staying logged in, and requesters' tokens.
 
-use howdah_core::facts::Principal;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
-use howdah_core::traits::{Clock, Identity, Networking};
+use howdah_core::systems::identity::Identity;
+use howdah_core::systems::identity::Principal;
+use howdah_core::systems::networking::Networking;
+use howdah_core::time::Clock;
 use howdah_openstack::{Error, Keys, OpenStack, clouds_files};
 use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_sim::world::keystone::Method;

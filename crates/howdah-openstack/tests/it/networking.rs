@@ -1,8 +1,8 @@
 //! Networks, subnets, quota, features, pages.
 
-use howdah_core::facts::{PortQuery, Quota};
 use howdah_core::failure::System;
-use howdah_core::traits::Networking;
+use howdah_core::systems::networking::Networking;
+use howdah_core::systems::networking::{PortQuery, Quota};
 use howdah_sim::SiteSettings;
 use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_sim::world::settings::NetworkBackend;

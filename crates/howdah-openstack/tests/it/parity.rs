@@ -3,8 +3,10 @@
 
 use std::fmt::Debug;
 
-use howdah_core::facts::{PortChange, PortQuery, PortRequest};
-use howdah_core::traits::{Identity, NetworkWish, Networking, Remote};
+use howdah_core::systems::Remote;
+use howdah_core::systems::identity::{Identity, NetworkWish};
+use howdah_core::systems::networking::Networking;
+use howdah_core::systems::networking::{PortChange, PortQuery, PortRequest};
 use howdah_sim::SiteSettings;
 use howdah_sim::inprocess::{SimIdentity, SimNetworking};
 use howdah_sim::world::keystone::Method;

@@ -1,8 +1,8 @@
 //! Ports: what is made, what is refused, what is lost on the way.
 
-use howdah_core::facts::{PortChange, PortQuery, PortRequest};
 use howdah_core::failure::{ErrorKind, System};
-use howdah_core::traits::Networking;
+use howdah_core::systems::networking::Networking;
+use howdah_core::systems::networking::{PortChange, PortQuery, PortRequest};
 use howdah_sim::SiteSettings;
 use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_sim::world::neutron::PortBody;

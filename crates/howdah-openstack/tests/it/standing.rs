@@ -3,7 +3,7 @@
 use howdah_core::failure::ErrorKind;
 use howdah_core::ids::ProjectId;
 use howdah_core::rights::Standing;
-use howdah_core::traits::Identity;
+use howdah_core::systems::identity::Identity;
 
 use crate::site::Site;
 

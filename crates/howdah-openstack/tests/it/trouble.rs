@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use howdah_core::failure::{ErrorKind, RemoteError, System};
-use howdah_core::traits::{Identity, Networking};
+use howdah_core::systems::identity::Identity;
+use howdah_core::systems::networking::Networking;
 use howdah_openstack::{Keys, OpenStack};
 use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_transport::{Deadlines, Fingerprint, Trust};

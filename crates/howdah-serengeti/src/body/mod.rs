@@ -11,8 +11,8 @@ mod check;
 
 use std::collections::BTreeSet;
 
-use howdah_core::cluster::NodeGroup;
-use howdah_core::facts::{Demand, ManagedSpec};
+use howdah_core::systems::manager::{Demand, ManagedSpec};
+use howdah_core::wanted::NodeGroup;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 

@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use howdah_core::cluster::Likeness;
-use howdah_core::facts::{
+use howdah_core::ids::{ClusterName, NodeName, TaskId, VmRef};
+use howdah_core::known::Likeness;
+use howdah_core::systems::Remote;
+use howdah_core::systems::manager::ClusterManager;
+use howdah_core::systems::manager::{
     Catalog, Demand, ManagedChange, ManagedCluster, ManagedNode, ManagedSpec, ManagedStatus, ManagedTask,
     RegisteredNetwork, TaskState, Unregistered,
 };
-use howdah_core::ids::{ClusterName, NodeName, TaskId, VmRef};
-use howdah_core::traits::{ClusterManager, Remote};
 use http::Method;
 use serde_json::{Value, json};
 

@@ -20,10 +20,12 @@ mod spec;
 use std::fmt;
 use std::time::Duration;
 
-use howdah_core::facts::{ManagedTask, TaskState};
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::TaskId;
-use howdah_core::traits::{Clock, ClusterManager, Remote};
+use howdah_core::systems::Remote;
+use howdah_core::systems::manager::ClusterManager;
+use howdah_core::systems::manager::{ManagedTask, TaskState};
+use howdah_core::time::Clock;
 use howdah_transport::{Deadlines, Http, Trust};
 use secrecy::SecretString;
 

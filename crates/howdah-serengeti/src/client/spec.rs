@@ -3,7 +3,7 @@
 //! Invariant: what is sent has passed the service's own rules of form here, because the service
 //! answers an unknown field with "internal error" and nothing else.
 
-use howdah_core::facts::ManagedSpec;
+use howdah_core::systems::manager::ManagedSpec;
 use serde_json::Value;
 
 use crate::body::{Body, Rules};

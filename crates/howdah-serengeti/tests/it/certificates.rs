@@ -1,6 +1,6 @@
 //! TLS: whom the client trusts, and what it says when it does not.
 
-use howdah_core::traits::ClusterManager;
+use howdah_core::systems::manager::ClusterManager;
 use howdah_serengeti::routes::ServerProfile;
 use howdah_serengeti::{Client, Release};
 use howdah_transport::{Fingerprint, Trust};

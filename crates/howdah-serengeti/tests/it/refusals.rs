@@ -3,10 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use howdah_core::facts::{ManagedChange, ManagedSpec, RegisteredNetwork, TaskState, Unregistered};
 use howdah_core::ids::TaskId;
+use howdah_core::systems::manager::ClusterManager;
+use howdah_core::systems::manager::{ManagedChange, ManagedSpec, RegisteredNetwork, TaskState, Unregistered};
+use howdah_core::time::Clock;
 use howdah_core::time::Mono;
-use howdah_core::traits::{Clock, ClusterManager};
 use howdah_serengeti::client::follow;
 use howdah_serengeti::routes::{Refusal, ServerProfile};
 use howdah_serengeti::wire::{ErrorBody, TaskStatus, code};

@@ -1,8 +1,11 @@
 //! The whole life of a cluster with each release, and what each is sent.
 
-use howdah_core::cluster::{Likeness, NodeGroup};
-use howdah_core::facts::{Catalog, ManagedChange, ManagedStatus, RegisteredNetwork, TaskState, Unregistered};
-use howdah_core::traits::ClusterManager;
+use howdah_core::known::Likeness;
+use howdah_core::systems::manager::ClusterManager;
+use howdah_core::systems::manager::{
+    Catalog, ManagedChange, ManagedStatus, RegisteredNetwork, TaskState, Unregistered,
+};
+use howdah_core::wanted::NodeGroup;
 use howdah_serengeti::Release;
 use howdah_serengeti::routes::{Refusal, ServerProfile};
 use howdah_serengeti::wire::{ClusterType, DnsType};

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use howdah_core::facts::ManagedSpec;
 use howdah_core::specification::Specification;
+use howdah_core::systems::manager::ManagedSpec;
 use howdah_serengeti::body::table::allowable;
 use howdah_serengeti::wire::ClusterCreate;
 use howdah_serengeti::{Body, Rules};

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use howdah_core::facts::ManagedSpec;
-use howdah_core::traits::ClusterManager;
+use howdah_core::systems::manager::ClusterManager;
+use howdah_core::systems::manager::ManagedSpec;
 use howdah_serengeti::routes::ServerProfile;
 use howdah_serengeti::{Client, Release};
 

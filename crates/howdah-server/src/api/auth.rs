@@ -12,12 +12,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use howdah_core::cluster::LOCAL_PROJECT;
-use howdah_core::facts::Principal;
 use howdah_core::ids::{ClusterId, ClusterKey, ProjectId, SiteName};
 use howdah_core::rights::Role;
+use howdah_core::systems::Remote;
+use howdah_core::systems::identity::Principal;
+use howdah_core::systems::identity::TOKEN_REFUSED;
 use howdah_core::text::first_unfit;
-use howdah_core::traits::{Remote, TOKEN_REFUSED};
+use howdah_core::wanted::LOCAL_PROJECT;
 use ring::digest::{SHA256, digest};
 use secrecy::SecretString;
 

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use howdah_core::cluster::{Level, OperationKind, OperationState, RemedyPolicy, WaitFor};
 use howdah_core::condition::ConditionStatus;
+use howdah_core::event::Level;
+use howdah_core::known::OperationState;
 use howdah_core::specification::Specification;
 use howdah_core::stage::Stage;
+use howdah_core::wanted::{OperationKind, RemedyPolicy, WaitFor};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize};

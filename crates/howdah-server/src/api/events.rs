@@ -21,7 +21,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, Stream};
 use howdah_core::document::Row;
 use howdah_core::ids::ClusterKey;
-use howdah_core::traits::Remote;
+use howdah_core::systems::Remote;
 use tokio::sync::watch;
 
 use super::auth::Reader;

@@ -9,8 +9,9 @@
 //! | something else | any | | a new one; it takes the place of one under way |
 //! | anything but delete, while being deleted | any | | refused |
 
-use howdah_core::cluster::{ClusterRecord, ClusterState, ClusterStatus, OperationKind, OperationState, Wanted};
 use howdah_core::intent::{Existence, Verb};
+use howdah_core::known::{ClusterState, ClusterStatus, OperationState};
+use howdah_core::wanted::{ClusterRecord, Goal, OperationKind};
 
 use super::view::taken_up;
 
@@ -26,10 +27,10 @@ pub(super) enum Intent {
 }
 
 /// What to do when a cluster shall be `asked`.
-pub(super) fn intent(record: &ClusterRecord, state: &ClusterState, asked: Wanted) -> Intent {
+pub(super) fn intent(record: &ClusterRecord, state: &ClusterState, asked: Goal) -> Intent {
     let progress = taken_up(record, state).map_or(OperationState::Running, |p| p.state);
-    match (record.wanted, asked) {
-        (Wanted::Deleted, Wanted::Running | Wanted::Stopped) => Intent::Refuse,
+    match (record.goal, asked) {
+        (Goal::Deleted, Goal::Running | Goal::Stopped) => Intent::Refuse,
         (wanted, asked) if wanted == asked => match progress {
             OperationState::Failed => Intent::Begin(record.operation.kind),
             OperationState::Succeeded if is_astray(asked, state.status) => Intent::Begin(kind(state, asked)),
@@ -39,12 +40,12 @@ pub(super) fn intent(record: &ClusterRecord, state: &ClusterState, asked: Wanted
     }
 }
 
-fn kind(state: &ClusterState, asked: Wanted) -> OperationKind {
+fn kind(state: &ClusterState, asked: Goal) -> OperationKind {
     match asked {
-        Wanted::Deleted => OperationKind::Delete,
-        Wanted::Stopped => OperationKind::Stop,
+        Goal::Deleted => OperationKind::Delete,
+        Goal::Stopped => OperationKind::Stop,
         // A create that was interrupted before the manager had it is still to be made.
-        Wanted::Running => match state.journal.existence(Verb::Found) {
+        Goal::Running => match state.journal.existence(Verb::Found) {
             Existence::Answered(_) => OperationKind::Start,
             Existence::Never | Existence::Open | Existence::Settled(_) | Existence::Without(_) => OperationKind::Create,
         },
@@ -52,10 +53,10 @@ fn kind(state: &ClusterState, asked: Wanted) -> OperationKind {
 }
 
 /// Whether something else is there than was brought about, and nobody is at work on it.
-const fn is_astray(asked: Wanted, status: ClusterStatus) -> bool {
+const fn is_astray(asked: Goal, status: ClusterStatus) -> bool {
     match asked {
-        Wanted::Running => matches!(status, ClusterStatus::Stopped | ClusterStatus::Degraded | ClusterStatus::Gone),
-        Wanted::Stopped => matches!(status, ClusterStatus::Running | ClusterStatus::Degraded | ClusterStatus::Gone),
-        Wanted::Deleted => false,
+        Goal::Running => matches!(status, ClusterStatus::Stopped | ClusterStatus::Degraded | ClusterStatus::Gone),
+        Goal::Stopped => matches!(status, ClusterStatus::Running | ClusterStatus::Degraded | ClusterStatus::Gone),
+        Goal::Deleted => false,
     }
 }

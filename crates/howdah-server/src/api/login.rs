@@ -20,9 +20,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use howdah_core::facts::Principal;
+use howdah_core::systems::identity::Principal;
+use howdah_core::systems::identity::{Identity, TOKEN_REFUSED};
+use howdah_core::time::Clock;
 use howdah_core::time::Mono;
-use howdah_core::traits::{Clock, Identity, TOKEN_REFUSED};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 

@@ -44,8 +44,10 @@ use axum::http::{Method, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
+use howdah_core::entropy::Entropy;
 use howdah_core::mark::MarkKey;
-use howdah_core::traits::{Clock, Entropy, Store};
+use howdah_core::store::Store;
+use howdah_core::time::Clock;
 use tokio::sync::watch;
 
 pub use auth::{AuthMode, Peer};

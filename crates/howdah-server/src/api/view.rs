@@ -11,14 +11,13 @@ mod reason;
 
 use std::collections::BTreeMap;
 
-use howdah_core::cluster::{
-    ClusterRecord, ClusterState, ClusterStatus, NodeState, OperationKind, OperationProgress, OperationState, Wanted,
-};
 use howdah_core::document;
 use howdah_core::ids::NodeName;
+use howdah_core::known::{ClusterState, ClusterStatus, NodeState, OperationProgress, OperationState};
 use howdah_core::preflight::nodes_asked;
 use howdah_core::stage::Stage;
 use howdah_core::text::into_printable;
+use howdah_core::wanted::{ClusterRecord, Goal, OperationKind};
 use serde::Serialize;
 
 use crate::api::dto::{
@@ -79,10 +78,10 @@ pub fn cluster(record: &ClusterRecord, state: &ClusterState) -> Cluster {
         project: record.project.to_string(),
         name: record.name.to_string(),
         cluster_type: spec.distro.clone(),
-        wanted: match record.wanted {
-            Wanted::Running => WantedWord::Running,
-            Wanted::Stopped => WantedWord::Stopped,
-            Wanted::Deleted => WantedWord::Deleted,
+        wanted: match record.goal {
+            Goal::Running => WantedWord::Running,
+            Goal::Stopped => WantedWord::Stopped,
+            Goal::Deleted => WantedWord::Deleted,
         },
         status: word(status),
         status_reason: into_printable(reason::of(record, state, status, &stages, node_count)),
@@ -128,7 +127,7 @@ pub fn unreadable(row: &document::Unreadable) -> UnreadableCluster {
 }
 
 /// An event with its number.
-pub fn event(number: u64, event: &howdah_core::cluster::Event) -> Event {
+pub fn event(number: u64, event: &howdah_core::event::Event) -> Event {
     Event {
         id: number,
         at: event.at,

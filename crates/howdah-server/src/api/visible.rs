@@ -15,9 +15,10 @@
 //! everybody but the operator the two columns of a `cluster_not_visible` are one answer.
 
 use axum::http::request::Parts;
-use howdah_core::cluster::{ClusterRecord, ClusterState};
 use howdah_core::document::Row;
 use howdah_core::ids::{ClusterId, ClusterKey, SiteName};
+use howdah_core::known::ClusterState;
+use howdah_core::wanted::ClusterRecord;
 
 use super::auth::{Caller, Reader};
 use super::query::Scope;

@@ -4,14 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use howdah_core::cluster::{
-    ClusterRecord, ClusterSpec, Event, Level, NodeGroup, RemedyPolicy, Secrets, WaitFor, Wanted,
-};
-use howdah_core::facts::{Demand, ManagedSpec};
+use howdah_core::event::{Event, Level};
 use howdah_core::ids::{ClusterKey, ClusterName, GroupName};
 use howdah_core::mark::MarkKey;
 use howdah_core::specification::SealedSpecification;
-use howdah_core::traits::{NetworkGrant, NetworkWish};
+use howdah_core::systems::identity::{NetworkGrant, NetworkWish};
+use howdah_core::systems::manager::{Demand, ManagedSpec};
+use howdah_core::wanted::{ClusterRecord, ClusterSpec, Goal, NodeGroup, RemedyPolicy, Secrets, WaitFor};
 use howdah_serengeti::body::{Body, NODES_LIMIT, Rules};
 use howdah_serengeti::names::check_password;
 use jiff::Timestamp;
@@ -69,7 +68,7 @@ impl Wish {
     }
 
     /// What it shall be.
-    pub(super) fn wanted(&self) -> Wanted {
+    pub(super) fn wanted(&self) -> Goal {
         wanted(self.body.state)
     }
 
@@ -229,10 +228,10 @@ pub(super) fn choice(body: &ClusterBody) -> Choice<'_> {
 }
 
 /// The core's word.
-pub(super) const fn wanted(state: StateWord) -> Wanted {
+pub(super) const fn wanted(state: StateWord) -> Goal {
     match state {
-        StateWord::Running => Wanted::Running,
-        StateWord::Stopped => Wanted::Stopped,
+        StateWord::Running => Goal::Running,
+        StateWord::Stopped => Goal::Stopped,
     }
 }
 

@@ -16,10 +16,11 @@ use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
 use axum::http::StatusCode;
 use howdah_core::capability;
-use howdah_core::cluster::{ClusterRecord, ClusterState, OperationKind, OperationRequest, Wanted};
 use howdah_core::failure::{ErrorKind, RemoteError};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId};
-use howdah_core::traits::{NetworkGrant, NetworkWish, TOKEN_REFUSED};
+use howdah_core::known::ClusterState;
+use howdah_core::systems::identity::{NetworkGrant, NetworkWish, TOKEN_REFUSED};
+use howdah_core::wanted::{ClusterRecord, Goal, OperationKind, OperationRequest};
 use secrecy::ExposeSecret;
 
 use super::auth::{self, AuthMode, Caller, hash};
@@ -131,7 +132,7 @@ pub(super) async fn delete(
 ) -> Answer {
     let id = parse(&id)?;
     caller.may_write()?;
-    decide(&routes, &caller, &id, &scope, Wanted::Deleted).await
+    decide(&routes, &caller, &id, &scope, Goal::Deleted).await
 }
 
 async fn create(routes: &Routes, caller: &Caller, id: &ClusterId, wish: &Wish, named: Option<&str>) -> Answer {
@@ -145,7 +146,7 @@ async fn create(routes: &Routes, caller: &Caller, id: &ClusterId, wish: &Wish, n
     if !caller.is_of(&site.realm) {
         return Err(ApiError::SiteElsewhere { site: site.name.to_string() });
     }
-    if wish.wanted() != Wanted::Running {
+    if wish.wanted() != Goal::Running {
         return Err(ApiError::CreateStopped);
     }
     let sealed = wish.sealed(&routes.marks, &key, &wish.demand(&site.rules)?);
@@ -158,7 +159,7 @@ async fn create(routes: &Routes, caller: &Caller, id: &ClusterId, wish: &Wish, n
         project: caller.project.clone(),
         name: wish.name.clone(),
         spec,
-        wanted: Wanted::Running,
+        goal: Goal::Running,
         operation: operation(routes, caller, OperationKind::Create),
         created: now,
     };
@@ -185,7 +186,7 @@ async fn create_again(routes: &Routes, caller: &Caller, wish: &Wish, record: &Cl
     if !caller.sees(&record.project, &record.site, routes, false) {
         return Err(ApiError::IdTaken { id });
     }
-    if record.wanted == Wanted::Deleted {
+    if record.goal == Goal::Deleted {
         return Err(ApiError::BeingDeleted { id });
     }
     let choice = wish.choice();
@@ -205,7 +206,7 @@ async fn create_again(routes: &Routes, caller: &Caller, wish: &Wish, record: &Cl
 }
 
 /// Reads, decides and writes; again if somebody else wrote in between.
-async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: &Scope, asked: Wanted) -> Answer {
+async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: &Scope, asked: Goal) -> Answer {
     let (key, mut row) = of_caller(routes, caller, id, scope).await?;
     for _ in 0..TRIES {
         let (mut record, state) = readable(row)?;
@@ -223,7 +224,7 @@ async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: &Scope,
             return Err(ApiError::SiteGone { site: record.site.to_string() });
         }
         let seen = std::mem::replace(&mut record.operation, operation(routes, caller, kind));
-        record.wanted = asked;
+        record.goal = asked;
         let door = if kind == OperationKind::Create { Some(admit(routes, &record).await?) } else { None };
         let stored = routes.store.want(&key, &seen.id, asked, &record.operation).await;
         drop(door);

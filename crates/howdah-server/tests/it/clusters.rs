@@ -4,13 +4,12 @@ use std::sync::atomic::Ordering;
 
 use std::time::Duration;
 
-use howdah_core::cluster::{
-    ClusterState, ClusterStatus, NodeState, OperationKind, OperationProgress, OperationState, Wanted,
-};
 use howdah_core::condition::{Condition, ConditionKind, ConditionStatus};
 use howdah_core::failure::Failure;
 use howdah_core::ids::NodeName;
+use howdah_core::known::{ClusterState, ClusterStatus, NodeState, OperationProgress, OperationState};
 use howdah_core::stage::Stage;
+use howdah_core::wanted::{Goal, OperationKind};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -245,7 +244,7 @@ async fn a_create_that_never_reached_the_manager_is_still_a_create() {
     let (_, body) = service.put(&state, json!({"state": "running"})).await;
     assert_eq!(body["operation"]["kind"], "create");
     let (record, known) = service.stored(1).await;
-    assert_eq!((record.wanted, known), (Wanted::Running, ClusterState::default()));
+    assert_eq!((record.goal, known), (Goal::Running, ClusterState::default()));
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! What a cluster's conditions become in its document: the conditions themselves, and the sentence
 //! that goes with its status.
 
-use howdah_core::cluster::{ClusterState, ClusterStatus, OperationState};
 use howdah_core::condition::{ClusterCondition, ClusterConditionKind as Kind, ConditionStatus};
 use howdah_core::failure::Failure;
 use howdah_core::ids::NodeName;
 use howdah_core::intent::Verb;
+use howdah_core::known::{ClusterState, ClusterStatus, OperationState};
 use howdah_core::stage::Stage;
 use howdah_core::time::{Mono, Stamp};
 
@@ -89,7 +89,7 @@ async fn the_sentence_says_what_is_in_the_way() {
             for (name, stage) in [("c1-w-0", Stage::Addressed), ("c1-w-1", Stage::NoAddress), ("c1-w-2", Stage::Planned)]
             {
                 let text = format!(r#"{{"group": "w", "stage": "{}"}}"#, serde_json::to_value(stage).unwrap().as_str().unwrap());
-                let mut node: howdah_core::cluster::NodeState = serde_json::from_str(&text).unwrap();
+                let mut node: howdah_core::known::NodeState = serde_json::from_str(&text).unwrap();
                 if stage == Stage::Planned {
                     let text = r#"{"type": "VmExists", "status": "False", "reason": "Gone", "message": "The VM is gone since 10:32.", "since": "2026-01-02T03:04:05Z"}"#;
                     node.conditions = vec![serde_json::from_str(text).unwrap()];

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use howdah_core::cluster::ClusterStatus;
 use howdah_core::ids::ClusterId;
+use howdah_core::known::ClusterStatus;
 use howdah_store::{MemoryStore, Options, SqliteStore};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -196,7 +196,7 @@ async fn after_the_removal_a_capability_reads_the_events_and_that_the_cluster_is
     assert_eq!((status, code(&body)), (404, "cluster_not_visible"));
     // Its project remembers it for as long, and may say for longer what it was.
     let later = howdah_server::runtime::SystemClock;
-    let later = howdah_core::traits::Clock::now(&later) + jiff::SignedDuration::from_hours(1);
+    let later = howdah_core::time::Clock::now(&later) + jiff::SignedDuration::from_hours(1);
     assert_eq!(store.prune(later).await.unwrap(), 1);
     for path in [&path(1), &events] {
         let (status, body) = read(&service, path, &capability).await;

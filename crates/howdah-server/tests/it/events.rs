@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use howdah_core::time::Clock;
 use howdah_core::time::Mono;
-use howdah_core::traits::Clock;
 use jiff::Timestamp;
 use reqwest::{Method, Response};
 use serde_json::Value;
@@ -223,7 +223,7 @@ async fn a_stream_by_capability_needs_no_token_and_ends_with_the_capability() {
     let inner = service.store.clone();
     inner.remove(&key(1), &[]).await.unwrap();
     assert_eq!(stream.take(1).await, ["gone"]);
-    inner.insert(&record, &howdah_core::cluster::Secrets::default(), &[]).await.unwrap();
+    inner.insert(&record, &howdah_core::wanted::Secrets::default(), &[]).await.unwrap();
     let answer = service.request(Method::GET, &path(1)).header(right.0, right.1).send().await.unwrap();
     assert_eq!(answer.status(), 404);
     assert_eq!(answer.json::<Value>().await.unwrap()["error"]["code"], "cluster_not_visible");

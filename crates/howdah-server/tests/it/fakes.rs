@@ -10,18 +10,25 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use howdah_core::controller::Ended;
-use howdah_core::facts::{
-    Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, Network, NetworkingFeatures, Port,
-    PortChange, PortQuery, PortRequest, Principal, Quota, RegisteredNetwork, Segment, Subnet, Unregistered, VmFacts,
-    WatchEvent,
-};
+use howdah_core::entropy::Entropy;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterKey, ClusterName, NetworkId, PortId, ProjectId, SubnetId, TaskId, VmRef};
 use howdah_core::rights::Standing;
-use howdah_core::time::Mono;
-use howdah_core::traits::{
-    Clock, ClusterManager, Entropy, Identity, NetworkGrant, NetworkWish, Networking, Remote, TOKEN_REFUSED, VCenter,
+use howdah_core::systems::Remote;
+use howdah_core::systems::identity::Principal;
+use howdah_core::systems::identity::{Identity, NetworkGrant, NetworkWish, TOKEN_REFUSED};
+use howdah_core::systems::manager::ClusterManager;
+use howdah_core::systems::manager::{
+    Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, RegisteredNetwork, Unregistered,
 };
+use howdah_core::systems::networking::Networking;
+use howdah_core::systems::networking::{
+    Network, NetworkingFeatures, Port, PortChange, PortQuery, PortRequest, Quota, Subnet,
+};
+use howdah_core::systems::vcenter::VCenter;
+use howdah_core::systems::vcenter::{Segment, VmFacts, WatchEvent};
+use howdah_core::time::Clock;
+use howdah_core::time::Mono;
 use howdah_serengeti::{Body, Rules};
 use howdah_server::supervisor::RunController;
 use jiff::Timestamp;

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::Duration;
 
-use howdah_core::cluster::{
-    ClusterRecord, ClusterState, ClusterStatus, Event, Level, OperationProgress, OperationState,
-};
+use howdah_core::event::{Event, Level};
 use howdah_core::failure::Failure;
 use howdah_core::ids::{ClusterId, ClusterKey};
 use howdah_core::intent::Verb;
+use howdah_core::known::{ClusterState, ClusterStatus, OperationProgress, OperationState};
 use howdah_core::mark::MarkKey;
 use howdah_core::policy::{NetworkBackend, Policy};
-use howdah_core::traits::Store;
+use howdah_core::store::Store;
+use howdah_core::wanted::ClusterRecord;
 use howdah_serengeti::Rules;
 use howdah_server::api::AuthMode;
 use howdah_server::config::{Server, Templates};

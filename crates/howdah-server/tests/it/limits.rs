@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use howdah_core::cluster::{ClusterState, OperationProgress, OperationState};
 use howdah_core::document::Unreadable;
 use howdah_core::failure::Failure;
+use howdah_core::known::{ClusterState, OperationProgress, OperationState};
 use howdah_server::limits::Limits;
 use howdah_store::MemoryStore;
 use reqwest::Method;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use howdah_core::time::Clock;
 use howdah_core::time::Mono;
-use howdah_core::traits::Clock;
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::Value;

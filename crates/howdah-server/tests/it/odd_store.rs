@@ -5,11 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use howdah_core::cluster::{ClusterRecord, ClusterState, Event, OperationRequest, Registration, Secrets, Wanted};
 use howdah_core::document::Row;
+use howdah_core::event::Event;
 use howdah_core::failure::RemoteError;
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
-use howdah_core::traits::{Remote, Store, Trace};
+use howdah_core::known::ClusterState;
+use howdah_core::site::registrar::Registration;
+use howdah_core::store::{Store, Trace};
+use howdah_core::systems::Remote;
+use howdah_core::wanted::{ClusterRecord, Goal, OperationRequest, Secrets};
 
 /// What becomes of a call, by its name.
 type Fault = Box<dyn Fn(&'static str) -> Option<RemoteError> + Send + Sync>;
@@ -74,8 +78,8 @@ impl Store for OddStore {
         self.looks.fetch_add(1, Ordering::SeqCst);
         self.inner.list(project).await
     }
-    async fn want(&self, key: &ClusterKey, seen: &OperationId, wanted: Wanted, op: &OperationRequest) -> Remote<()> {
-        self.write("want", self.inner.want(key, seen, wanted, op)).await
+    async fn want(&self, key: &ClusterKey, seen: &OperationId, goal: Goal, op: &OperationRequest) -> Remote<()> {
+        self.write("want", self.inner.want(key, seen, goal, op)).await
     }
     async fn save(&self, key: &ClusterKey, state: &ClusterState, events: &[Event]) -> Remote<()> {
         self.write("save", self.inner.save(key, state, events)).await

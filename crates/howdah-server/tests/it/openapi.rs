@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use howdah_core::cluster::{ClusterStatus, Level, OperationKind, OperationState, RemedyPolicy, WaitFor};
 use howdah_core::condition::{ClusterConditionKind, ConditionKind, ConditionStatus};
+use howdah_core::event::Level;
+use howdah_core::known::{ClusterStatus, OperationState};
 use howdah_core::stage::Stage;
+use howdah_core::wanted::{OperationKind, RemedyPolicy, WaitFor};
 use howdah_server::api::{document, dto};
 use serde::Serialize;
 

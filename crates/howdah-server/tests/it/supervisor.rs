@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use howdah_core::cluster::{
-    ClusterRecord, ClusterSpec, ClusterState, OperationKind, OperationProgress, OperationRequest, OperationState,
-    Wanted,
-};
 use howdah_core::controller::Ended;
 use howdah_core::document::Unreadable;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId};
+use howdah_core::known::{ClusterState, OperationProgress, OperationState};
 use howdah_core::policy::Policy;
-use howdah_core::traits::{Identity, NetworkWish, Remote, Store};
+use howdah_core::store::Store;
+use howdah_core::systems::Remote;
+use howdah_core::systems::identity::{Identity, NetworkWish};
+use howdah_core::wanted::{ClusterRecord, ClusterSpec, Goal, OperationKind, OperationRequest};
 use howdah_server::supervisor::{RunController, Supervisor};
 use howdah_store::MemoryStore;
 use tokio::sync::{Notify, watch};
@@ -49,7 +49,7 @@ async fn record(n: u128) -> ClusterRecord {
             wait_for: Default::default(),
             remedy: Default::default(),
         },
-        wanted: Wanted::Running,
+        goal: Goal::Running,
         operation: OperationRequest { id: OperationId(id(n)), kind: OperationKind::Create, requested: now(), by: None },
         created: now(),
     }

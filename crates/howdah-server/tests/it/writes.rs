@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use howdah_core::cluster::{ClusterStatus, Wanted};
 use howdah_core::failure::{ErrorKind, Failure, RemoteError, System};
+use howdah_core::known::ClusterStatus;
+use howdah_core::wanted::Goal;
 use howdah_store::MemoryStore;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -77,7 +78,7 @@ async fn a_client_that_hangs_up_loses_its_answer_and_nothing_else() {
     for _ in 0..200 {
         deleted = 0;
         for n in 1..=20 {
-            deleted += u64::from(service.stored(n).await.0.wanted == Wanted::Deleted);
+            deleted += u64::from(service.stored(n).await.0.goal == Goal::Deleted);
         }
         if deleted == 20 && woken() >= before + deleted {
             break;

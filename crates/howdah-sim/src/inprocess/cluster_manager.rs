@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use howdah_core::cluster::Likeness;
-use howdah_core::facts::{
+use howdah_core::failure::{ErrorKind, RemoteError, System};
+use howdah_core::ids::{ClusterName, NodeName, TaskId};
+use howdah_core::known::Likeness;
+use howdah_core::systems::Remote;
+use howdah_core::systems::manager::ClusterManager;
+use howdah_core::systems::manager::{
     Catalog, Demand, ManagedChange, ManagedCluster, ManagedNode, ManagedSpec, ManagedStatus, ManagedTask,
     RegisteredNetwork, TaskState, Unregistered,
 };
-use howdah_core::failure::{ErrorKind, RemoteError, System};
-use howdah_core::ids::{ClusterName, NodeName, TaskId};
-use howdah_core::traits::{ClusterManager, Remote};
 use howdah_serengeti::{Body, Rules};
 use serde_json::Value;
 

@@ -1,11 +1,12 @@
 //! The simulated Keystone, and Neutron with a requester's own rights, as core's `Identity`.
 
 use async_trait::async_trait;
-use howdah_core::facts::Principal;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ProjectId, SecurityGroupId};
 use howdah_core::rights::Standing;
-use howdah_core::traits::{Identity, NetworkGrant, NetworkWish, Remote, TOKEN_REFUSED};
+use howdah_core::systems::Remote;
+use howdah_core::systems::identity::Principal;
+use howdah_core::systems::identity::{Identity, NetworkGrant, NetworkWish, TOKEN_REFUSED};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::call_now;

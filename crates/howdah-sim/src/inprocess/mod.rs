@@ -10,9 +10,10 @@ use howdah_core::controller::Site;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::SiteName;
 use howdah_core::policy::Policy;
-use howdah_core::registrar::Registrar;
-use howdah_core::traits::{Remote, Store};
-use howdah_core::turns::Turns;
+use howdah_core::site::registrar::Registrar;
+use howdah_core::site::turns::Turns;
+use howdah_core::store::Store;
+use howdah_core::systems::Remote;
 
 use crate::World;
 use crate::world::faults::injected;

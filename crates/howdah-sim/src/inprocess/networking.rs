@@ -1,12 +1,13 @@
 //! The simulated Neutron as core's `Networking`, with the service's own credentials.
 
 use async_trait::async_trait;
-use howdah_core::facts::{
-    FixedIp, Network, NetworkingFeatures, Port, PortChange, PortQuery, PortRequest, Quota, Subnet,
-};
 use howdah_core::failure::{RemoteError, System};
 use howdah_core::ids::{NetworkId, PortId, ProjectId, SecurityGroupId, SubnetId};
-use howdah_core::traits::{Networking, Remote};
+use howdah_core::systems::Remote;
+use howdah_core::systems::networking::Networking;
+use howdah_core::systems::networking::{
+    FixedIp, Network, NetworkingFeatures, Port, PortChange, PortQuery, PortRequest, Quota, Subnet,
+};
 
 use super::{call, call_now};
 use crate::World;

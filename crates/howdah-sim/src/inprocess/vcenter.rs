@@ -6,10 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use howdah_core::facts::{NicFacts, Segment, VmFacts, WatchEvent};
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterName, NodeName, PortId, SegmentKey, VmRef};
-use howdah_core::traits::{Remote, VCenter};
+use howdah_core::systems::Remote;
+use howdah_core::systems::vcenter::VCenter;
+use howdah_core::systems::vcenter::{NicFacts, Segment, VmFacts, WatchEvent};
 use tokio::sync::watch;
 
 use super::{call, call_now};

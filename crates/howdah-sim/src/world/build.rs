@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use howdah_core::facts::{Power, Tools};
 use howdah_core::ids::VmRef;
+use howdah_core::systems::vcenter::{Power, Tools};
 use jiff::Timestamp;
 
 use crate::world::actor::{Actor, Origin};

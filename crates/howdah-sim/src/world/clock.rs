@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use howdah_core::entropy::Entropy;
 use howdah_core::ids::Mac;
+use howdah_core::time::Clock;
 use howdah_core::time::Mono;
-use howdah_core::traits::{Clock, Entropy};
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};

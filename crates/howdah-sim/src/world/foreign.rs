@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
 
-use howdah_core::facts::Power;
 use howdah_core::ids::{Mac, VmRef};
+use howdah_core::systems::vcenter::Power;
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use howdah_core::ids::VmRef;
-use howdah_core::traits::Clock as _;
+use howdah_core::time::Clock as _;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 

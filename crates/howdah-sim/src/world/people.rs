@@ -4,8 +4,8 @@
 //! [`World::bde_action`] stops and starts a cluster, [`World::bde_delete`] deletes one,
 //! [`World::bde_remove_network`] takes a registration away, [`World::reset_task`] resets a VM.
 
-use howdah_core::facts::Power;
 use howdah_core::ids::VmRef;
+use howdah_core::systems::vcenter::Power;
 
 use crate::world::World;
 use crate::world::bde::{BdeStatus, BdeTaskStatus};

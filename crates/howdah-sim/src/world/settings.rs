@@ -1,8 +1,8 @@
 //! What kind of site it is: versions, backend, sizes, credentials, timings. All of it may be
 //! left at its default; nothing here changes once the world runs.
 
-use howdah_core::facts::Power;
 pub use howdah_core::policy::NetworkBackend;
+use howdah_core::systems::vcenter::Power;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

@@ -3,8 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use howdah_core::facts::{Power, Tools};
 use howdah_core::ids::{Mac, VmRef};
+use howdah_core::systems::vcenter::{Power, Tools};
 
 use crate::world::bde::{BdeNetwork, BdeStatus, BdeTaskStatus, NodeStatus};
 use crate::world::inventory::{Backing, FIRST_NIC, GuestState};

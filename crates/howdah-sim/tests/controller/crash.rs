@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use howdah_core::cluster::{OperationKind, Wanted};
 use howdah_core::ids::ClusterKey;
+use howdah_core::wanted::{Goal, OperationKind};
 use tokio::sync::{Notify, watch};
 
 use crate::site::Run;
@@ -60,7 +60,7 @@ async fn killed_at_any_moment_of_a_delete() {
         let run = Run::seeded(seed);
         let id = run.add("c1", 3).await;
         run.work(&id).await.unwrap();
-        run.want(&id, Wanted::Deleted, OperationKind::Delete).await;
+        run.want(&id, Goal::Deleted, OperationKind::Delete).await;
         killed_after(&run, &id, Duration::from_millis(seed * 1931 % 60_000)).await;
         if run.store_has(&id).await {
             assert!(run.work(&id).await.is_none(), "seed {seed}");

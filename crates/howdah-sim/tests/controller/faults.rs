@@ -1,8 +1,9 @@
 //! Lost answers, refusals and slow systems: a create gets through, or ends and says why.
 
-use howdah_core::cluster::{ClusterStatus, OperationKind, OperationState, Wanted};
 use howdah_core::failure::{ErrorKind, System};
 use howdah_core::ids::ClusterKey;
+use howdah_core::known::{ClusterStatus, OperationState};
+use howdah_core::wanted::{Goal, OperationKind};
 use howdah_sim::world::faults::{Effect, FaultRule};
 
 use crate::site::Run;
@@ -74,10 +75,10 @@ async fn a_refusal_that_passes_is_asked_again() {
     let rules = vec![refused("create_cluster"), refused("change_cluster"), refused("delete_cluster")];
     let (run, id) = with(6, 3, rules).await;
     run.good(&run.work(&id).await.unwrap(), 3);
-    run.want(&id, Wanted::Stopped, OperationKind::Stop).await;
+    run.want(&id, Goal::Stopped, OperationKind::Stop).await;
     let state = run.work(&id).await.unwrap();
     assert_eq!(state.status, ClusterStatus::Stopped, "{:?}", state.operation);
-    run.want(&id, Wanted::Deleted, OperationKind::Delete).await;
+    run.want(&id, Goal::Deleted, OperationKind::Delete).await;
     assert!(run.work(&id).await.is_none());
     run.nothing_left();
 }

@@ -1,7 +1,7 @@
 //! Every fact knows which question it answers, and when that was asked.
 
-use howdah_core::cluster::{ClusterStatus, OperationState};
 use howdah_core::failure::System;
+use howdah_core::known::{ClusterStatus, OperationState};
 use howdah_sim::SiteSettings;
 use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_sim::world::settings::Timings;

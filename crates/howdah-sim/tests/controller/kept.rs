@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use howdah_core::cluster::{ClusterStatus, OperationKind, OperationState, Secrets, Wanted};
 use howdah_core::condition::{ClusterConditionKind, ConditionStatus};
 use howdah_core::controller::Ended;
 use howdah_core::document::{Row, Unreadable};
 use howdah_core::failure::System;
 use howdah_core::ids::ClusterKey;
-use howdah_core::traits::Store as _;
+use howdah_core::known::{ClusterStatus, OperationState};
+use howdah_core::store::Store as _;
+use howdah_core::wanted::{Goal, OperationKind, Secrets};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Notify, watch};
 
@@ -71,7 +72,7 @@ async fn a_create_whose_secret_stays_unreadable_ends_and_the_next_one_goes_on() 
     story.pass(DAY).await;
     assert_eq!(asked_for(&story), 0);
     story.service.store().inner().set_secrets_unreadable(&key, false);
-    story.service.want(&key, Wanted::Running, OperationKind::Create).await.unwrap();
+    story.service.want(&key, Goal::Running, OperationKind::Create).await.unwrap();
     story.good(&key).await;
     story.end().await;
 }
@@ -140,7 +141,7 @@ async fn a_store_that_refuses_writes_for_an_hour_ends_nothing_and_nothing_is_sta
         let state = story.ended(&key).await.unwrap();
         // BDE does not wait for ports that nobody may make: then the second request finishes it.
         if state.operation.unwrap().state == OperationState::Failed {
-            story.service.want(&key, Wanted::Running, OperationKind::Create).await.unwrap();
+            story.service.want(&key, Goal::Running, OperationKind::Create).await.unwrap();
             story.good(&key).await;
         }
         story.bde_is_done("c1").await;

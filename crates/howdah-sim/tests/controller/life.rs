@@ -1,7 +1,8 @@
 //! Create, stop, start, delete: with each backend and each kind of guest.
 
-use howdah_core::cluster::{ClusterStatus, OperationKind, Wanted};
 use howdah_core::failure::System;
+use howdah_core::known::ClusterStatus;
+use howdah_core::wanted::{Goal, OperationKind};
 use howdah_sim::SiteSettings;
 use howdah_sim::world::settings::{GuestProfile, NetworkBackend};
 
@@ -16,15 +17,15 @@ async fn whole_life(settings: SiteSettings) {
     assert_eq!(state.status, ClusterStatus::Running, "{what}");
     let addresses: Vec<_> = state.nodes.values().map(|n| n.address).collect();
 
-    run.want(&id, Wanted::Stopped, OperationKind::Stop).await;
+    run.want(&id, Goal::Stopped, OperationKind::Stop).await;
     let state = run.work(&id).await.unwrap();
     assert_eq!(state.status, ClusterStatus::Stopped, "{what}: {:?}", state.operation);
-    run.want(&id, Wanted::Running, OperationKind::Start).await;
+    run.want(&id, Goal::Running, OperationKind::Start).await;
     let state = run.work(&id).await.unwrap();
     run.good(&state, 6);
     assert_eq!(state.nodes.values().map(|n| n.address).collect::<Vec<_>>(), addresses, "{what}: addresses stay");
 
-    run.want(&id, Wanted::Deleted, OperationKind::Delete).await;
+    run.want(&id, Goal::Deleted, OperationKind::Delete).await;
     assert!(run.work(&id).await.is_none(), "{what}");
     run.nothing_left();
 }
@@ -45,10 +46,10 @@ async fn two_clusters_share_a_network_and_the_last_one_takes_the_registration_al
     let (first, second) = tokio::join!(run.work(&a), run.work(&b));
     assert_eq!((first.unwrap().nodes.len(), second.unwrap().nodes.len()), (2, 3));
     run.nothing_twice(5);
-    run.want(&a, Wanted::Deleted, OperationKind::Delete).await;
+    run.want(&a, Goal::Deleted, OperationKind::Delete).await;
     assert!(run.work(&a).await.is_none());
     assert_eq!(run.left(), (3, 3, 1), "the other one still needs the registration");
-    run.want(&b, Wanted::Deleted, OperationKind::Delete).await;
+    run.want(&b, Goal::Deleted, OperationKind::Delete).await;
     assert!(run.work(&b).await.is_none());
     run.nothing_left();
 }
@@ -57,12 +58,13 @@ async fn two_clusters_share_a_network_and_the_last_one_takes_the_registration_al
 async fn a_registration_that_was_there_is_used_and_stays() {
     let run = Run::seeded(5);
     let port_group = run.world.read(|s| s.vc.port_groups.values().find(|p| p.network.is_some()).unwrap().name.clone());
-    let network = howdah_core::facts::RegisteredNetwork { name: "by hand".to_owned(), port_group, dhcp: true };
+    let network =
+        howdah_core::systems::manager::RegisteredNetwork { name: "by hand".to_owned(), port_group, dhcp: true };
     run.controller.site.manager.register_network(&network).await.unwrap();
     let id = run.add("c1", 2).await;
     let state = run.work(&id).await.unwrap();
     assert_eq!(state.registration.as_deref(), Some("by hand"));
-    run.want(&id, Wanted::Deleted, OperationKind::Delete).await;
+    run.want(&id, Goal::Deleted, OperationKind::Delete).await;
     assert!(run.work(&id).await.is_none());
     assert!(run.world.read(|s| s.bde.networks.contains_key("by hand")));
 }
@@ -111,7 +113,7 @@ async fn a_delete_during_the_create_leaves_nothing() {
         let after = std::time::Duration::from_secs(seed * 9);
         let deleter = async {
             run.world.sleep(after).await;
-            run.want(&id, Wanted::Deleted, OperationKind::Delete).await;
+            run.want(&id, Goal::Deleted, OperationKind::Delete).await;
             wake.notify_one();
             std::future::pending::<()>().await
         };

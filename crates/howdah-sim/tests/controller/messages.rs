@@ -1,7 +1,7 @@
 //! What is refused before or during a create, as its author reads it.
 
-use howdah_core::cluster::{ClusterRecord, Secrets};
-use howdah_core::traits::Store;
+use howdah_core::store::Store;
+use howdah_core::wanted::{ClusterRecord, Secrets};
 use howdah_sim::SiteSettings;
 use howdah_sim::world::faults::{FaultRule, Inner};
 
@@ -48,7 +48,7 @@ async fn a_node_that_cannot_be_cloned_fails_the_create_by_name_and_a_second_requ
     let id = run.add("c1", 4).await;
     let state = run.work(&id).await.unwrap();
     insta::assert_snapshot!(run.failure(&state));
-    run.want(&id, howdah_core::cluster::Wanted::Running, howdah_core::cluster::OperationKind::Create).await;
+    run.want(&id, howdah_core::wanted::Goal::Running, howdah_core::wanted::OperationKind::Create).await;
     run.good(&run.work(&id).await.unwrap(), 4);
 }
 
@@ -62,7 +62,7 @@ async fn a_name_that_bde_has_already_is_not_taken_over() {
     let id = run.add("c1", 2).await;
     let state = run.work(&id).await.unwrap();
     insta::assert_snapshot!(run.failure(&state));
-    run.want(&id, howdah_core::cluster::Wanted::Deleted, howdah_core::cluster::OperationKind::Delete).await;
+    run.want(&id, howdah_core::wanted::Goal::Deleted, howdah_core::wanted::OperationKind::Delete).await;
     assert!(run.work(&id).await.is_none());
     assert_eq!(run.left().1, 2, "somebody else's VMs stay");
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use howdah_core::cluster::{OperationKind, OperationState, Wanted};
 use howdah_core::condition::{ClusterConditionKind, ConditionKind, ConditionStatus};
 use howdah_core::failure::{ErrorKind, System};
 use howdah_core::ids::Mac;
+use howdah_core::known::OperationState;
+use howdah_core::wanted::{Goal, OperationKind};
 use howdah_sim::SiteSettings;
 use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_sim::world::neutron::{PortBody, PortUpdate};
@@ -177,7 +178,7 @@ async fn one_bad_mac_holds_back_nobody_else_of_its_wave() {
         // Its owner gives it up, and a second create finishes the cluster.
         story.world.by_hand_delete_port(&foreign.id).unwrap();
         story.bde_is_done("c1").await;
-        story.service.want(&key, Wanted::Running, OperationKind::Create).await.unwrap();
+        story.service.want(&key, Goal::Running, OperationKind::Create).await.unwrap();
         story.good(&key).await;
         story.end().await;
     }

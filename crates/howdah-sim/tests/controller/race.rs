@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use howdah_core::facts::{ManagedSpec, RegisteredNetwork};
-use howdah_core::traits::ClusterManager;
+use howdah_core::systems::manager::ClusterManager;
+use howdah_core::systems::manager::{ManagedSpec, RegisteredNetwork};
 use howdah_sim::SiteSettings;
 use howdah_sim::inprocess::SimClusterManager;
 use howdah_sim::world::inventory::Vm;

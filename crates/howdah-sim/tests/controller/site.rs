@@ -3,18 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use howdah_core::cluster::{
-    ClusterRecord, ClusterSpec, ClusterState, NodeGroup, OperationKind, OperationRequest, OperationState, Secrets,
-    Wanted,
-};
 use howdah_core::controller::{Controller, Ended};
 use howdah_core::document::Row;
-use howdah_core::facts::{Network, Subnet};
 use howdah_core::ids::{ClusterId, ClusterKey, NetworkId, OperationId, SubnetId};
+use howdah_core::known::{ClusterState, OperationState};
 use howdah_core::mark::MarkKey;
 use howdah_core::policy::Policy;
+use howdah_core::store::Store;
+use howdah_core::systems::networking::{Network, Subnet};
 use howdah_core::time::Ticker;
-use howdah_core::traits::Store;
+use howdah_core::wanted::{ClusterRecord, ClusterSpec, Goal, NodeGroup, OperationKind, OperationRequest, Secrets};
 use howdah_sim::inprocess;
 use howdah_sim::invariants::Moment;
 use howdah_sim::memory_store::MemoryStore;
@@ -91,7 +89,7 @@ impl Run {
                 wait_for: Default::default(),
                 remedy: Default::default(),
             },
-            wanted: Wanted::Running,
+            goal: Goal::Running,
             operation: self.request(OperationKind::Create),
             created: now,
         }
@@ -112,9 +110,9 @@ impl Run {
         self.store.load(id).await.unwrap().is_some()
     }
 
-    pub async fn want(&self, id: &ClusterKey, wanted: Wanted, kind: OperationKind) {
+    pub async fn want(&self, id: &ClusterKey, goal: Goal, kind: OperationKind) {
         let seen = self.store.wanted(id).await.unwrap().unwrap().operation.id;
-        self.store.want(id, &seen, wanted, &self.request(kind)).await.unwrap();
+        self.store.want(id, &seen, goal, &self.request(kind)).await.unwrap();
     }
 
     /// Lets a controller work until the newest operation has ended. Returns the state; `None` if

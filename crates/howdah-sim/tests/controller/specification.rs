@@ -1,8 +1,8 @@
 //! A specification on its way from the sealed secrets to the manager.
 
-use howdah_core::cluster::{ClusterRecord, Secrets};
 use howdah_core::specification::{SealedSpecification, Specification};
-use howdah_core::traits::Store as _;
+use howdah_core::store::Store as _;
+use howdah_core::wanted::{ClusterRecord, Secrets};
 use serde_json::{Value, json};
 
 use crate::site::Run;

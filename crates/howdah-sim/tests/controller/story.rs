@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use howdah_core::cluster::{ClusterState, ClusterStatus, OperationKind, OperationState, Wanted};
 use howdah_core::condition::{ClusterCondition, ClusterConditionKind};
 use howdah_core::failure::System;
 use howdah_core::ids::{ClusterKey, VmRef};
-use howdah_core::traits::Store;
+use howdah_core::known::{ClusterState, ClusterStatus, OperationState};
+use howdah_core::store::Store;
+use howdah_core::wanted::{Goal, OperationKind};
 use howdah_sim::ending::FOR_EVER;
 use howdah_sim::service::Service;
 use howdah_sim::world::faults::{Effect, FaultRule};
@@ -56,15 +57,15 @@ impl Story {
     }
 
     pub async fn stop(&mut self, key: &ClusterKey) {
-        self.service.want(key, Wanted::Stopped, OperationKind::Stop).await.unwrap();
+        self.service.want(key, Goal::Stopped, OperationKind::Stop).await.unwrap();
     }
 
     pub async fn start(&mut self, key: &ClusterKey) {
-        self.service.want(key, Wanted::Running, OperationKind::Start).await.unwrap();
+        self.service.want(key, Goal::Running, OperationKind::Start).await.unwrap();
     }
 
     pub async fn delete(&mut self, key: &ClusterKey) {
-        self.service.want(key, Wanted::Deleted, OperationKind::Delete).await.unwrap();
+        self.service.want(key, Goal::Deleted, OperationKind::Delete).await.unwrap();
     }
 
     /// The state when the newest operation has ended; `None` if the cluster is gone.

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use howdah_core::cluster::{ClusterStatus, OperationKind, Wanted};
 use howdah_core::condition::{ClusterConditionKind, ConditionStatus};
 use howdah_core::failure::{ErrorKind, System};
 use howdah_core::ids::ClusterKey;
-use howdah_core::traits::Clock as _;
+use howdah_core::known::ClusterStatus;
+use howdah_core::time::Clock as _;
+use howdah_core::wanted::{Goal, OperationKind};
 use howdah_sim::world::faults::{Effect, FaultRule};
 
 use crate::story::Story;
@@ -163,7 +164,7 @@ async fn what_waited_is_checked_again() {
     let failure = story.failure(last).await;
     assert!(failure.contains("bigtop"), "{failure}");
     assert_eq!(asked_for(&story).len(), 2);
-    story.service.want(last, Wanted::Deleted, OperationKind::Delete).await.unwrap();
+    story.service.want(last, Goal::Deleted, OperationKind::Delete).await.unwrap();
     story.end().await;
 }
 

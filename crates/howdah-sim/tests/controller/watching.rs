@@ -1,9 +1,9 @@
 //! No verdict without fresh knowledge, and time is the time we were watching.
 
-use howdah_core::cluster::ClusterStatus;
 use howdah_core::condition::{ClusterConditionKind, ConditionKind, ConditionStatus};
 use howdah_core::failure::System;
-use howdah_core::traits::Clock as _;
+use howdah_core::known::ClusterStatus;
+use howdah_core::time::Clock as _;
 use howdah_sim::SiteSettings;
 use howdah_sim::world::bde::BdeStatus;
 use howdah_sim::world::faults::{Effect, FaultRule};

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use howdah_core::cluster::{ClusterRecord, ClusterStatus, OperationKind, Wanted};
 use howdah_core::condition::{ClusterConditionKind, ConditionStatus};
 use howdah_core::failure::System;
 use howdah_core::ids::ProjectId;
 use howdah_core::intent::{Phase, Verb};
-use howdah_core::traits::Store;
+use howdah_core::known::ClusterStatus;
+use howdah_core::store::Store;
+use howdah_core::wanted::{ClusterRecord, Goal, OperationKind};
 use howdah_sim::service::Service;
 use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_sim::world::neutron::{PortBody, PortUpdate};
@@ -147,7 +148,7 @@ async fn an_id_of_another_project_gives_no_right_to_its_ports() {
             let record = ClusterRecord { id: victim.id, project: ProjectId::from(project), ..record };
             let key = other.insert(&record).await.unwrap();
             assert!(other.ended(&key, Duration::from_secs(7200)).await);
-            other.want(&key, Wanted::Deleted, OperationKind::Delete).await.unwrap();
+            other.want(&key, Goal::Deleted, OperationKind::Delete).await.unwrap();
             assert!(other.ended(&key, Duration::from_secs(7200)).await);
             assert!(other.state(&key).await.is_none(), "{name} in {project} is not gone");
             assert_eq!(story.world.service_part().ports, ports, "{name} in {project}");
@@ -239,7 +240,7 @@ async fn a_crash_right_after_registering_leaves_no_registration() {
     assert_eq!(story.world.service_part().registrations.len(), 1);
     let seen = story.service.store().wanted(&key).await.unwrap().unwrap().operation.id;
     let delete = story.service.request(OperationKind::Delete);
-    story.service.store().want(&key, &seen, Wanted::Deleted, &delete).await.unwrap();
+    story.service.store().want(&key, &seen, Goal::Deleted, &delete).await.unwrap();
     story.service.start().await;
     assert!(story.ended(&key).await.is_none());
     story.end().await;

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use howdah_core::action::Kind;
-use howdah_core::cluster::{ClusterStatus, OperationKind, OperationState, Wanted};
 use howdah_core::failure::ErrorKind;
 use howdah_core::ids::ClusterKey;
+use howdah_core::known::{ClusterStatus, OperationState};
 use howdah_core::policy::NetworkBackend as Backend;
+use howdah_core::wanted::{Goal, OperationKind};
 use howdah_sim::ending::{self, FOR_EVER};
 use howdah_sim::service::Service;
 use howdah_sim::world::faults::{Effect, FaultRule, Inner};
@@ -73,9 +74,9 @@ impl Run {
         };
         match self.cell.operation {
             Operation::Create => {}
-            Operation::Stop => self.want(&key, Wanted::Stopped, OperationKind::Stop).await,
-            Operation::Start => self.want(&key, Wanted::Running, OperationKind::Start).await,
-            Operation::Delete => self.want(&key, Wanted::Deleted, OperationKind::Delete).await,
+            Operation::Stop => self.want(&key, Goal::Stopped, OperationKind::Stop).await,
+            Operation::Start => self.want(&key, Goal::Running, OperationKind::Start).await,
+            Operation::Delete => self.want(&key, Goal::Deleted, OperationKind::Delete).await,
             Operation::DeleteInCreate => self.delete_in_create(&key).await,
         }
         self.meet(&key).await;
@@ -95,7 +96,7 @@ impl Run {
         if self.cell.damage == Damage::CloneFails {
             self.service.ended(&key, FOR_EVER).await;
             self.arm();
-            self.want(&key, Wanted::Running, OperationKind::Create).await;
+            self.want(&key, Goal::Running, OperationKind::Create).await;
         }
         if creates {
             return Ok(key);
@@ -103,7 +104,7 @@ impl Run {
         self.service.ended(&key, FOR_EVER).await;
         self.world.wait_until(|s| s.bde.clusters.get("c1").is_some_and(|c| c.status.is_stable())).await;
         if self.cell.operation == Operation::Start {
-            self.want(&key, Wanted::Stopped, OperationKind::Stop).await;
+            self.want(&key, Goal::Stopped, OperationKind::Stop).await;
             self.service.ended(&key, FOR_EVER).await;
         }
         // Armed while the service is away, if it is: its first calls are met too.
@@ -150,8 +151,8 @@ impl Run {
         self.rule = self.world.write(|s| s.faults.add(rule));
     }
 
-    async fn want(&mut self, key: &ClusterKey, wanted: Wanted, kind: OperationKind) {
-        if let Err(e) = self.service.want(key, wanted, kind).await {
+    async fn want(&mut self, key: &ClusterKey, goal: Goal, kind: OperationKind) {
+        if let Err(e) = self.service.want(key, goal, kind).await {
             self.wrong.push(format!("{kind:?} was not taken: {e}"));
         }
     }
@@ -164,7 +165,7 @@ impl Run {
         } else {
             self.until(self.world.until_met(self.rule, 1)).await;
         }
-        self.want(key, Wanted::Deleted, OperationKind::Delete).await;
+        self.want(key, Goal::Deleted, OperationKind::Delete).await;
     }
 
     /// Waits for something of the world, not for ever: a call that is not made is no fault.
@@ -189,8 +190,8 @@ impl Run {
             Fault::NewerRequest => {
                 self.until(self.world.until_landed(self.rule, 1)).await;
                 match self.cell.operation {
-                    Operation::Stop => self.want(key, Wanted::Running, OperationKind::Start).await,
-                    _ => self.want(key, Wanted::Stopped, OperationKind::Stop).await,
+                    Operation::Stop => self.want(key, Goal::Running, OperationKind::Start).await,
+                    _ => self.want(key, Goal::Stopped, OperationKind::Stop).await,
                 }
             }
             Fault::Refused | Fault::RequestLost | Fault::AnswerLost | Fault::LateEffect | Fault::SlowAnswer => {}

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use howdah_core::facts::{RegisteredNetwork, Unregistered, WatchEvent};
 use howdah_core::failure::{ErrorKind, System};
-use howdah_core::traits::{Clock as _, ClusterManager as _, VCenter as _};
+use howdah_core::systems::manager::ClusterManager as _;
+use howdah_core::systems::manager::{RegisteredNetwork, Unregistered};
+use howdah_core::systems::vcenter::VCenter as _;
+use howdah_core::systems::vcenter::WatchEvent;
+use howdah_core::time::Clock as _;
 use howdah_sim::inprocess::{SimClusterManager, SimVCenter};
 use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_sim::{SiteSettings, World};

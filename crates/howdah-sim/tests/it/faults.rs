@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use howdah_core::facts::WatchEvent;
 use howdah_core::failure::{ErrorKind, System};
-use howdah_core::traits::{ClusterManager as _, VCenter as _};
+use howdah_core::systems::manager::ClusterManager as _;
+use howdah_core::systems::vcenter::VCenter as _;
+use howdah_core::systems::vcenter::WatchEvent;
 use howdah_sim::SiteSettings;
 use howdah_sim::inprocess::{SimClusterManager, SimVCenter};
 use howdah_sim::world::bde::BdeStatus;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use howdah_core::facts::Power;
+use howdah_core::systems::vcenter::Power;
 use howdah_sim::SiteSettings;
 use howdah_sim::world::bde::{BdeStatus, BdeTaskStatus, ClusterAction};
 use howdah_sim::world::bde_error::BdeError;

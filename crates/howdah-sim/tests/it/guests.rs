@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use howdah_core::failure::System;
 use howdah_core::ids::VmRef;
-use howdah_core::traits::Networking as _;
+use howdah_core::systems::networking::Networking as _;
 use howdah_sim::inprocess::SimNetworking;
 use howdah_sim::world::clock::Span;
 use howdah_sim::world::inventory::FIRST_NIC;

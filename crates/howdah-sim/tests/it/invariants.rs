@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use howdah_core::facts::{PortChange, RegisteredNetwork};
 use howdah_core::ids::PortId;
-use howdah_core::traits::{ClusterManager as _, Networking as _, VCenter as _};
+use howdah_core::systems::manager::ClusterManager as _;
+use howdah_core::systems::manager::RegisteredNetwork;
+use howdah_core::systems::networking::Networking as _;
+use howdah_core::systems::networking::PortChange;
+use howdah_core::systems::vcenter::VCenter as _;
 use howdah_sim::inprocess::{SimClusterManager, SimNetworking, SimVCenter};
 use howdah_sim::invariants::Moment;
 use howdah_sim::world::strangers::{Neighbour, Stranger};

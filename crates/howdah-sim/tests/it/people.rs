@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use howdah_core::facts::{ManagedSpec, Power, RegisteredNetwork};
-use howdah_core::traits::{ClusterManager as _, Networking as _};
+use howdah_core::systems::manager::ClusterManager as _;
+use howdah_core::systems::manager::{ManagedSpec, RegisteredNetwork};
+use howdah_core::systems::networking::Networking as _;
+use howdah_core::systems::vcenter::Power;
 use howdah_sim::inprocess::{SimClusterManager, SimNetworking};
 use howdah_sim::world::actor::Origin;
 use howdah_sim::world::bde::{BdeStatus, BdeTaskStatus, ClusterAction};
@@ -197,7 +199,7 @@ async fn the_world_knows_whose_a_thing_is() {
         resource_pools: vec![],
         datastores: vec![],
         network: "ours".into(),
-        node_groups: vec![howdah_core::cluster::NodeGroup {
+        node_groups: vec![howdah_core::wanted::NodeGroup {
             name: "worker".parse().unwrap(),
             roles: vec!["hadoop_client".into()],
             count: 2,

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use howdah_core::facts::{PortRequest, WatchEvent};
 use howdah_core::ids::{NetworkId, ProjectId, SubnetId, VmRef};
-use howdah_core::traits::{Networking as _, VCenter as _};
+use howdah_core::systems::networking::Networking as _;
+use howdah_core::systems::networking::PortRequest;
+use howdah_core::systems::vcenter::VCenter as _;
+use howdah_core::systems::vcenter::WatchEvent;
 use howdah_sim::inprocess::{SimNetworking, SimVCenter};
 use howdah_sim::world::bde::{BdeNetwork, BdeStatus, ClusterRequest, GroupRequest};
 use howdah_sim::{SiteSettings, World};

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use howdah_core::cluster::{ClusterStatus, OperationState, Wanted};
 use howdah_core::ids::{ClusterKey, VmRef};
 use howdah_core::intent::{Phase, Verb};
-use howdah_core::traits::Store;
+use howdah_core::known::{ClusterStatus, OperationState};
+use howdah_core::store::Store;
+use howdah_core::wanted::Goal;
 use howdah_sim::ending::{self, FOR_EVER};
 use howdah_sim::service::Service;
 use howdah_sim::world::bde::BdeStatus;
@@ -142,17 +143,17 @@ impl Play {
                 Ok(key) => self.keys.insert(name, key).is_none(),
                 Err(_) => false,
             },
-            Deed::Want { name, wanted, kind } => {
+            Deed::Want { name, goal, kind } => {
                 let Some(key) = self.keys.get(name).cloned() else { return false };
                 // The API takes nothing but deletes for a cluster that is being deleted.
                 let record = self.service.store().inner().wanted(&key).await.ok().flatten();
-                if record.is_none_or(|r| r.wanted == Wanted::Deleted && *wanted != Wanted::Deleted) {
+                if record.is_none_or(|r| r.goal == Goal::Deleted && *goal != Goal::Deleted) {
                     return false;
                 }
                 if !self.service.has_ended(&key).await {
                     self.count("operation: superseded");
                 }
-                self.service.want(&key, *wanted, *kind).await.unwrap_or(false)
+                self.service.want(&key, *goal, *kind).await.unwrap_or(false)
             }
             Deed::Crash { away } => {
                 self.service.kill().await;

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use howdah_core::cluster::{OperationKind, Wanted};
 use howdah_core::failure::{ErrorKind, System};
 use howdah_core::policy::NetworkBackend;
+use howdah_core::wanted::{Goal, OperationKind};
 use howdah_sim::world::bde::{BdeStatus, ClusterAction};
 use howdah_sim::world::faults::{Effect, FaultRule};
 use rand::rngs::StdRng;
@@ -27,7 +27,7 @@ pub enum Deed {
     },
     Want {
         name: &'static str,
-        wanted: Wanted,
+        goal: Goal,
         kind: OperationKind,
     },
     /// The service is killed, and away for so long.
@@ -145,12 +145,12 @@ fn operations(dice: &mut StdRng, name: &'static str, deeds: &mut Vec<(Duration, 
     let create = at(dice, 0, 60);
     deeds.push((create, Deed::Create { name, nodes: dice.random_range(1..=4) }));
     for _ in 0..dice.random_range(0..4) {
-        let (wanted, kind) = match dice.random_range(0..10) {
-            0..4 => (Wanted::Stopped, OperationKind::Stop),
-            4..8 => (Wanted::Running, OperationKind::Start),
-            _ => (Wanted::Deleted, OperationKind::Delete),
+        let (goal, kind) = match dice.random_range(0..10) {
+            0..4 => (Goal::Stopped, OperationKind::Stop),
+            4..8 => (Goal::Running, OperationKind::Start),
+            _ => (Goal::Deleted, OperationKind::Delete),
         };
-        deeds.push((create + at(dice, 1, LENGTH - 100), Deed::Want { name, wanted, kind }));
+        deeds.push((create + at(dice, 1, LENGTH - 100), Deed::Want { name, goal, kind }));
     }
 }
 

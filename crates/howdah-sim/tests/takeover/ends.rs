@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use howdah_core::cluster::{ClusterState, ClusterStatus, LOCAL_PROJECT, OperationKind, OperationState, Wanted};
 use howdah_core::ids::ClusterKey;
+use howdah_core::known::{ClusterState, ClusterStatus, OperationState};
 use howdah_core::mark::Mark;
-use howdah_core::traits::Store as _;
+use howdah_core::store::Store as _;
+use howdah_core::wanted::{Goal, LOCAL_PROJECT, OperationKind};
 use howdah_sim::World;
 use howdah_sim::invariants::Moment;
 use howdah_sim::service::Service;
@@ -154,12 +155,12 @@ async fn live(stored: &Stored, site: &Site, ends: &[(&str, End)]) {
         life.is_at_rest(name, *end).await;
     }
     for (name, _) in ends.iter().filter(|(_, end)| *end == End::FailedAndResumed) {
-        life.want(name, Wanted::Running, OperationKind::Create).await;
+        life.want(name, Goal::Running, OperationKind::Create).await;
         life.ends(name, End::Running).await;
         life.is_at_rest(name, End::Running).await;
     }
     for (name, _) in ends.iter().filter(|(_, end)| *end != End::Gone) {
-        life.want(name, Wanted::Deleted, OperationKind::Delete).await;
+        life.want(name, Goal::Deleted, OperationKind::Delete).await;
         life.ends(name, End::Gone).await;
     }
     life.end().await;
@@ -192,8 +193,8 @@ impl<'a> Life<'a> {
         self.service.state(&self.keys[name]).await
     }
 
-    async fn want(&mut self, name: &str, wanted: Wanted, kind: OperationKind) {
-        assert!(self.service.want(&self.keys[name], wanted, kind).await.unwrap(), "{} {name}", self.site);
+    async fn want(&mut self, name: &str, goal: Goal, kind: OperationKind) {
+        assert!(self.service.want(&self.keys[name], goal, kind).await.unwrap(), "{} {name}", self.site);
     }
 
     /// The newest operation ends within an hour, and how it should.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use howdah_core::facts::Power;
+use howdah_core::systems::vcenter::Power;
 use howdah_sim::world::actor::Origin;
 use howdah_sim::world::bde::{BdeCluster, BdeGroup, BdeNetwork, BdeNode, BdeTask, ClusterRequest, GroupRequest};
 use howdah_sim::world::inventory::{Backing, FIRST_NIC, Nic, Vm};

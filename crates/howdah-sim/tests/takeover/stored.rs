@@ -9,10 +9,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use howdah_core::cluster::{ClusterRecord, ClusterState, Registration, Secrets};
 use howdah_core::document::Row;
+use howdah_core::known::ClusterState;
 use howdah_core::mark::MarkKey;
-use howdah_core::traits::Store;
+use howdah_core::site::registrar::Registration;
+use howdah_core::store::Store;
+use howdah_core::wanted::{ClusterRecord, Secrets};
 use howdah_store::{Options, SqliteStore};
 
 /// Everything in it.

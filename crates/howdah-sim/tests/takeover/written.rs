@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use howdah_core::facts::{Power, Tools};
 use howdah_core::ids::{Mac, VmRef};
+use howdah_core::systems::vcenter::{Power, Tools};
 use howdah_sim::world::bde::{BdeStatus, BdeTaskStatus, NodeStatus};
 use howdah_sim::world::inventory::GuestState;
 use howdah_sim::world::settings::{GuestProfile, NetworkBackend};

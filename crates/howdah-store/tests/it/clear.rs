@@ -5,7 +5,7 @@ use std::fs;
 
 use howdah_core::ids::ClusterKey;
 use howdah_core::specification::Specification;
-use howdah_core::traits::Store;
+use howdah_core::store::Store;
 use howdah_store::SqliteStore;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ async fn specifications_of_the_first_schema_are_sealed_and_gone_from_the_files()
     assert!(!is_there(&folder, CANARY));
 }
 
-async fn futures_of<T>(all: impl Iterator<Item = impl Future<Output = howdah_core::traits::Remote<T>>>) -> Vec<T> {
+async fn futures_of<T>(all: impl Iterator<Item = impl Future<Output = howdah_core::systems::Remote<T>>>) -> Vec<T> {
     let mut done = Vec::new();
     for one in all {
         done.push(one.await.unwrap());

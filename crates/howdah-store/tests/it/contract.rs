@@ -2,12 +2,14 @@
 
 use std::ops::Deref;
 
-use howdah_core::cluster::{ClusterRecord, ClusterState, ClusterStatus, OperationKind, Registration, Secrets, Wanted};
 use howdah_core::document::{Row, Unreadable};
 use howdah_core::failure::{ErrorKind, RemoteError};
 use howdah_core::ids::ClusterKey;
+use howdah_core::known::{ClusterState, ClusterStatus};
+use howdah_core::site::registrar::Registration;
 use howdah_core::specification::Specification;
-use howdah_core::traits::{Store, Trace};
+use howdah_core::store::{Store, Trace};
+use howdah_core::wanted::{ClusterRecord, Goal, OperationKind, Secrets};
 use howdah_store::{MemoryStore, SqliteStore};
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
@@ -42,7 +44,7 @@ impl Subject {
         match self {
             Self::Memory(store) => store.insert_unreadable(row.clone()),
             Self::File(_, folder) => {
-                let spoiled = "UPDATE clusters SET record = json_set(record, '$.wanted', 'hibernated') \
+                let spoiled = "UPDATE clusters SET record = json_set(record, '$.goal', 'hibernated') \
                      WHERE id = ? AND project = ?";
                 run(folder, spoiled, &row.key).await;
             }
@@ -171,7 +173,7 @@ async fn one_id_in_two_projects_is_two_clusters(store: &Subject) {
     let state = ClusterState { progress: 0.5, ..ClusterState::default() };
     store.save(&mine.key(), &state, &[event("saved")]).await.unwrap();
     let delete = operation(200, OperationKind::Delete);
-    store.want(&mine.key(), &mine.operation.id, Wanted::Deleted, &delete).await.unwrap();
+    store.want(&mine.key(), &mine.operation.id, Goal::Deleted, &delete).await.unwrap();
     store.forget_secrets(&mine.key()).await.unwrap();
     store.remove(&mine.key(), &[event("removed")]).await.unwrap();
 
@@ -233,8 +235,8 @@ async fn wanted_and_known_do_not_touch_each_other(store: &Subject) {
     let state = ClusterState { status: ClusterStatus::Creating, progress: 0.25, ..ClusterState::default() };
     let stop = operation(200, OperationKind::Stop);
     store.save(&one.key(), &state, &[]).await.unwrap();
-    store.want(&one.key(), &one.operation.id, Wanted::Stopped, &stop).await.unwrap();
-    let wanted = ClusterRecord { wanted: Wanted::Stopped, operation: stop, ..one.clone() };
+    store.want(&one.key(), &one.operation.id, Goal::Stopped, &stop).await.unwrap();
+    let wanted = ClusterRecord { goal: Goal::Stopped, operation: stop, ..one.clone() };
     assert_eq!(store.load(&one.key()).await.unwrap(), Some(row(&wanted, &state)));
     store.save(&one.key(), &ClusterState::default(), &[]).await.unwrap();
     assert_eq!(store.wanted(&one.key()).await.unwrap(), Some(wanted));
@@ -244,12 +246,12 @@ async fn a_want_from_older_knowledge_is_refused(store: &Subject) {
     let one = record(1, "one");
     store.insert(&one, &no_secrets(), &[]).await.unwrap();
     let (stop, delete) = (operation(200, OperationKind::Stop), operation(201, OperationKind::Delete));
-    store.want(&one.key(), &one.operation.id, Wanted::Deleted, &delete).await.unwrap();
-    let late = store.want(&one.key(), &one.operation.id, Wanted::Stopped, &stop).await.unwrap_err();
+    store.want(&one.key(), &one.operation.id, Goal::Deleted, &delete).await.unwrap();
+    let late = store.want(&one.key(), &one.operation.id, Goal::Stopped, &stop).await.unwrap_err();
     assert_eq!(told(&late), ("cluster_changed", ErrorKind::Conflict));
     let record = store.wanted(&one.key()).await.unwrap().unwrap();
-    assert_eq!((record.wanted, &record.operation), (Wanted::Deleted, &delete));
-    store.want(&one.key(), &delete.id, Wanted::Stopped, &stop).await.unwrap();
+    assert_eq!((record.goal, &record.operation), (Goal::Deleted, &delete));
+    store.want(&one.key(), &delete.id, Goal::Stopped, &stop).await.unwrap();
     assert_eq!(store.wanted(&one.key()).await.unwrap().unwrap().operation, stop);
 }
 
@@ -260,7 +262,7 @@ async fn what_is_gone_cannot_be_changed(store: &Subject) {
     for gone in [one.key(), key(9), key_in("p2", 1)] {
         let stop = operation(200, OperationKind::Stop);
         let errors = [
-            store.want(&gone, &one.operation.id, Wanted::Stopped, &stop).await.unwrap_err(),
+            store.want(&gone, &one.operation.id, Goal::Stopped, &stop).await.unwrap_err(),
             store.save(&gone, &ClusterState::default(), &[event("late")]).await.unwrap_err(),
             store.add_events(&gone, &[event("late")]).await.unwrap_err(),
         ];
@@ -317,7 +319,7 @@ async fn what_cannot_be_read_is_shown_and_left_alone(store: &Subject) {
     let state = ClusterState { progress: 0.5, ..ClusterState::default() };
     let errors = [
         store.wanted(&odd.key()).await.unwrap_err(),
-        store.want(&odd.key(), &odd.operation.id, Wanted::Stopped, &stop).await.unwrap_err(),
+        store.want(&odd.key(), &odd.operation.id, Goal::Stopped, &stop).await.unwrap_err(),
         store.save(&odd.key(), &state, &[event("late")]).await.unwrap_err(),
         store.add_events(&odd.key(), &[event("late")]).await.unwrap_err(),
         store.put_capability(&odd.key(), &[8; 32]).await.unwrap_err(),
@@ -338,7 +340,7 @@ async fn what_cannot_be_read_is_shown_and_left_alone(store: &Subject) {
     assert!(store.secrets(&odd.key()).await.unwrap().cluster_password.is_some());
     assert_eq!(store.by_capability(&odd.id, &[7; 32]).await.unwrap(), Some(odd.key()));
     // It is in nobody's way.
-    store.want(&good.key(), &good.operation.id, Wanted::Stopped, &stop).await.unwrap();
+    store.want(&good.key(), &good.operation.id, Goal::Stopped, &stop).await.unwrap();
     store.save(&good.key(), &state, &[event("saved")]).await.unwrap();
     store.remove(&good.key(), &[]).await.unwrap();
 }
@@ -445,11 +447,11 @@ async fn a_failed_create_of_which_nothing_exists_frees_its_name(store: &Subject)
 
     // Begun anew, it takes its name again: refused while another has it, and nothing is changed then.
     let create = operation(7, OperationKind::Create);
-    taken(store.want(&first.key(), &first.operation.id, Wanted::Running, &create).await.unwrap_err());
+    taken(store.want(&first.key(), &first.operation.id, Goal::Running, &create).await.unwrap_err());
     assert_eq!(store.wanted(&first.key()).await.unwrap(), Some(first.clone()));
     // A delete needs no name.
     let delete = operation(8, OperationKind::Delete);
-    store.want(&first.key(), &first.operation.id, Wanted::Deleted, &delete).await.unwrap();
+    store.want(&first.key(), &first.operation.id, Goal::Deleted, &delete).await.unwrap();
     store.remove(&first.key(), &[]).await.unwrap();
     taken(store.insert(&third, &no_secrets(), &[]).await.unwrap_err());
     store.remove(&second.key(), &[]).await.unwrap();
@@ -461,7 +463,7 @@ async fn a_name_that_was_taken_again_is_held(store: &Subject) {
     store.insert(&first, &no_secrets(), &[]).await.unwrap();
     store.save(&first.key(), &failed_without_trace(&first), &[]).await.unwrap();
     let create = operation(7, OperationKind::Create);
-    store.want(&first.key(), &first.operation.id, Wanted::Running, &create).await.unwrap();
+    store.want(&first.key(), &first.operation.id, Goal::Running, &create).await.unwrap();
     let refused = store.insert(&second, &no_secrets(), &[]).await.unwrap_err();
     assert_eq!(refused.code, "cluster_name_taken");
     // What is written of the operation before changes nothing about it.

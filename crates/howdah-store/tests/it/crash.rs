@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use howdah_core::cluster::{ClusterState, Secrets};
-use howdah_core::traits::Store;
+use howdah_core::known::ClusterState;
+use howdah_core::store::Store;
+use howdah_core::wanted::Secrets;
 use howdah_store::{Options, SqliteStore};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;

@@ -1,10 +1,13 @@
 //! What damage, or a newer version, has left in a file: it is shown and left alone, and is in
 //! nobody's way.
 
-use howdah_core::cluster::{ClusterState, Level, Registration, Secrets};
 use howdah_core::document::Row;
+use howdah_core::event::Level;
 use howdah_core::failure::ErrorKind;
-use howdah_core::traits::Store;
+use howdah_core::known::ClusterState;
+use howdah_core::site::registrar::Registration;
+use howdah_core::store::Store;
+use howdah_core::wanted::Secrets;
 use howdah_store::SqliteStore;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -36,7 +39,7 @@ async fn whatever_is_wrong_with_a_row_is_that_rows_own() {
     drop(store);
     let mut db = raw(&folder).await;
     for damage in [
-        "UPDATE clusters SET record = json_set(record, '$.wanted', 'hibernated') WHERE name = 'word'",
+        "UPDATE clusters SET record = json_set(record, '$.goal', 'hibernated') WHERE name = 'word'",
         "UPDATE clusters SET record = json_set(record, '$.v', 9) WHERE name = 'newer'",
         "UPDATE clusters SET record = substr(record, 1, 100) WHERE name = 'json'",
         "UPDATE clusters SET record = CAST(x'ff7b7d' AS TEXT) WHERE name = 'text'",

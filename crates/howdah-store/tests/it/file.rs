@@ -8,9 +8,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use howdah_core::cluster::{ClusterState, OperationKind, Secrets, Wanted};
 use howdah_core::failure::chain;
-use howdah_core::traits::Store;
+use howdah_core::known::ClusterState;
+use howdah_core::store::Store;
+use howdah_core::wanted::{Goal, OperationKind, Secrets};
 use howdah_store::{SqliteStore, StoreError};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -230,7 +231,7 @@ async fn many_at_once() {
             let mine = store.insert(&record(10 + task, "contended"), &Secrets::default(), &[]).await.is_ok();
             // All want something else of what they have seen: one gets it.
             let stop = operation(200 + task, OperationKind::Stop);
-            let first = store.want(&key(1), &seen, Wanted::Stopped, &stop).await.is_ok();
+            let first = store.want(&key(1), &seen, Goal::Stopped, &stop).await.is_ok();
             for _ in 0..10 {
                 store.add_events(&key(1), &[event("a"), event("b")]).await.unwrap();
                 store.load(&key(1)).await.unwrap();

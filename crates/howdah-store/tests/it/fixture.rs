@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use howdah_core::cluster::{ClusterRecord, ClusterState};
-use howdah_core::traits::Store;
+use howdah_core::known::ClusterState;
+use howdah_core::store::Store;
+use howdah_core::wanted::ClusterRecord;
 use howdah_store::SqliteStore;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
@@ -41,7 +42,7 @@ async fn the_first_schema_opens_with_every_cluster() {
     let mut lines = Vec::new();
     for (record, state) in clusters(&store).await {
         let status = word(serde_json::to_value(state.status).unwrap());
-        let wanted = word(serde_json::to_value(record.wanted).unwrap());
+        let wanted = word(serde_json::to_value(record.goal).unwrap());
         let nodes = state.nodes.len();
         lines.push(format!("{} {}: {status}, wanted {wanted}, {nodes} nodes", record.site, record.name));
     }

@@ -6,9 +6,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use howdah_core::cluster::{ClusterState, Secrets};
 use howdah_core::failure::{ErrorKind, RemoteError, chain};
-use howdah_core::traits::Store;
+use howdah_core::known::ClusterState;
+use howdah_core::store::Store;
+use howdah_core::wanted::Secrets;
 use howdah_store::{Options, SqliteStore};
 
 use crate::sample::{event, key, record};

@@ -1,10 +1,9 @@
 //! Values for the tests.
 
-use howdah_core::cluster::{
-    ClusterRecord, ClusterSpec, Event, Level, OperationKind, OperationRequest, RemedyPolicy, WaitFor, Wanted,
-};
-use howdah_core::facts::{Network, Subnet};
+use howdah_core::event::{Event, Level};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SubnetId};
+use howdah_core::systems::networking::{Network, Subnet};
+use howdah_core::wanted::{ClusterRecord, ClusterSpec, Goal, OperationKind, OperationRequest, RemedyPolicy, WaitFor};
 use howdah_store::Options;
 use jiff::Timestamp;
 use sqlx::ConnectOptions;
@@ -62,7 +61,7 @@ pub fn record(n: u128, name: &str) -> ClusterRecord {
             wait_for: WaitFor::Addresses,
             remedy: RemedyPolicy::Auto,
         },
-        wanted: Wanted::Running,
+        goal: Goal::Running,
         operation: operation(100 + n, OperationKind::Create),
         created: time(n as i64),
     }

@@ -25,10 +25,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::stream::{BoxStream, Stream, StreamExt};
-use howdah_core::facts::WatchEvent;
 use howdah_core::failure::ErrorKind;
 use howdah_core::ids::ClusterName;
-use howdah_core::traits::Remote;
+use howdah_core::systems::Remote;
+use howdah_core::systems::vcenter::WatchEvent;
 use howdah_transport::Backoff;
 use tokio::sync::mpsc;
 use tokio::time::Instant;

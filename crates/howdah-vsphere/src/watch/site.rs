@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use howdah_core::facts::{VmFacts, WatchEvent};
 use howdah_core::failure::RemoteError;
 use howdah_core::ids::VmRef;
+use howdah_core::systems::vcenter::{VmFacts, WatchEvent};
 
 use super::{Command, Listener};
 use crate::error::Error;
@@ -326,7 +326,7 @@ mod tests {
     use super::*;
     use crate::update::PropertyChange;
     use crate::xml::Element;
-    use howdah_core::traits::Remote;
+    use howdah_core::systems::Remote;
 
     type Events = UnboundedReceiver<Remote<WatchEvent>>;
 

@@ -1,7 +1,7 @@
-use howdah_core::facts::Power;
 use howdah_core::failure::{ErrorKind, System};
 use howdah_core::ids::VmRef;
-use howdah_core::traits::VCenter;
+use howdah_core::systems::vcenter::Power;
+use howdah_core::systems::vcenter::VCenter;
 use howdah_sim::world::faults::{Effect, FaultRule, Inner};
 
 use crate::site::Site;

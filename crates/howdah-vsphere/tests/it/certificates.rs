@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::serve::Listener;
 use howdah_core::failure::{ErrorKind, Failure};
-use howdah_core::traits::VCenter;
+use howdah_core::systems::vcenter::VCenter;
 use howdah_transport::{Fingerprint, Trust};
 use howdah_vsphere::{Client, Settings};
 use rustls::ServerConfig;

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use howdah_core::facts::{Power, RegisteredNetwork, Vms, WatchEvent};
 use howdah_core::ids::Mac;
-use howdah_core::traits::{ClusterManager, Remote, VCenter};
+use howdah_core::systems::Remote;
+use howdah_core::systems::manager::ClusterManager;
+use howdah_core::systems::manager::RegisteredNetwork;
+use howdah_core::systems::vcenter::VCenter;
+use howdah_core::systems::vcenter::{Power, Vms, WatchEvent};
 use howdah_sim::SiteSettings;
 use howdah_sim::inprocess::{SimClusterManager, SimVCenter};
 use howdah_sim::world::bde::{ClusterRequest, GroupRequest};

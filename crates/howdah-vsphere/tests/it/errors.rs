@@ -3,7 +3,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::any;
 use howdah_core::failure::{ErrorKind, Failure, System};
-use howdah_core::traits::VCenter;
+use howdah_core::systems::vcenter::VCenter;
 use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_transport::Trust;
 use howdah_vsphere::{Client, Settings, Timeouts};

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use howdah_core::facts::Power;
 use howdah_core::failure::System;
 use howdah_core::ids::VmRef;
-use howdah_core::traits::VCenter;
+use howdah_core::systems::vcenter::Power;
+use howdah_core::systems::vcenter::VCenter;
 use howdah_sim::SiteSettings;
 use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_sim::world::inventory::PortGroup;

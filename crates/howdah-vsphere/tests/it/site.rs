@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
-use howdah_core::facts::{VmFacts, WatchEvent};
 use howdah_core::failure::System;
 use howdah_core::ids::{ClusterName, VmRef};
-use howdah_core::traits::Remote;
+use howdah_core::systems::Remote;
+use howdah_core::systems::vcenter::{VmFacts, WatchEvent};
 use howdah_sim::face::vcenter::VCenterFace;
 use howdah_sim::world::clock::Span;
 use howdah_sim::world::settings::Timings;

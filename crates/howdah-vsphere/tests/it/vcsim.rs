@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use howdah_core::facts::{Power, WatchEvent};
 use howdah_core::failure::ErrorKind;
-use howdah_core::traits::VCenter;
+use howdah_core::systems::vcenter::VCenter;
+use howdah_core::systems::vcenter::{Power, WatchEvent};
 use howdah_transport::Trust;
 use howdah_vsphere::{Client, Settings, Timeouts};
 

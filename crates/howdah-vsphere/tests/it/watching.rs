@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use howdah_core::facts::{Power, VmFacts, WatchEvent};
 use howdah_core::failure::{ErrorKind, System};
 use howdah_core::ids::VmRef;
-use howdah_core::traits::VCenter;
+use howdah_core::systems::vcenter::VCenter;
+use howdah_core::systems::vcenter::{Power, VmFacts, WatchEvent};
 use howdah_sim::SiteSettings;
 use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_sim::world::vm_ops::{NicChange, Reconfigure};

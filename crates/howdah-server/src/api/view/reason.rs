@@ -2,10 +2,11 @@
 //!
 //! A failure of the newest operation comes first, but not before what is not there any more.
 
-use howdah_core::cluster::{ClusterRecord, ClusterState, ClusterStatus, OperationKind, OperationState};
 use howdah_core::condition::{ClusterConditionKind, ConditionStatus};
 use howdah_core::intent::{Phase, Verb};
+use howdah_core::known::{ClusterState, ClusterStatus, OperationState};
 use howdah_core::stage::Stage;
+use howdah_core::wanted::{ClusterRecord, OperationKind};
 
 use super::taken_up;
 use crate::api::dto::Stages;

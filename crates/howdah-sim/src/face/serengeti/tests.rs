@@ -4,11 +4,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use howdah_core::cluster::NodeGroup;
-use howdah_core::facts::{ManagedChange, ManagedSpec, ManagedStatus, RegisteredNetwork, Unregistered};
 use howdah_core::failure::{ErrorKind, System};
 use howdah_core::ids::TaskId;
-use howdah_core::traits::ClusterManager;
+use howdah_core::systems::manager::ClusterManager;
+use howdah_core::systems::manager::{ManagedChange, ManagedSpec, ManagedStatus, RegisteredNetwork, Unregistered};
+use howdah_core::wanted::NodeGroup;
 use howdah_serengeti::client::follow;
 use howdah_serengeti::routes::Backend as _;
 use howdah_serengeti::wire::TaskStatus;

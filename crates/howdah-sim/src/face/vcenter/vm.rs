@@ -1,7 +1,7 @@
 //! A virtual machine's properties: its configuration with all devices, its runtime state, and what
 //! the guest's tools report.
 
-use howdah_core::facts::{Power, Tools};
+use howdah_core::systems::vcenter::{Power, Tools};
 use jiff::SignedDuration;
 
 use super::value::{Ref, Value, boolean, escape, int, refs, string, time};

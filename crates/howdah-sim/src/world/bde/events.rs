@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use howdah_core::facts::Power;
 use howdah_core::ids::VmRef;
+use howdah_core::systems::vcenter::Power;
 
 use crate::world::World;
 use crate::world::bde::{BdeNode, NodeStatus};

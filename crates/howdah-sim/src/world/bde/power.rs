@@ -1,8 +1,8 @@
 //! The jobs that switch clusters on and off, shrink and remove them.
 
 use futures::future::join_all;
-use howdah_core::facts::Power;
 use howdah_core::ids::VmRef;
+use howdah_core::systems::vcenter::Power;
 
 use crate::world::bde::NodeStatus;
 use crate::world::bde::jobs::{Job, Step, Stopped};

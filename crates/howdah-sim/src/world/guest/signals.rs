@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use howdah_core::facts::{Power, Tools};
 use howdah_core::ids::VmRef;
+use howdah_core::systems::vcenter::{Power, Tools};
 use tokio::sync::watch;
 
 use crate::world::World;

@@ -1,7 +1,7 @@
 //! What a reconfiguration does to a VM's cards.
 
-use howdah_core::facts::Power;
 use howdah_core::ids::{Mac, VmRef};
+use howdah_core::systems::vcenter::Power;
 
 use crate::world::guest::external::GuestChange;
 use crate::world::state::State;

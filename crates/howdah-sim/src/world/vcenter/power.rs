@@ -3,8 +3,8 @@
 //! Invariant: whatever ends a boot moves the VM's boot number first, so that nothing of the old
 //! guest can touch the VM any more.
 
-use howdah_core::facts::{Power, Tools};
 use howdah_core::ids::VmRef;
+use howdah_core::systems::vcenter::{Power, Tools};
 
 use crate::world::World;
 use crate::world::actor::Origin;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use howdah_core::facts::{Power, Tools};
 use howdah_core::ids::{Mac, VmRef};
+use howdah_core::systems::vcenter::{Power, Tools};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use howdah_core::facts::{Power, Tools};
 use howdah_core::ids::{Mac, VmRef};
+use howdah_core::systems::vcenter::{Power, Tools};
 use uuid::Uuid;
 
 use crate::world::World;

@@ -17,14 +17,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use crate::cluster::Registration;
-use crate::facts::{RegisteredNetwork, Segment, Unregistered};
 use crate::failure::{ErrorKind, RemoteError, System};
 use crate::ids::{ClusterKey, NetworkId, SiteName};
+use crate::store::Store;
+use crate::systems::Remote;
+use crate::systems::manager::ClusterManager;
+use crate::systems::manager::{RegisteredNetwork, Unregistered};
+use crate::systems::vcenter::Segment;
+use crate::time::Clock;
 use crate::time::Mono;
-use crate::traits::{Clock, ClusterManager, Remote, Store};
+
+/// A network's registration in the cluster manager that Howdah made, or is about to make. It
+/// belongs to the site; its one writer is the site's [registrar](Registrar).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// Registered name.
+    pub name: String,
+    /// Port group name.
+    pub port_group: String,
+    /// Clusters that use it. With the last one it is removed.
+    #[serde(default)]
+    pub users: BTreeSet<ClusterKey>,
+    /// A call to make it is under way, or its answer is not known: it may still turn up.
+    #[serde(default)]
+    pub open: bool,
+}
 
 /// The one who decides about a site's registrations.
 pub struct Registrar {

@@ -17,15 +17,17 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use crate::cluster::{ClusterRecord, ClusterState};
-use crate::facts::{NetworkingFeatures, NicFacts, Port, PortChange, PortRequest, Power, VmFacts};
 use crate::failure::Failure;
 use crate::ids::{Mac, NodeName, PortId, SegmentKey};
+use crate::known::ClusterState;
 use crate::mark::{Mark, MarkKey};
 use crate::own::{self, Marked, OurVm, Ours};
 use crate::policy::NetworkBackend;
 use crate::seen::{Seen, nic_on, vm_of};
+use crate::systems::networking::{NetworkingFeatures, Port, PortChange, PortRequest};
+use crate::systems::vcenter::{NicFacts, Power, VmFacts};
 use crate::time::Stamp;
+use crate::wanted::ClusterRecord;
 
 /// What Nova writes for an instance without a zone; only the part up to the colon matters to NSX.
 pub const DEVICE_OWNER: &str = "compute:None";
@@ -202,5 +204,4 @@ fn twice(node: &NodeName, mac: &Mac) -> Failure {
 }
 
 #[cfg(test)]
-#[path = "attachment_tests.rs"]
 mod tests;

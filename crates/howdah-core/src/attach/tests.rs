@@ -1,11 +1,13 @@
 //! What is planned for a card and its port, and for what is somebody else's.
 
 use super::*;
-use crate::cluster::OwnPort;
-use crate::facts::{FixedIp, ManagedCluster, ManagedStatus, VmFacts};
 use crate::ids::OperationId;
 use crate::intent::Verb;
+use crate::known::OwnPort;
 use crate::observe::{Sight, observe};
+use crate::systems::manager::{ManagedCluster, ManagedStatus};
+use crate::systems::networking::FixedIp;
+use crate::systems::vcenter::VmFacts;
 use crate::test_support::{
     Eyes, MAC, PASS, VM_UUID, at, first_mark, good_port, mac, managed, marks, ours, record, seen, segment, state, vm,
     vm_of_node,
@@ -68,7 +70,7 @@ fn a_card_on_the_segment_gets_a_complete_port() {
 #[test]
 fn a_local_users_ports_belong_to_the_networks_project() {
     let mut local = record();
-    local.project = crate::cluster::LOCAL_PROJECT.into();
+    local.project = crate::wanted::LOCAL_PROJECT.into();
     local.spec.network.project = "owner".into();
     let (ours, state, marks) = (ours(), state(), marks());
     let seen = seen(vec![vm()], vec![]);

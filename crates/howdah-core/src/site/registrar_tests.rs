@@ -11,13 +11,15 @@ use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use super::*;
-use crate::cluster::{ClusterRecord, ClusterState, Event, OperationRequest, Secrets, Wanted};
 use crate::document::Row;
-use crate::facts::{Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask};
+use crate::event::Event;
 use crate::failure::{ErrorKind, RemoteError, System};
 use crate::ids::{ClusterId, ClusterName, OperationId, ProjectId, TaskId};
+use crate::known::ClusterState;
+use crate::store::Trace;
+use crate::systems::manager::{Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask};
 use crate::test_support::segment;
-use crate::traits::Trace;
+use crate::wanted::{ClusterRecord, Goal, OperationRequest, Secrets};
 
 const SETTLES: Duration = Duration::from_secs(180);
 
@@ -200,7 +202,7 @@ impl Store for World {
     async fn list(&self, _: Option<&ProjectId>) -> Remote<Vec<Row>> {
         unreachable!()
     }
-    async fn want(&self, _: &ClusterKey, _: &OperationId, _: Wanted, _: &OperationRequest) -> Remote<()> {
+    async fn want(&self, _: &ClusterKey, _: &OperationId, _: Goal, _: &OperationRequest) -> Remote<()> {
         unreachable!()
     }
     async fn save(&self, _: &ClusterKey, _: &ClusterState, _: &[Event]) -> Remote<()> {

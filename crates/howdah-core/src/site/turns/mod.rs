@@ -26,14 +26,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::cluster::ClusterState;
 use crate::document::Row;
-use crate::facts::ManagedStatus;
 use crate::ids::{ClusterKey, SiteName};
 use crate::intent::{Phase, Verb};
+use crate::known::ClusterState;
 use crate::own::Pass;
 use crate::stage::Stage;
-use crate::traits::{Remote, Store};
+use crate::store::Store;
+use crate::systems::Remote;
+use crate::systems::manager::ManagedStatus;
 
 pub use queue::Place;
 use queue::Queue;

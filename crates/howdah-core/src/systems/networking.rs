@@ -1,0 +1,183 @@
+//! OpenStack Networking (Neutron), with the service's own credentials: what it is asked, and what it
+//! says of networks, subnets and ports.
+//!
+//! Invariant: what it says is what was *seen*, never what was concluded from it; anything that may be
+//! absent there is an `Option` here. No wire words: the adapter (`howdah-openstack`) translates.
+
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::ids::{Mac, NetworkId, PortId, ProjectId, SecurityGroupId, SubnetId};
+use crate::systems::Remote;
+
+/// OpenStack Networking, with the service's own credentials.
+#[async_trait]
+pub trait Networking: Send + Sync {
+    /// Optional features.
+    async fn features(&self) -> Remote<NetworkingFeatures>;
+
+    /// A network by id.
+    async fn network(&self, id: &NetworkId) -> Remote<Option<Network>>;
+
+    /// A subnet by id, with its use.
+    async fn subnet(&self, id: &SubnetId) -> Remote<Option<Subnet>>;
+
+    /// Port quota of a project; `None` if the service may not see it.
+    async fn port_quota(&self, project: &ProjectId) -> Remote<Option<Quota>>;
+
+    /// Ports that fit.
+    async fn ports(&self, query: &PortQuery) -> Remote<Vec<Port>>;
+
+    /// Makes all of them or none. `Conflict` if a MAC is in use. The MACs must differ: Neutron
+    /// takes a minute and a half to refuse a request that names one twice.
+    async fn create_ports(&self, requests: &[PortRequest]) -> Remote<Vec<Port>>;
+
+    /// Changes a port.
+    async fn update_port(&self, id: &PortId, change: &PortChange) -> Remote<Port>;
+
+    /// Sets NSX-v's card index and reads it back: what comes back is what Neutron holds then.
+    async fn set_vnic_index(&self, id: &PortId, index: u32) -> Remote<Option<u32>>;
+
+    /// Deletes a port; fine if it is gone.
+    async fn delete_port(&self, id: &PortId) -> Remote<()>;
+}
+
+/// A Neutron network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// UUID.
+    pub id: NetworkId,
+    /// Name, for people.
+    pub name: String,
+    /// The project that owns it.
+    pub project: ProjectId,
+    /// Whether it is router:external.
+    pub external: bool,
+}
+
+/// A Neutron subnet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subnet {
+    /// UUID.
+    pub id: SubnetId,
+    /// Name, for people.
+    pub name: String,
+    /// The network it belongs to.
+    pub network: NetworkId,
+    /// `10.0.0.0/24`.
+    pub cidr: String,
+    /// 4 or 6.
+    pub ip_version: u8,
+    /// Whether it hands out leases.
+    pub dhcp: bool,
+    /// Addresses in its allocation pools.
+    pub capacity: u64,
+    /// Of those, how many ports hold already.
+    pub used: u64,
+}
+
+/// A quota and its use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// The limit; none is unlimited.
+    pub limit: Option<u64>,
+    /// In use.
+    pub used: u64,
+}
+
+/// Optional features of the Neutron that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NetworkingFeatures {
+    /// `vnic_index` on ports (NSX-v).
+    pub vnic_index: bool,
+}
+
+/// A port as Neutron shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// UUID.
+    pub id: PortId,
+    /// Name.
+    pub name: String,
+    /// Project that owns it.
+    pub project: ProjectId,
+    /// Network.
+    pub network: NetworkId,
+    /// MAC address.
+    pub mac: Mac,
+    /// Fixed addresses.
+    pub fixed_ips: Vec<FixedIp>,
+    /// Who uses it: `compute:...`, `network:dhcp`, empty.
+    pub device_owner: String,
+    /// What uses it: our instance UUID, or a VM's name with the 2015 plugin.
+    pub device_id: String,
+    /// Free text; holds the mark, see [`crate::mark`].
+    pub description: String,
+    /// Security groups.
+    pub security_groups: Vec<SecurityGroupId>,
+    /// NSX-v's card index, where the extension is offered and it took.
+    pub vnic_index: Option<u32>,
+    /// `ACTIVE`, `DOWN`, ... For people: it says little on an unbound port.
+    pub status: String,
+}
+
+/// An address of a port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FixedIp {
+    /// The subnet.
+    pub subnet: SubnetId,
+    /// The address.
+    pub address: IpAddr,
+}
+
+/// A port to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortRequest {
+    /// Network.
+    pub network: NetworkId,
+    /// Subnet of its one fixed address.
+    pub subnet: SubnetId,
+    /// The card's address.
+    pub mac: Mac,
+    /// The fixed address to ask for; Neutron's choice if absent.
+    pub address: Option<IpAddr>,
+    /// `<vm>-port<n>`.
+    pub name: String,
+    /// The project it shall belong to.
+    pub project: ProjectId,
+    /// Begins with `compute:`.
+    pub device_owner: String,
+    /// The VM's instance UUID.
+    pub device_id: Uuid,
+    /// Groups; none is the project's default.
+    pub security_groups: Vec<SecurityGroupId>,
+    /// The mark.
+    pub description: String,
+}
+
+/// What to change of a port: fields left `None` stay.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PortChange {
+    /// See [`PortRequest::device_owner`].
+    pub device_owner: Option<String>,
+    /// See [`PortRequest::device_id`].
+    pub device_id: Option<Uuid>,
+    /// See [`PortRequest::name`].
+    pub name: Option<String>,
+    /// See [`PortRequest::description`].
+    pub description: Option<String>,
+    /// See [`PortRequest::security_groups`].
+    pub security_groups: Option<Vec<SecurityGroupId>>,
+}
+
+/// Which ports to list. Conditions hold together; within one, any value fits.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PortQuery {
+    /// On this network.
+    pub network: Option<NetworkId>,
+    /// With one of these addresses.
+    pub macs: Vec<Mac>,
+}
