@@ -5,8 +5,12 @@
 //! one without is [`Action::Release`], which gives up a use of our own. What makes the manager clone
 //! carries the token of a turn besides (see [`crate::site::turns`]).
 
+#[cfg(test)]
+use crate::ids::NodeName;
 use crate::ids::{Mac, PortId, VmRef};
-use crate::intent::Verb;
+#[cfg(test)]
+use crate::intent::Subject;
+use crate::intent::{Call, Verb};
 use crate::own::{Marked, OurVm, Ours, Pass, Vacant};
 use crate::site::turns::Turn;
 use crate::systems::networking::{PortChange, PortRequest};
@@ -48,6 +52,12 @@ pub enum Action {
     DeletePort(Marked),
     /// Give up the use of the network's registration.
     Release,
+    /// Clone a node's VM, off, with what was chosen for it: the tests' port-first provisioner.
+    #[cfg(test)]
+    Clone(Ours, NodeName),
+    /// Power a VM on: the tests' port-first provisioner.
+    #[cfg(test)]
+    PowerOn(OurVm),
 }
 
 /// What an action is about: no two actions with a common key run at the same time.
@@ -73,25 +83,28 @@ pub enum Key {
     Port(PortId),
     /// Changing this VM.
     Vm(VmRef),
+    /// Making this node's VM.
+    #[cfg(test)]
+    Node(NodeName),
 }
 
 macro_rules! kinds {
-    ($($kind:ident),* $(,)?) => {
+    ($($(#[$when:meta])? $kind:ident),* $(,)?) => {
         /// The kind of an action: for tables that must have a row for each.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[allow(missing_docs, reason = "each is the kind of the action of that name")]
-        pub enum Kind { $($kind),* }
+        pub enum Kind { $($(#[$when])? $kind),* }
 
         impl Kind {
             /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$kind),*];
+            pub const ALL: &'static [Self] = &[$($(#[$when])? Self::$kind),*];
         }
     };
 }
 
 kinds! {
     FindSegment, Check, ListPorts, Look, LookAtVms, Register, Create, Start, Stop, Resume, Delete, CreatePorts,
-    Repair, SetIndex, Attach, DeletePort, Release,
+    Repair, SetIndex, Attach, DeletePort, Release, #[cfg(test)] Clone, #[cfg(test)] PowerOn,
 }
 
 impl Action {
@@ -115,6 +128,10 @@ impl Action {
             Self::Attach(..) => Kind::Attach,
             Self::DeletePort(_) => Kind::DeletePort,
             Self::Release => Kind::Release,
+            #[cfg(test)]
+            Self::Clone(..) => Kind::Clone,
+            #[cfg(test)]
+            Self::PowerOn(_) => Kind::PowerOn,
         }
     }
 
@@ -127,6 +144,10 @@ impl Action {
             Self::Delete(token) | Self::CreatePorts(token, _) => Some(token.pass()),
             Self::Repair(token, _) | Self::SetIndex(token, _) | Self::DeletePort(token) => Some(token.pass()),
             Self::Attach(token, ..) => Some(token.pass()),
+            #[cfg(test)]
+            Self::Clone(token, _) => Some(token.pass()),
+            #[cfg(test)]
+            Self::PowerOn(token) => Some(token.pass()),
         }
     }
 
@@ -138,15 +159,19 @@ impl Action {
         }
     }
 
-    /// How the journal knows it; none for what can be repeated or does not write.
-    pub const fn verb(&self) -> Option<Verb> {
+    /// What the journal keeps it under; none for what can be repeated or does not write.
+    pub fn call(&self) -> Option<Call> {
         match self {
-            Self::Create(..) => Some(Verb::Found),
-            Self::Start(_) => Some(Verb::Start),
-            Self::Stop(_) => Some(Verb::Stop),
-            Self::Resume(..) => Some(Verb::Resume),
-            Self::Delete(_) => Some(Verb::Remove),
-            Self::CreatePorts(..) => Some(Verb::Ports),
+            Self::Create(..) => Some(Verb::Found.into()),
+            Self::Start(_) => Some(Verb::Start.into()),
+            Self::Stop(_) => Some(Verb::Stop.into()),
+            Self::Resume(..) => Some(Verb::Resume.into()),
+            Self::Delete(_) => Some(Verb::Remove.into()),
+            Self::CreatePorts(..) => Some(Verb::Ports.into()),
+            #[cfg(test)]
+            Self::Clone(_, node) => Some(Call { verb: Verb::Clone, subject: Subject::Node(node.clone()) }),
+            #[cfg(test)]
+            Self::PowerOn(_) => None,
             // Written down by the registrar itself, for the site.
             Self::Register(_) | Self::Release => None,
             // Repeated freely: the same end whether they come once, twice or late.
@@ -172,6 +197,10 @@ impl Action {
                 vec![Key::Port(port.port().clone())]
             }
             Self::Attach(vm, ..) => vec![Key::Vm(vm.vm().clone())],
+            #[cfg(test)]
+            Self::Clone(_, node) => vec![Key::Node(node.clone())],
+            #[cfg(test)]
+            Self::PowerOn(vm) => vec![Key::Vm(vm.vm().clone())],
         }
     }
 
@@ -195,6 +224,10 @@ impl Action {
             Self::Attach(..) => "attach a card to its NSX-T port",
             Self::DeletePort(_) => "delete a Neutron port",
             Self::Release => "remove the network's registration from BDE",
+            #[cfg(test)]
+            Self::Clone(..) => "clone a node's VM",
+            #[cfg(test)]
+            Self::PowerOn(_) => "power a VM on",
         }
     }
 }

@@ -18,15 +18,19 @@
 //! | `Done` | no | yes | the answer |
 //! | `Refused`, `Absent` | no | no | the answer, the settling |
 //!
+//! An entry's key is a [`Call`]: the verb, and what it is about. A provisioner that makes one call for the
+//! whole cluster has one entry a verb; one that clones node by node has one for each node.
+//!
 //! Invariant: whatever was `Sent` when the process ended is `Unknown` for the next process, and
 //! settles counted from that process's start.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{OperationId, TaskId};
+use crate::ids::{NodeName, OperationId, TaskId};
 use crate::policy::Policy;
 use crate::time::{Mono, Stamp, Ticker};
 
@@ -46,11 +50,75 @@ pub enum Verb {
     Remove,
     /// A burst of creates of ports: an entry for as long as one of them may have an effect.
     Ports,
+    /// The clone of a node, by the tests' port-first provisioner.
+    #[cfg(test)]
+    Clone,
+}
+
+/// What a call is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// The cluster as a whole.
+    Cluster,
+    /// One node.
+    Node(NodeName),
+}
+
+/// What the journal keeps an entry under. Stored as `verb`, or `verb node`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Call {
+    /// What was asked for.
+    pub verb: Verb,
+    /// What it is about.
+    pub subject: Subject,
+}
+
+impl From<Verb> for Call {
+    fn from(verb: Verb) -> Self {
+        Self { verb, subject: Subject::Cluster }
+    }
+}
+
+impl TryFrom<String> for Call {
+    type Error = serde::de::value::Error;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let (verb, subject) = match text.split_once(' ') {
+            Some((verb, node)) => (verb, Subject::Node(node.into())),
+            None => (text.as_str(), Subject::Cluster),
+        };
+        Ok(Self { verb: Verb::deserialize(verb.into_deserializer())?, subject })
+    }
+}
+
+impl From<Call> for String {
+    fn from(call: Call) -> Self {
+        let verb = call.verb.word();
+        match call.subject {
+            Subject::Cluster => verb.to_owned(),
+            Subject::Node(node) => format!("{verb} {node}"),
+        }
+    }
 }
 
 impl Verb {
     /// Calls that the cluster manager carries out in the background, one at a time.
     pub const MANAGER: [Self; 5] = [Self::Found, Self::Start, Self::Stop, Self::Resume, Self::Remove];
+
+    /// The word that is stored.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Found => "found",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Resume => "resume",
+            Self::Remove => "remove",
+            Self::Ports => "ports",
+            #[cfg(test)]
+            Self::Clone => "clone",
+        }
+    }
 }
 
 /// What is known of it.
@@ -107,33 +175,47 @@ pub enum Existence {
     Without(Stamp),
 }
 
-/// All calls that matter, each verb's newest.
+impl Intent {
+    /// Whether its effect may exist.
+    const fn existence(&self) -> Existence {
+        match self.phase {
+            Phase::Sent => Existence::Open,
+            Phase::Unknown if self.settles.is_some() => Existence::Open,
+            Phase::Unknown => Existence::Settled(self.ended),
+            Phase::Done => Existence::Answered(self.ended),
+            Phase::Refused | Phase::Absent => Existence::Without(self.ended),
+        }
+    }
+}
+
+/// All calls that matter, the newest under each key.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Journal(BTreeMap<Verb, Intent>);
+pub struct Journal(BTreeMap<Call, Intent>);
 
 impl Journal {
     /// At a process's start: nobody waits for the answers of the process before.
     pub fn resume(&mut self, now: Mono, policy: &Policy) {
-        for (verb, intent) in &mut self.0 {
+        for (call, intent) in &mut self.0 {
             if matches!(intent.phase, Phase::Sent | Phase::Unknown) {
                 intent.phase = Phase::Unknown;
-                intent.settles = Some(now.plus(policy.settles(*verb)));
+                intent.settles = Some(now.plus(policy.settles(call.verb)));
             }
         }
     }
 
     /// Writes a call down; to be saved before it is sent.
-    pub fn sent(&mut self, verb: Verb, operation: OperationId, at: Timestamp) {
-        let earlier = self.0.get(&verb).is_some_and(|old| old.earlier || old.phase == Phase::Unknown);
+    pub fn sent(&mut self, call: impl Into<Call>, operation: OperationId, at: Timestamp) {
+        let call = call.into();
+        let earlier = self.0.get(&call).is_some_and(|old| old.earlier || old.phase == Phase::Unknown);
         let phase = Phase::Sent;
         let intent = Intent { operation, at, phase, earlier, task: None, settles: None, ended: Stamp::START };
-        self.0.insert(verb, intent);
+        self.0.insert(call, intent);
     }
 
     /// It was answered well, and perhaps named a task.
-    pub fn done(&mut self, verb: Verb, task: Option<TaskId>, ended: Stamp) {
-        if let Some(intent) = self.0.get_mut(&verb) {
+    pub fn done(&mut self, call: impl Into<Call>, task: Option<TaskId>, ended: Stamp) {
+        if let Some(intent) = self.0.get_mut(&call.into()) {
             intent.phase = Phase::Done;
             intent.task = task;
             intent.ended = ended;
@@ -141,19 +223,20 @@ impl Journal {
     }
 
     /// It was refused.
-    pub fn refused(&mut self, verb: Verb, ended: Stamp) {
-        if let Some(intent) = self.0.get_mut(&verb) {
+    pub fn refused(&mut self, call: impl Into<Call>, ended: Stamp) {
+        if let Some(intent) = self.0.get_mut(&call.into()) {
             intent.phase = Phase::Refused;
             intent.ended = ended;
         }
     }
 
     /// Its answer was lost.
-    pub fn lost(&mut self, verb: Verb, ended: Stamp, now: Mono, policy: &Policy) {
-        if let Some(intent) = self.0.get_mut(&verb) {
+    pub fn lost(&mut self, call: impl Into<Call>, ended: Stamp, now: Mono, policy: &Policy) {
+        let call = call.into();
+        if let Some(intent) = self.0.get_mut(&call) {
             intent.phase = Phase::Unknown;
             intent.ended = ended;
-            intent.settles = Some(now.plus(policy.settles(verb)));
+            intent.settles = Some(now.plus(policy.settles(call.verb)));
         }
     }
 
@@ -168,8 +251,8 @@ impl Journal {
     }
 
     /// A look has decided about a call whose answer was lost.
-    pub fn resolve(&mut self, verb: Verb, phase: Phase) {
-        if let Some(intent) = self.0.get_mut(&verb) {
+    pub fn resolve(&mut self, call: impl Into<Call>, phase: Phase) {
+        if let Some(intent) = self.0.get_mut(&call.into()) {
             intent.phase = phase;
             intent.settles = None;
         }
@@ -179,17 +262,17 @@ impl Journal {
     /// have done: they are no open questions any more, for the next process neither. The create is
     /// resolved by whose the place is, see [`crate::own`].
     pub fn looked(&mut self, asked: Stamp) {
-        for (verb, intent) in &mut self.0 {
+        for (call, intent) in &mut self.0 {
             let settled = intent.phase == Phase::Unknown && intent.settles.is_none() && intent.ended < asked;
-            if settled && !matches!(verb, Verb::Found | Verb::Ports) {
+            if settled && !matches!(call.verb, Verb::Found | Verb::Ports) {
                 intent.phase = Phase::Absent;
             }
         }
     }
 
     /// A burst has ended: nothing of it can have an effect any more.
-    pub fn forget(&mut self, verb: Verb) {
-        self.0.remove(&verb);
+    pub fn forget(&mut self, call: impl Into<Call>) {
+        self.0.remove(&call.into());
     }
 
     /// Whether nothing was ever asked for.
@@ -197,30 +280,26 @@ impl Journal {
         self.0.is_empty()
     }
 
-    /// The newest call of a verb.
-    pub fn get(&self, verb: Verb) -> Option<&Intent> {
-        self.0.get(&verb)
+    /// The newest calls of these verbs, whatever they are about.
+    fn of(&self, verbs: &[Verb]) -> impl Iterator<Item = &Intent> {
+        self.0.iter().filter(|(call, _)| verbs.contains(&call.verb)).map(|(_, intent)| intent)
+    }
+
+    /// The newest call under a key.
+    pub fn get(&self, call: impl Into<Call>) -> Option<&Intent> {
+        self.0.get(&call.into())
     }
 
     /// Whether the effect of the newest call may exist.
-    pub fn existence(&self, verb: Verb) -> Existence {
-        match self.0.get(&verb) {
-            None => Existence::Never,
-            Some(intent) => match intent.phase {
-                Phase::Sent => Existence::Open,
-                Phase::Unknown if intent.settles.is_some() => Existence::Open,
-                Phase::Unknown => Existence::Settled(intent.ended),
-                Phase::Done => Existence::Answered(intent.ended),
-                Phase::Refused | Phase::Absent => Existence::Without(intent.ended),
-            },
-        }
+    pub fn existence(&self, call: impl Into<Call>) -> Existence {
+        self.0.get(&call.into()).map_or(Existence::Never, Intent::existence)
     }
 
     /// Whether the call was made for this operation and may have its effect: then it is not made
     /// again for it.
-    pub fn asked(&self, verb: Verb, operation: OperationId) -> bool {
-        self.0.get(&verb).is_some_and(|intent| {
-            intent.operation == operation && matches!(self.existence(verb), Existence::Open | Existence::Answered(_))
+    pub fn asked(&self, call: impl Into<Call>, operation: OperationId) -> bool {
+        self.0.get(&call.into()).is_some_and(|intent| {
+            intent.operation == operation && matches!(intent.existence(), Existence::Open | Existence::Answered(_))
         })
     }
 
@@ -228,8 +307,8 @@ impl Journal {
     /// its effect. A look asked for after the stamp is a verdict about all of them.
     pub fn quiet(&self, verbs: &[Verb]) -> Option<Stamp> {
         let mut floor = Stamp::START;
-        for verb in verbs {
-            match self.existence(*verb) {
+        for intent in self.of(verbs) {
+            match intent.existence() {
                 Existence::Never => {}
                 Existence::Open => return None,
                 Existence::Settled(at) | Existence::Answered(at) | Existence::Without(at) => floor = floor.max(at),
@@ -240,12 +319,12 @@ impl Journal {
 
     /// Until when the slowest of these calls may still have its effect, if its answer is lost.
     pub fn open_until(&self, verbs: &[Verb]) -> Option<Mono> {
-        verbs.iter().filter_map(|v| self.0.get(v)).filter(|i| i.phase == Phase::Unknown).filter_map(|i| i.settles).max()
+        self.of(verbs).filter(|i| i.phase == Phase::Unknown).filter_map(|i| i.settles).max()
     }
 
     /// The manager's task of the newest call that started one.
     pub fn newest_task(&self) -> Option<&TaskId> {
-        let calls = Verb::MANAGER.iter().filter_map(|v| self.0.get(v)).filter(|i| i.task.is_some());
+        let calls = self.of(&Verb::MANAGER).filter(|i| i.task.is_some());
         calls.max_by_key(|i| (i.ended, i.at)).and_then(|i| i.task.as_ref())
     }
 }
@@ -313,6 +392,25 @@ mod tests {
             assert!(matches!(journal.existence(verb), Existence::Without(_)), "{verb:?}, also after a restart");
             assert_eq!(journal.quiet(&[verb]), settled);
         }
+    }
+
+    #[test]
+    fn a_call_about_one_node_is_kept_beside_that_of_another_and_read_back() {
+        let clone = |node: &str| Call { verb: Verb::Clone, subject: Subject::Node(node.into()) };
+        let mut journal = sent(Verb::Found);
+        journal.sent(clone("c-worker-0"), OP, at(1));
+        journal.sent(clone("c-worker-1"), OP, at(1));
+        let ticker = Ticker::default();
+        journal.done(clone("c-worker-0"), None, ticker.tick());
+        assert_eq!(journal.quiet(&[Verb::Clone]), None, "the other one is in flight");
+        journal.refused(clone("c-worker-1"), ticker.tick());
+        assert!(journal.quiet(&[Verb::Clone]).is_some());
+        let text = serde_json::to_value(&journal).unwrap();
+        assert_eq!(text["clone c-worker-1"]["phase"], "refused");
+        assert_eq!(text["found"]["phase"], "sent", "as it was stored before there were calls about nodes");
+        let back: Journal = serde_json::from_value(text).unwrap();
+        assert_eq!(back.get(clone("c-worker-0")).unwrap().phase, Phase::Done);
+        assert!(serde_json::from_str::<Journal>(r#"{"dance c-worker-1": {}}"#).is_err());
     }
 
     #[test]

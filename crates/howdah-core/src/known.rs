@@ -17,7 +17,7 @@ use crate::intent::Journal;
 use crate::stage::Stage;
 use crate::systems::manager::ManagedStatus;
 use crate::systems::vcenter::Segment;
-use crate::wanted::OperationKind;
+use crate::wanted::{ClusterRecord, OperationKind};
 
 /// A cluster in one word, for people and for Heat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -106,6 +106,9 @@ pub struct Identity {
     /// ones do not speak against it.
     #[serde(default)]
     pub renewed: bool,
+    /// The create call ended well: it was seen up.
+    #[serde(default)]
+    pub made: bool,
     /// It was there and is gone: nothing that only looks like it is ours any more.
     #[serde(default)]
     pub dissolved: bool,
@@ -161,6 +164,16 @@ pub struct OwnPort {
     pub address: Option<IpAddr>,
 }
 
+/// What was chosen for a node before it was made, by a provisioner that chooses: sent as it is, however
+/// often the calls are repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodePlan {
+    /// The instance UUID of its VM.
+    pub instance: Uuid,
+    /// The MAC of its card.
+    pub mac: Mac,
+}
+
 /// A node as it is known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeState {
@@ -169,6 +182,9 @@ pub struct NodeState {
     /// Roles.
     #[serde(default)]
     pub roles: Vec<String>,
+    /// What was chosen for it; nothing where the cluster manager chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<NodePlan>,
     /// The VM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vm: Option<VmRef>,
@@ -195,6 +211,28 @@ pub struct NodeState {
     /// What is true of it.
     #[serde(default)]
     pub conditions: Vec<Condition>,
+}
+
+impl NodeState {
+    /// A node of which nothing but its name is known.
+    pub fn planned(record: &ClusterRecord, name: &NodeName) -> Self {
+        let middle = name.as_str().strip_prefix(&format!("{}-", record.name)).unwrap_or(name.as_str());
+        let group = middle.rsplit_once('-').map_or(middle, |(group, _)| group);
+        Self {
+            group: group.to_owned(),
+            roles: vec![],
+            plan: None,
+            vm: None,
+            instance_uuid: None,
+            mac: None,
+            port: None,
+            promised: None,
+            address: None,
+            stage: Stage::Planned,
+            manager_says: String::new(),
+            conditions: vec![],
+        }
+    }
 }
 
 /// A cluster as it is known.

@@ -53,6 +53,7 @@ pub mod observe;
 pub mod own;
 pub mod policy;
 pub mod preflight;
+pub mod provision;
 pub mod report;
 pub mod rights;
 pub mod seen;

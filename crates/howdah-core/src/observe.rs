@@ -74,7 +74,10 @@ pub fn observe(sight: &Sight<'_>, state: &mut ClusterState) -> Vec<Event> {
 fn node_names(sight: &Sight<'_>, before: &BTreeMap<NodeName, NodeState>) -> Vec<NodeName> {
     let mut names: Vec<_> = sight.vms.values().filter_map(|vm| vm.name.clone()).collect();
     match sight.cluster {
-        Some(cluster) => names.extend(cluster.nodes.iter().map(|n| n.name.clone())),
+        Some(cluster) => {
+            names.extend(cluster.nodes.iter().map(|n| n.name.clone()));
+            names.extend(before.iter().filter(|(_, node)| node.plan.is_some()).map(|(name, _)| name.clone()));
+        }
         None => names.extend(before.keys().cloned()),
     }
     names.sort();
@@ -117,8 +120,9 @@ fn one(
     let Sight { record, seen, backend, .. } = sight;
     let vm = vm_of(sight.vms, name);
     let nic = vm.zip(segment).and_then(|(vm, segment)| nic_on(vm, segment));
-    let port = nic.and_then(|n| n.mac).and_then(|mac| port_of(sight, state, &mac));
-    let mut node = old.cloned().unwrap_or_else(|| fresh(record, name));
+    let mut node = old.cloned().unwrap_or_else(|| NodeState::planned(record, name));
+    let planned = node.plan.map(|plan| plan.mac);
+    let port = nic.and_then(|n| n.mac).or(planned).and_then(|mac| port_of(sight, state, &mac));
     let managed = sight.cluster.and_then(|c| c.nodes.iter().find(|n| n.name == *name));
     if let Some(managed) = managed {
         take_over(&mut node, managed);
@@ -134,8 +138,9 @@ fn one(
         node.vm = vm.map(|vm| vm.vm.clone());
         node.instance_uuid = vm.and_then(|vm| vm.instance_uuid);
     }
-    let same_card = node.mac == nic.and_then(|n| n.mac);
-    node.mac = nic.and_then(|n| n.mac);
+    let mac = nic.and_then(|n| n.mac).or(planned);
+    let same_card = node.mac == mac;
+    node.mac = mac;
     if !same_card {
         (node.port, node.promised) = (None, None);
     }
@@ -187,24 +192,6 @@ fn take_over(node: &mut NodeState, managed: &ManagedNode) {
 /// The port of ours with this address on the wire.
 fn port_of<'a>(sight: &Sight<'a>, state: &ClusterState, mac: &Mac) -> Option<&'a Port> {
     sight.seen.ports.present().find(|p| p.mac == *mac && state.ports.contains_key(&p.id))
-}
-
-fn fresh(record: &ClusterRecord, name: &NodeName) -> NodeState {
-    let middle = name.as_str().strip_prefix(&format!("{}-", record.name)).unwrap_or(name.as_str());
-    let group = middle.rsplit_once('-').map_or(middle, |(group, _)| group);
-    NodeState {
-        group: group.to_owned(),
-        roles: vec![],
-        vm: None,
-        instance_uuid: None,
-        mac: None,
-        port: None,
-        promised: None,
-        address: None,
-        stage: Stage::Planned,
-        manager_says: String::new(),
-        conditions: vec![],
-    }
 }
 
 fn good_address(nic: Option<&NicFacts>, promised: Option<std::net::IpAddr>) -> Option<std::net::IpAddr> {

@@ -25,16 +25,15 @@
 
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use crate::ids::{ClusterId, PortId, VmRef};
 use crate::intent::{Existence, Journal, Verb};
 use crate::known::ClusterState;
 use crate::mark::{Mark, MarkKey};
+use crate::provision::Provision;
 use crate::seen::Seen;
-use crate::systems::manager::{ManagedCluster, ManagedStatus, TaskState};
+use crate::systems::manager::ManagedCluster;
 use crate::systems::networking::Port;
-use crate::systems::vcenter::{VmFacts, Vms};
+use crate::systems::vcenter::VmFacts;
 use crate::time::Stamp;
 use crate::wanted::ClusterRecord;
 
@@ -183,77 +182,19 @@ pub fn ownership(pass: Pass, journal: &Journal, dissolved: bool, place: Place, f
 }
 
 /// What was seen of the place, compared with what we know of ours.
-pub fn place(state: &ClusterState, seen: &Seen) -> Place {
+pub fn place(provision: &dyn Provision, state: &ClusterState, seen: &Seen) -> Place {
     let (Some(cluster), Some(asked)) = (seen.cluster.last(), seen.cluster.asked()) else {
         return Place::NotLooked;
     };
     match cluster {
         None => Place::Absent { asked },
-        Some(cluster) => Place::Present { asked, by: compare(state, seen, cluster) },
-    }
-}
-
-fn compare(state: &ClusterState, seen: &Seen, cluster: &ManagedCluster) -> Match {
-    let identity = &state.identity;
-    let its_vms = || cluster.nodes.iter().filter_map(|n| n.vm.as_ref());
-    let recorded = |vm: &VmRef| identity.vms.get(vm).is_some_and(|uuid| !is_another(seen, vm, uuid));
-    if its_vms().any(recorded) || ours_works_on_it(state, seen) {
-        return Match::Identity;
-    }
-    if !identity.vms.is_empty() && !identity.renewed {
-        if its_vms().next().is_some() {
-            return Match::Neither("none of its VMs is one of this cluster's".to_owned());
-        }
-        // A delete, by whomever, takes the VMs first, and they may be destroyed in vCenter; only a
-        // create begins without any.
-        if cluster.status == ManagedStatus::Provisioning {
-            return Match::Neither("another request is making it".to_owned());
-        }
-    }
-    match identity.sent.as_ref().map(|sent| sent.difference(&cluster.likeness)) {
-        Some(None) => Match::Likeness,
-        Some(Some(difference)) => Match::Neither(difference),
-        None => Match::Neither("it was made by another call".to_owned()),
-    }
-}
-
-/// Identity grows only while the place is ours, from what two systems say together.
-pub fn record_vms(state: &mut ClusterState, seen: &Seen) {
-    let Some(Some(cluster)) = seen.cluster.last() else {
-        return;
-    };
-    let identity = &mut state.identity;
-    let mut recorded = false;
-    for vm in cluster.nodes.iter().filter_map(|n| n.vm.as_ref()) {
-        if let Some(uuid) = seen.vms.get(vm).and_then(|facts| facts.instance_uuid) {
-            identity.vms.insert(vm.clone(), uuid);
-            recorded = true;
-        }
-    }
-    // The resume is over, and what it left is known.
-    let quiet = state.journal.quiet(&[Verb::Resume]);
-    let looked_since = quiet.is_some_and(|end| seen.cluster.after(end).is_some());
-    if looked_since && recorded && cluster.status != ManagedStatus::Provisioning {
-        identity.renewed = false;
+        Some(cluster) => Place::Present { asked, by: provision.compare(state, seen, cluster) },
     }
 }
 
 /// The create was refused: the VMs that were seen while its answer was open are another cluster's.
 pub fn forget_vms(state: &mut ClusterState) {
     state.identity.vms.clear();
-}
-
-/// Whether vCenter shows another VM under this reference.
-fn is_another(seen: &Seen, vm: &VmRef, uuid: &Uuid) -> bool {
-    seen.vms.get(vm).and_then(|facts| facts.instance_uuid).is_some_and(|shown| shown != *uuid)
-}
-
-/// The manager keeps one cluster for each name, so while a task of ours runs it is our cluster's.
-fn ours_works_on_it(state: &ClusterState, seen: &Seen) -> bool {
-    seen.task
-        .last()
-        .and_then(Option::as_ref)
-        .is_some_and(|task| task.state == TaskState::Running && state.journal.newest_task() == Some(&task.id))
 }
 
 /// The token of a port, if it is ours.
@@ -286,36 +227,43 @@ pub fn of_first_release(record: &ClusterRecord, vm: &OurVm, facts: &VmFacts, por
     (its_vm && was_of_first_release(record, port)).then(|| Marked(vm.0, port.id.clone()))
 }
 
-/// The token of a VM, if it is ours.
-pub fn our_vm(ours: &Ours, record: &ClusterRecord, state: &ClusterState, seen: &Seen, vm: &VmFacts) -> Option<OurVm> {
-    let recorded = || state.identity.vms.get(&vm.vm).is_some_and(|uuid| vm.instance_uuid.is_none_or(|u| u == *uuid));
-    let cluster = seen.cluster.last().and_then(Option::as_ref);
-    let listed = || cluster.is_some_and(|c| c.nodes.iter().any(|n| n.vm.as_ref() == Some(&vm.vm)));
-    (recorded() || listed() || is_being_made(record, state, cluster, vm)).then(|| OurVm(ours.0, vm.vm.clone()))
+/// A cluster that is ours, as seen: for recognising its VMs.
+#[derive(Clone, Copy)]
+pub struct Owner<'a> {
+    /// That it is ours.
+    pub ours: Ours,
+    /// What is wanted.
+    pub record: &'a ClusterRecord,
+    /// What is known.
+    pub state: &'a ClusterState,
+    /// What was seen.
+    pub seen: &'a Seen,
+    /// How its nodes come to have VMs.
+    pub provision: &'a dyn Provision,
 }
 
-/// A clone of a create or resume of ours that the manager does not name yet.
-fn is_being_made(record: &ClusterRecord, state: &ClusterState, cluster: Option<&ManagedCluster>, vm: &VmFacts) -> bool {
-    let under_way = [Verb::Found, Verb::Resume]
-        .iter()
-        .any(|v| matches!(state.journal.existence(*v), Existence::Open | Existence::Answered(_)));
-    let making = cluster.is_none_or(|c| c.status == ManagedStatus::Provisioning);
-    let Some(name) = vm.name.as_ref().filter(|_| under_way && making) else {
-        return false;
-    };
-    match cluster.and_then(|c| c.nodes.iter().find(|n| n.name == *name)) {
-        Some(node) => node.vm.as_ref().is_none_or(|v| *v == vm.vm),
-        // The manager plans nodes before it clones: only a look from before that knows none.
-        None => cluster.is_none_or(|c| c.nodes.is_empty()) && name.as_str().starts_with(&format!("{}-", record.name)),
+impl<'a> Owner<'a> {
+    /// The cluster as it was seen last.
+    pub fn cluster(&self) -> Option<&'a ManagedCluster> {
+        self.seen.cluster.last().and_then(Option::as_ref)
+    }
+
+    /// The token of a VM, if it is ours.
+    pub fn vm(&self, vm: &VmFacts) -> Option<OurVm> {
+        let known = self.state.identity.vms.get(&vm.vm);
+        let recorded = || known.is_some_and(|uuid| vm.instance_uuid.is_none_or(|u| u == *uuid));
+        let listed = || self.cluster().is_some_and(|c| c.nodes.iter().any(|n| n.vm.as_ref() == Some(&vm.vm)));
+        let being_made = || self.provision.is_being_made(self.record, self.state, self.cluster(), vm);
+        (recorded() || listed() || being_made()).then(|| OurVm(self.ours.0, vm.vm.clone()))
+    }
+
+    /// The VMs in the cluster's folder that are ours, with their tokens.
+    pub fn vms(self) -> impl Iterator<Item = (OurVm, &'a VmFacts)> {
+        self.seen.vms.values().filter_map(move |vm| Some((self.vm(vm)?, vm)))
     }
 }
 
-/// The VMs in the cluster's folder that are ours.
-pub fn our_vms(ours: &Ours, record: &ClusterRecord, state: &ClusterState, seen: &Seen) -> Vms {
-    let mine = seen.vms.values().filter(|vm| our_vm(ours, record, state, seen, vm).is_some());
-    mine.map(|vm| (vm.vm.clone(), vm.clone())).collect()
-}
-
-#[cfg(test)]
+// The evidence that they compare is BDE's.
+#[cfg(all(test, feature = "bde"))]
 #[path = "own_tests.rs"]
 mod tests;

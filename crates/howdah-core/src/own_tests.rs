@@ -2,13 +2,20 @@
 
 use super::*;
 use crate::ids::OperationId;
-use crate::known::{Likeness, OwnPort};
+use crate::known::{ClusterState, Likeness, OwnPort};
 use crate::policy::Policy;
+use crate::provision::Bde;
+use crate::systems::manager::{ManagedStatus, TaskState};
 use crate::systems::vcenter::{NicFacts, Power, Tools};
 use crate::test_support::{
     Eyes, MAC, PASS, at, first_mark, good_port, likeness, managed, marks, ours, record, state, task, vm, vm_of_node,
 };
 use crate::time::{Mono, Ticker};
+use uuid::Uuid;
+
+fn owner<'a>(record: &'a ClusterRecord, state: &'a ClusterState, seen: &'a Seen) -> Owner<'a> {
+    Owner { ours: ours(), record, state, seen, provision: &Bde }
+}
 
 const OP: OperationId = OperationId(Uuid::from_u128(2));
 
@@ -156,7 +163,7 @@ fn known(recorded: bool) -> ClusterState {
 }
 
 fn by(state: &ClusterState, eyes: &Eyes) -> Match {
-    match place(state, &eyes.seen) {
+    match place(&Bde, state, &eyes.seen) {
         Place::Present { by, .. } => by,
         other => panic!("{other:?}"),
     }
@@ -181,9 +188,9 @@ fn without_vms(status: ManagedStatus) -> ManagedCluster {
 #[test]
 fn a_place_that_was_not_looked_at_is_not_empty() {
     let mut eyes = Eyes::default();
-    assert_eq!(place(&known(true), &eyes.seen), Place::NotLooked);
+    assert_eq!(place(&Bde, &known(true), &eyes.seen), Place::NotLooked);
     eyes.look(None);
-    assert_eq!(place(&known(true), &eyes.seen), Place::Absent { asked: eyes.seen.cluster.asked().unwrap() });
+    assert_eq!(place(&Bde, &known(true), &eyes.seen), Place::Absent { asked: eyes.seen.cluster.asked().unwrap() });
 }
 
 #[test]
@@ -236,16 +243,16 @@ fn a_resume_may_replace_every_vm_and_the_cluster_stays_ours() {
     state.identity.renewed = true;
     eyes.look(Some(without_vms(ManagedStatus::Provisioning)));
     assert_eq!(by(&state, &eyes), Match::Likeness);
-    record_vms(&mut state, &eyes.seen);
+    Bde.record(&mut state, &eyes.seen);
     state.journal.done(Verb::Resume, Some("7".into()), eyes.ticker.tick());
     let mut renewed = managed(ManagedStatus::Running);
     renewed.nodes[0].vm = Some("vm-2".into());
     eyes.look(Some(renewed));
     // A new process, for one, hears of the cluster before it hears of the VMs.
-    record_vms(&mut state, &eyes.seen);
+    Bde.record(&mut state, &eyes.seen);
     assert_eq!((by(&state, &eyes), state.identity.renewed), (Match::Likeness, true));
     eyes.watch([VmFacts { vm: "vm-2".into(), ..vm() }]);
-    record_vms(&mut state, &eyes.seen);
+    Bde.record(&mut state, &eyes.seen);
     assert_eq!((by(&state, &eyes), state.identity.renewed), (Match::Identity, false));
     let mut other = managed(ManagedStatus::Running);
     other.nodes[0].vm = Some("vm-900".into());
@@ -258,10 +265,10 @@ fn only_what_manager_and_vcenter_both_show_is_recorded() {
     let mut state = known(false);
     let mut eyes = Eyes::default();
     eyes.watch([vm(), vm_of_node(8)]);
-    record_vms(&mut state, &eyes.seen);
+    Bde.record(&mut state, &eyes.seen);
     assert!(state.identity.vms.is_empty(), "the manager shows nothing");
     eyes.look(Some(managed(ManagedStatus::Running)));
-    record_vms(&mut state, &eyes.seen);
+    Bde.record(&mut state, &eyes.seen);
     assert_eq!(state.identity.vms, known(true).identity.vms, "the other one is not named by the manager");
 }
 
@@ -369,7 +376,7 @@ fn a_local_clusters_ports_are_in_the_networks_project() {
 fn an_unkeyed_mark_counts_only_on_the_port_of_our_vm() {
     let mut eyes = looking_at(managed(ManagedStatus::Running));
     eyes.watch([vm()]);
-    let token = our_vm(&ours(), &record(), &known(true), &eyes.seen, &vm()).unwrap();
+    let token = owner(&record(), &known(true), &eyes.seen).vm(&vm()).unwrap();
     let first = Port { description: first_mark(), ..good_port() };
     let is_ours = |facts: &VmFacts, port: &Port| of_first_release(&record(), &token, facts, port).is_some();
     assert!(is_ours(&vm(), &first));
@@ -392,7 +399,7 @@ fn an_unkeyed_mark_counts_only_on_the_port_of_our_vm() {
 
 /// Whether the VM is ours, while the manager shows this.
 fn is_ours(state: &ClusterState, cluster: &ManagedCluster, vm: &VmFacts) -> bool {
-    let token = our_vm(&ours(), &record(), state, &looking_at(cluster.clone()).seen, vm);
+    let token = owner(&record(), state, &looking_at(cluster.clone()).seen).vm(vm);
     if let Some(token) = &token {
         assert_eq!((token.pass(), token.vm()), (PASS, &vm.vm));
     }
@@ -464,6 +471,7 @@ fn a_strangers_vm_in_our_folder_is_left_out() {
         nics: vec![bare],
     };
     eyes.watch([vm(), stranger]);
-    let mine = our_vms(&ours(), &record(), &founded(Answered, true), &eyes.seen);
-    assert_eq!(mine.into_keys().collect::<Vec<_>>(), ["vm-1".into()]);
+    let (record, state) = (record(), founded(Answered, true));
+    let mine = owner(&record, &state, &eyes.seen).vms();
+    assert_eq!(mine.map(|(token, _)| token.vm().clone()).collect::<Vec<_>>(), ["vm-1".into()]);
 }

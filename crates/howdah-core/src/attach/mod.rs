@@ -1,17 +1,13 @@
-//! Which ports to make, repair, index, attach and delete: the bond between cards and ports.
+//! Which ports to make, repair, index, attach and delete: the bond between nodes and ports.
 //!
-//! A pure function of what was seen. Rules (design of the NSX plugins, read in their source):
-//!
-//! * a port is made as soon as a card is on our segment and has its address: BDE plugs the card
-//!   in while the VM is off, so that address is final;
-//! * NSX-v binds a lease only to a port whose owner begins with `compute:`, and takes a card's
-//!   index only if, besides, the device id is a UUID: so both are set, and repaired;
-//! * NSX-T plugs a card into a port by the card's external id, which can be set while it is off;
-//! * one request never names a MAC twice.
+//! [`rule`](rule::rule) judges one card and its port; [`plan`] does so for each node that wants one (a
+//! [`Slot`], which the provisioner names). A pure function of what was seen.
 //!
 //! What it does not do: decide whose a port or VM is ([`crate::own`]). A MAC whose port is somebody
 //! else's is reported in [`Plan::conflicts`] and left alone, a port in the form that the plugin
-//! of 2015 left among them.
+//! of 2015 left among them. One request never names a MAC twice.
+
+pub mod rule;
 
 use std::collections::BTreeSet;
 
@@ -19,18 +15,16 @@ use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::ids::{Mac, NodeName, PortId, SegmentKey};
-use crate::known::ClusterState;
 use crate::mark::{Mark, MarkKey};
-use crate::own::{self, Marked, OurVm, Ours};
+use crate::own::{self, Marked, OurVm, Owner};
 use crate::policy::NetworkBackend;
-use crate::seen::{Seen, nic_on, vm_of};
-use crate::systems::networking::{NetworkingFeatures, Port, PortChange, PortRequest};
-use crate::systems::vcenter::{NicFacts, Power, VmFacts};
+use crate::seen::{nic_on, vm_of};
+use crate::systems::networking::{Port, PortChange, PortRequest};
+use crate::systems::vcenter::{NicFacts, VmFacts};
 use crate::time::Stamp;
-use crate::wanted::ClusterRecord;
+use rule::{Change, Expectation, Plugged, Verdict, rule};
 
-/// What Nova writes for an instance without a zone; only the part up to the colon matters to NSX.
-pub const DEVICE_OWNER: &str = "compute:None";
+pub use rule::DEVICE_OWNER;
 
 /// What is to be done to ports and cards.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,16 +43,44 @@ pub struct Plan {
     pub conflicts: Vec<(NodeName, Failure)>,
 }
 
+/// A node that wants a port.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Slot<'a> {
+    /// The node.
+    pub node: NodeName,
+    /// The instance UUID of its VM, be it there or planned.
+    pub device: Uuid,
+    /// The MAC of its card, be it there or planned.
+    pub mac: Mac,
+    /// The card on the network, once there is one.
+    pub card: Option<Card<'a>>,
+}
+
+/// A card of a VM of ours.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Card<'a> {
+    /// That the VM is ours.
+    pub owner: OurVm,
+    /// The VM.
+    pub vm: &'a VmFacts,
+    /// The card.
+    pub nic: &'a NicFacts,
+}
+
+/// A slot for each card of a VM of ours that is on the segment and has its MAC.
+pub fn slots_of_cards<'a>(owner: &Owner<'a>, segment: &SegmentKey) -> Vec<Slot<'a>> {
+    let slot = |(token, vm): (OurVm, &'a VmFacts)| {
+        let nic = nic_on(vm, segment)?;
+        let card = Card { owner: token, vm, nic };
+        Some(Slot { node: vm.name.clone()?, device: vm.instance_uuid?, mac: nic.mac?, card: Some(card) })
+    };
+    owner.vms().filter_map(slot).collect()
+}
+
 /// What a plan is made from.
 pub struct Bond<'a> {
-    /// That the cluster is ours.
-    pub ours: &'a Ours,
-    /// What is wanted.
-    pub record: &'a ClusterRecord,
-    /// What is known.
-    pub state: &'a ClusterState,
-    /// What was seen.
-    pub seen: &'a Seen,
+    /// The cluster, which is ours.
+    pub owner: Owner<'a>,
     /// The key of this installation's marks.
     pub marks: &'a MarkKey,
     /// The kind of network.
@@ -68,45 +90,40 @@ pub struct Bond<'a> {
 /// What should be done now. Empty as long as the ports have not been listed.
 pub fn plan(bond: &Bond<'_>, segment: &SegmentKey) -> Plan {
     let mut plan = Plan::default();
-    let (record, seen) = (bond.record, bond.seen);
+    let Owner { ours, record, state, seen, provision } = bond.owner;
     if seen.ports.whole_after(Stamp::START).is_none() {
         return plan;
     }
-    let features = seen.features.unwrap_or_default();
+    let ours = |port: &Port| own::marked(ours.pass(), record, state, bond.marks, port);
     let mut asked = BTreeSet::new();
-    for vm in seen.vms.values() {
-        let Some(token) = own::our_vm(bond.ours, record, bond.state, seen, vm) else {
-            continue;
+    for slot in provision.slots(&bond.owner, segment) {
+        let nic = slot.card.as_ref().map(|card| card.nic);
+        let mark = Mark::new(record.id, slot.node.clone(), nic.map_or(0, NicFacts::index));
+        let port = port_of(bond, &slot.mac);
+        let first = |card: &Card<'_>| own::of_first_release(record, &card.owner, card.vm, port?);
+        let marked = port.and_then(ours).or_else(|| slot.card.as_ref().and_then(first));
+        let expected = Expectation {
+            device: slot.device,
+            name: mark.port_name(),
+            description: bond.marks.describe(&record.project, &mark, slot.mac),
+            ours: marked.is_some(),
+            backend: bond.backend,
+            vnic_index: seen.features.unwrap_or_default().vnic_index,
         };
-        let (Some(node), Some(nic)) = (&vm.name, nic_on(vm, segment)) else {
-            continue;
-        };
-        let (Some(mac), Some(device_id)) = (nic.mac, vm.instance_uuid) else {
-            continue;
-        };
-        let mark = Mark::new(record.id, node.clone(), nic.index());
-        let Some(port) = port_of(bond, &mac) else {
-            if asked.insert(mac) {
-                plan.create.push(request(bond, &mark, mac, device_id));
-            } else {
-                plan.conflicts.push((node.clone(), twice(node, &mac)));
+        let plugged = slot.card.as_ref().map(|card| Plugged { nic: card.nic, power: card.vm.power });
+        match (rule(plugged, port, &expected), marked) {
+            (Verdict::Missing, _) if asked.insert(slot.mac) => plan.create.push(request(bond, &mark, &slot)),
+            (Verdict::Missing, _) => plan.conflicts.push((slot.node.clone(), twice(&slot.node, &slot.mac))),
+            (Verdict::Foreign(failure), _) => plan.conflicts.push((slot.node, failure)),
+            (Verdict::Repair(Change::Port(change)), Some(marked)) => plan.repair.push((marked, change)),
+            (Verdict::Repair(Change::Index(index)), Some(marked)) => plan.index.push((marked, index)),
+            (Verdict::Repair(Change::ExternalId(port)), _) => {
+                plan.attach.extend(slot.card.map(|card| (card.owner, card.nic.key, port)));
             }
-            continue;
-        };
-        let marked = own::marked(bond.ours.pass(), record, bond.state, bond.marks, port)
-            .or_else(|| own::of_first_release(record, &token, vm, port));
-        match marked {
-            None => plan.conflicts.push((node.clone(), foreign(port, &mark))),
-            Some(marked) => match repair(bond, port, &mark, device_id) {
-                change if change == PortChange::default() => {
-                    attach(&mut plan, (token, vm, nic), (marked, port), bond.backend, features);
-                }
-                change => plan.repair.push((marked, change)),
-            },
+            (Verdict::Fine | Verdict::Ahead | Verdict::Repair(_), _) => {}
         }
     }
     if seen.vms_synced {
-        let ours = |port| own::marked(bond.ours.pass(), record, bond.state, bond.marks, port);
         plan.remove = seen.ports.present().filter(|p| is_stale(bond, p, segment)).filter_map(ours).collect();
     }
     plan
@@ -114,88 +131,44 @@ pub fn plan(bond: &Bond<'_>, segment: &SegmentKey) -> Plan {
 
 /// The port with this address on the wire; one of ours, if there are several.
 fn port_of<'a>(bond: &Bond<'a>, mac: &Mac) -> Option<&'a Port> {
-    let of_mac = || bond.seen.ports.present().filter(|p| p.mac == *mac);
-    let ours = |p: &&Port| bond.state.ports.contains_key(&p.id);
+    let of_mac = || bond.owner.seen.ports.present().filter(|p| p.mac == *mac);
+    let ours = |p: &&Port| bond.owner.state.ports.contains_key(&p.id);
     of_mac().find(ours).or_else(|| of_mac().next())
 }
 
-fn request(bond: &Bond<'_>, mark: &Mark, mac: Mac, device_id: Uuid) -> PortRequest {
-    let record = bond.record;
-    let project = record.port_project().clone();
-    // A port of this card that was removed by others is made anew as it was: the guest goes on
+fn request(bond: &Bond<'_>, mark: &Mark, slot: &Slot<'_>) -> PortRequest {
+    let record = bond.owner.record;
+    // A port of this card that was removed by others is made again as it was: the guest goes on
     // using its address.
-    let known = bond.state.nodes.get(&mark.node).filter(|n| n.mac == Some(mac));
+    let known = bond.owner.state.nodes.get(&mark.node).filter(|n| n.mac == Some(slot.mac));
     PortRequest {
         network: record.spec.network.id.clone(),
         subnet: record.spec.subnet.id.clone(),
-        mac,
+        mac: slot.mac,
         address: known.and_then(|n| n.promised),
         name: mark.port_name(),
-        description: bond.marks.describe(&record.project, mark, mac),
-        project,
+        description: bond.marks.describe(&record.project, mark, slot.mac),
+        project: record.port_project().clone(),
         device_owner: DEVICE_OWNER.to_owned(),
-        device_id,
+        device_id: slot.device,
         security_groups: record.spec.security_groups.clone(),
-    }
-}
-
-/// The change that makes this port of ours the one we would have made; an empty one if it is.
-fn repair(bond: &Bond<'_>, port: &Port, mark: &Mark, device_id: Uuid) -> PortChange {
-    let differs = |is: &str, should: &str| (is != should).then(|| should.to_owned());
-    PortChange {
-        // NSX-v looks at the beginning only; another zone than ours is as good.
-        device_owner: (!port.device_owner.starts_with("compute:")).then(|| DEVICE_OWNER.to_owned()),
-        device_id: (port.device_id != device_id.to_string()).then_some(device_id),
-        name: differs(&port.name, &mark.port_name()),
-        description: differs(&port.description, &bond.marks.describe(&bond.record.project, mark, port.mac)),
-        security_groups: None,
-    }
-}
-
-fn attach(
-    plan: &mut Plan,
-    (token, vm, nic): (OurVm, &VmFacts, &NicFacts),
-    (marked, port): (Marked, &Port),
-    backend: NetworkBackend,
-    features: NetworkingFeatures,
-) {
-    match backend {
-        NetworkBackend::NsxV if features.vnic_index && port.vnic_index != Some(nic.index()) => {
-            plan.index.push((marked, nic.index()));
-        }
-        NetworkBackend::NsxT if vm.power == Power::Off && nic.external_id.as_deref() != Some(port.id.as_str()) => {
-            plan.attach.push((token, nic.key, port.id.clone()));
-        }
-        NetworkBackend::NsxV | NetworkBackend::NsxT | NetworkBackend::Ml2 => {}
     }
 }
 
 /// Whether the port's node has another card now, or is not there any more. A port whose node's
 /// VM is merely between two states (no card on the segment yet) is kept.
 fn is_stale(bond: &Bond<'_>, port: &Port, segment: &SegmentKey) -> bool {
-    let marked = Mark::parse(&port.description).filter(|m| m.cluster == bond.record.id).map(|m| m.node);
-    let Some(node) = bond.state.ports.get(&port.id).map(|p| p.node.clone()).or(marked) else {
+    let Owner { record, state, seen, .. } = bond.owner;
+    let marked = Mark::parse(&port.description).filter(|m| m.cluster == record.id).map(|m| m.node);
+    let Some(node) = state.ports.get(&port.id).map(|p| p.node.clone()).or(marked) else {
         return false;
     };
-    let Some(vm) = vm_of(&bond.seen.vms, &node) else {
-        // The cluster manager decides whether the node is still planned; its clone may be under way.
-        let cluster = bond.seen.cluster.last().and_then(Option::as_ref);
-        return cluster.is_some_and(|c| c.status.is_up() && !c.nodes.iter().any(|n| n.name == node));
+    let Some(vm) = vm_of(&seen.vms, &node) else {
+        // The provisioner decides whether the node is still planned; its clone may be under way.
+        return bond.owner.cluster().is_some_and(|c| c.status.is_up() && !c.nodes.iter().any(|n| n.name == node));
     };
-    let ours = own::our_vm(bond.ours, bond.record, bond.state, bond.seen, vm).is_some();
+    let ours = bond.owner.vm(vm).is_some();
     ours && nic_on(vm, segment).and_then(|nic| nic.mac).is_some_and(|mac| mac != port.mac)
-}
-
-fn foreign(port: &Port, mark: &Mark) -> Failure {
-    let named = if port.name.is_empty() { String::new() } else { format!(" named {:?}", port.name) };
-    Failure::new(
-        "mac_in_use",
-        format!(
-            "the MAC {} of {} belongs to the port {}{named} of project {} (owner {:?}, device {:?}), which is not ours",
-            port.mac, mark.node, port.id, port.project, port.device_owner, port.device_id
-        ),
-    )
-    .hint("Delete that port if nothing uses it, or give the VM another MAC.")
 }
 
 fn twice(node: &NodeName, mac: &Mac) -> Failure {
@@ -203,5 +176,6 @@ fn twice(node: &NodeName, mac: &Mac) -> Failure {
         .hint("Give one of the two VMs another MAC in vCenter.")
 }
 
-#[cfg(test)]
+// They say whose VMs are by BDE's evidence.
+#[cfg(all(test, feature = "bde"))]
 mod tests;

@@ -3,11 +3,13 @@
 use super::*;
 use crate::ids::OperationId;
 use crate::intent::Verb;
-use crate::known::OwnPort;
+use crate::known::{ClusterState, OwnPort};
 use crate::observe::{Sight, observe};
+use crate::provision::Bde;
+use crate::seen::Seen;
 use crate::systems::manager::{ManagedCluster, ManagedStatus};
-use crate::systems::networking::FixedIp;
-use crate::systems::vcenter::VmFacts;
+use crate::systems::networking::{FixedIp, NetworkingFeatures};
+use crate::systems::vcenter::Power;
 use crate::test_support::{
     Eyes, MAC, PASS, VM_UUID, at, first_mark, good_port, mac, managed, marks, ours, record, seen, segment, state, vm,
     vm_of_node,
@@ -18,8 +20,8 @@ fn planned(seen: &Seen, backend: NetworkBackend) -> Plan {
 }
 
 fn planned_with(state: &ClusterState, seen: &Seen, backend: NetworkBackend) -> Plan {
-    let bond = Bond { ours: &ours(), record: &record(), state, seen, marks: &marks(), backend };
-    plan(&bond, &segment().key)
+    let owner = Owner { ours: ours(), record: &record(), state, seen, provision: &Bde };
+    plan(&Bond { owner, marks: &marks(), backend }, &segment().key)
 }
 
 /// What is known after these facts were taken in: the ledger of ports and the nodes.
@@ -72,10 +74,9 @@ fn a_local_users_ports_belong_to_the_networks_project() {
     let mut local = record();
     local.project = crate::wanted::LOCAL_PROJECT.into();
     local.spec.network.project = "owner".into();
-    let (ours, state, marks) = (ours(), state(), marks());
-    let seen = seen(vec![vm()], vec![]);
-    let backend = NetworkBackend::Ml2;
-    let bond = Bond { ours: &ours, record: &local, state: &state, seen: &seen, marks: &marks, backend };
+    let (state, marks, seen) = (state(), marks(), seen(vec![vm()], vec![]));
+    let owner = Owner { ours: ours(), record: &local, state: &state, seen: &seen, provision: &Bde };
+    let bond = Bond { owner, marks: &marks, backend: NetworkBackend::Ml2 };
     let request = &plan(&bond, &segment().key).create[0];
     assert_eq!(request.project, "owner".into());
     // The tag is of the cluster's own project: in the network's, the same id may be somebody else's cluster.

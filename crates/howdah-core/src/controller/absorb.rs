@@ -21,7 +21,7 @@ use crate::action::Action;
 use crate::event::{Event, Level};
 use crate::failure::{ErrorKind, RemoteError, System, chain};
 use crate::ids::PortId;
-use crate::intent::Verb;
+use crate::intent::{Call, Verb};
 use crate::mark::Mark;
 use crate::own;
 use crate::segment;
@@ -58,30 +58,33 @@ impl Session<'_> {
     fn note(&mut self, flight: &Flight, answer: &Remote<Answer>, ended: Stamp) {
         let now = self.controller.clock.mono();
         let policy = &self.controller.policy;
-        match flight.action.verb() {
+        match flight.action.call() {
             None => {}
-            Some(Verb::Ports) => {
+            Some(Call { verb: Verb::Ports, .. }) => {
                 self.ports_ended = ended;
                 if answer.as_ref().is_err_and(|e| e.kind.is_ambiguous()) {
                     self.ports_settle = self.ports_settle.max(Some(now.plus(policy.ports_settle)));
                 }
             }
-            Some(verb) => match answer {
-                Ok(Answer::Task(task)) => self.state.journal.done(verb, task.clone(), ended),
-                Ok(_) => self.state.journal.done(verb, None, ended),
-                Err(e) if e.kind.is_ambiguous() => self.state.journal.lost(verb, ended, now, policy),
-                // It may be an earlier try's cluster that has the name.
-                Err(e) if e.kind == ErrorKind::Conflict && self.state.journal.get(verb).is_some_and(|i| i.earlier) => {
-                    self.state.journal.lost(verb, ended, now, policy);
-                }
-                Err(_) => {
-                    self.state.journal.refused(verb, ended);
-                    if verb == Verb::Found {
-                        // What was seen of a cluster while the answer was open was not this call's.
-                        own::forget_vms(&mut self.state);
+            Some(call) => {
+                let journal = &mut self.state.journal;
+                let earlier = journal.get(call.clone()).is_some_and(|i| i.earlier);
+                match answer {
+                    Ok(Answer::Task(task)) => journal.done(call, task.clone(), ended),
+                    Ok(_) => journal.done(call, None, ended),
+                    Err(e) if e.kind.is_ambiguous() => journal.lost(call, ended, now, policy),
+                    // It may be an earlier try's cluster that has the name.
+                    Err(e) if e.kind == ErrorKind::Conflict && earlier => journal.lost(call, ended, now, policy),
+                    Err(_) => {
+                        let founding = call.verb == Verb::Found;
+                        journal.refused(call, ended);
+                        if founding {
+                            // What was seen of a cluster while the answer was open was not this call's.
+                            own::forget_vms(&mut self.state);
+                        }
                     }
                 }
-            },
+            }
         }
         if matches!(flight.action, Action::DeletePort(_)) {
             self.ports_ended = ended;

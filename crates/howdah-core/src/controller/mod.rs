@@ -32,6 +32,7 @@ use crate::entropy::Entropy;
 use crate::ids::{ClusterKey, SiteName};
 use crate::mark::MarkKey;
 use crate::policy::{NetworkBackend, Policy};
+use crate::provision::Provision;
 use crate::site::registrar::Registrar;
 use crate::site::turns::Turns;
 use crate::store::Store;
@@ -51,6 +52,8 @@ pub struct Site {
     pub name: SiteName,
     /// The kind of network.
     pub backend: NetworkBackend,
+    /// How nodes come to have VMs.
+    pub provision: Arc<dyn Provision>,
     /// Who makes the VMs.
     pub manager: Arc<dyn ClusterManager>,
     /// vCenter.

@@ -27,9 +27,9 @@ use crate::failure::{Failure, chain};
 use crate::health::{self, Signs};
 use crate::ids::ClusterKey;
 use crate::intent::{Existence, Phase, Verb};
-use crate::known::{ClusterState, Identity, Likeness, OperationProgress, OperationState};
+use crate::known::{ClusterState, OperationProgress, OperationState};
 use crate::observe::{Sight, observe};
-use crate::own::{self, Ownership, Pass};
+use crate::own::{self, Owner, Ownership, Pass};
 use crate::report;
 use crate::seen::Seen;
 use crate::site::turns::{self, Claim, Place, Seat};
@@ -194,6 +194,8 @@ impl<'a> Session<'a> {
         self.troubles.tidy(now, TROUBLE_LASTS);
         let pass = Pass::new(self.record.id, self.passes);
         let own = self.whose(pass);
+        let entropy = Arc::clone(&self.controller.entropy);
+        self.controller.site.provision.prepare(&self.record, &mut self.state, &mut || entropy.uuid());
         let vms = self.see(pass, &own);
         let place = self.seat.place();
         self.count_time(watched, &own, place.is_some());
@@ -302,7 +304,7 @@ impl<'a> Session<'a> {
                 if self.state.journal.get(Verb::Found).is_some_and(|i| i.phase == Phase::Unknown) {
                     self.state.journal.resolve(Verb::Found, Phase::Done);
                 }
-                own::record_vms(&mut self.state, &self.seen);
+                self.controller.site.provision.record(&mut self.state, &self.seen);
             }
             // Looked for after everything that could bring it: it never got through.
             Ownership::Vacant(_) => {
@@ -317,17 +319,22 @@ impl<'a> Session<'a> {
     }
 
     fn judge(&self, pass: Pass) -> Ownership {
-        let place = own::place(&self.state, &self.seen);
+        let place = own::place(self.controller.site.provision.as_ref(), &self.state, &self.seen);
         own::ownership(pass, &self.state.journal, self.state.identity.dissolved, place, self.begun)
     }
 
     /// Brings what is known up to what was seen. Returns the VMs that are ours.
     fn see(&mut self, pass: Pass, own: &Ownership) -> Vms {
         let (vms, cluster) = match own {
-            Ownership::Ours(ours) => (
-                own::our_vms(ours, &self.record, &self.state, &self.seen),
-                self.seen.cluster.last().and_then(Option::as_ref),
-            ),
+            Ownership::Ours(ours) => {
+                let (record, state, seen) = (&self.record, &self.state, &self.seen);
+                let owner =
+                    Owner { ours: *ours, record, state, seen, provision: self.controller.site.provision.as_ref() };
+                (
+                    owner.vms().map(|(_, vm)| (vm.vm.clone(), vm.clone())).collect(),
+                    self.seen.cluster.last().and_then(Option::as_ref),
+                )
+            }
             _ => (Vms::new(), None),
         };
         let sight = Sight {
@@ -392,6 +399,7 @@ impl<'a> Session<'a> {
             state: &self.state,
             seen: &self.seen,
             own,
+            provision: self.controller.site.provision.as_ref(),
             marks: &self.controller.marks,
             troubles: &self.troubles,
             refused: self.refused.as_ref(),
@@ -474,34 +482,19 @@ impl<'a> Session<'a> {
         };
         let mut intent = false;
         for action in start {
-            let Some(verb) = action.verb() else {
+            let Some(call) = action.call() else {
                 continue;
             };
-            if verb == Verb::Resume {
-                // The manager removes bad nodes and clones them anew: perhaps all that we know.
-                self.state.identity.renewed = true;
-            }
-            if verb == Verb::Found {
-                // Evidence belongs to one create call.
-                self.state.identity = Identity { sent: Some(self.likeness()), ..Identity::default() };
-            }
-            let going_on = verb == Verb::Ports && self.state.journal.get(verb).is_some_and(|i| i.phase == Phase::Sent);
+            self.controller.site.provision.about_to_send(call.verb, &self.record, &mut self.state);
+            let journal = &mut self.state.journal;
+            let going_on =
+                call.verb == Verb::Ports && journal.get(call.clone()).is_some_and(|i| i.phase == Phase::Sent);
             if !going_on {
-                self.state.journal.sent(verb, operation, self.controller.clock.now());
+                journal.sent(call, operation, self.controller.clock.now());
                 intent = true;
             }
         }
         intent
-    }
-
-    /// What the create call asks for, as the manager would show it.
-    fn likeness(&self) -> Likeness {
-        let spec = &self.record.spec;
-        Likeness {
-            distro: spec.distro.clone(),
-            groups: spec.node_groups.iter().map(|g| (g.name.to_string(), g.count)).collect(),
-            networks: self.state.registration.iter().cloned().collect(),
-        }
     }
 
     /// Writes down what is known, at once if something depends on it, else now and then. Returns

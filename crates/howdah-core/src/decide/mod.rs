@@ -20,9 +20,10 @@
 //! ended ([`View::floor`]). What failed a moment ago is skipped here, before anything is counted,
 //! so it takes no other call's turn.
 //!
-//! `manager` converges the cluster in the cluster manager, `ports` its ports and cards.
+//! The strategy ([`crate::provision`]) says what makes, starts, stops and removes VMs; `ports` keeps ports and
+//! cards, `end` says when an operation has ended well.
 
-mod manager;
+mod end;
 mod ports;
 
 use std::collections::BTreeSet;
@@ -33,12 +34,14 @@ use crate::failure::{Failure, System};
 use crate::intent::{Existence, Verb};
 use crate::known::{ClusterState, OperationState};
 use crate::mark::MarkKey;
-use crate::own::{Ownership, Pass};
+use crate::own::{LOOK_LASTS, Ours, Owner, Ownership, Pass};
 use crate::policy::{NetworkBackend, Policy};
+use crate::provision::Provision;
 use crate::report;
 use crate::seen::Seen;
 use crate::segment;
 use crate::site::turns::{Claim, Turn};
+use crate::systems::manager::ManagedCluster;
 use crate::time::{Mono, Stamp};
 use crate::trouble::Troubles;
 use crate::wanted::{ClusterRecord, Goal};
@@ -81,6 +84,8 @@ pub struct View<'a> {
     pub seen: &'a Seen,
     /// Whose the place is.
     pub own: &'a Ownership,
+    /// How nodes come to have VMs.
+    pub provision: &'a dyn Provision,
     /// The key of this installation's marks.
     pub marks: &'a MarkKey,
     /// What fails.
@@ -121,8 +126,18 @@ impl View<'_> {
         self.state.operation.as_ref().is_some_and(|o| o.state == OperationState::Running)
     }
 
-    fn has_asked(&self, verb: Verb) -> bool {
+    /// Whether the call was made for the present operation, and may have its effect.
+    pub(crate) fn has_asked(&self, verb: Verb) -> bool {
         self.state.operation.as_ref().is_some_and(|o| self.state.journal.asked(verb, o.id))
+    }
+
+    /// The cluster as what its VMs are recognised by, if it is ours.
+    pub(crate) fn owner(&self) -> Option<Owner<'_>> {
+        let Ownership::Ours(ours) = *self.own else {
+            return None;
+        };
+        let View { record, state, seen, provision, .. } = *self;
+        Some(Owner { ours, record, state, seen, provision })
     }
 
     /// A look at the manager that was asked for after this is a verdict; `None` while something
@@ -158,7 +173,8 @@ pub fn decide(view: &View<'_>) -> Decision {
     Decision { actions, outcome, again, conflict, claim }
 }
 
-struct Draft<'a> {
+/// A decision in the making. The shared part and the strategy write the next actions into it.
+pub struct Draft<'a> {
     view: &'a View<'a>,
     actions: Vec<Action>,
     outcome: Option<Outcome>,
@@ -167,7 +183,7 @@ struct Draft<'a> {
     claim: Claim,
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
     fn work(&mut self) {
         let view = self.view;
         let founding = view.state.journal.existence(Verb::Found);
@@ -178,24 +194,91 @@ impl Draft<'_> {
             (_, Ownership::Unknown) => self.look_now(),
             (Goal::Deleted, _) if !view.operation_runs() => {} // it failed: only a new request goes on
             (_, Ownership::Pending) => self.wait_for_the_create(),
-            (Goal::Running, Ownership::Vacant(vacant)) => self.found(*vacant),
-            (Goal::Running, Ownership::Ours(ours)) => self.run(ours),
-            (Goal::Stopped, Ownership::Ours(ours)) => self.stop(ours),
+            (Goal::Running, Ownership::Vacant(vacant)) => view.provision.found(self, *vacant),
+            (_, Ownership::Ours(ours)) => self.converge(ours),
             (Goal::Stopped, Ownership::Vacant(_)) => self.fail(report::nothing_to_stop(view.record)),
             (Goal::Running | Goal::Stopped, Ownership::Gone) => self.fail(report::vanished(view.record)),
             (Goal::Running | Goal::Stopped, Ownership::Foreign(who)) => {
                 self.fail(report::foreign(view.record, view.state, who));
             }
-            (Goal::Deleted, Ownership::Ours(ours)) => self.remove(ours),
             // Ours may still come where the other one is now.
             (Goal::Deleted, Ownership::Foreign(_)) if founding == Existence::Open => self.wait_for_the_create(),
             (Goal::Deleted, Ownership::Vacant(_) | Ownership::Gone | Ownership::Foreign(_)) => self.leave_nothing(),
         }
     }
 
+    /// Ports and cards are kept for as long as the cluster is wanted, VMs are brought to what is wanted once
+    /// everything of ours has ended and was looked at since.
+    fn converge(&mut self, ours: &Ours) {
+        let view = self.view;
+        match (view.record.goal, &view.state.segment) {
+            (Goal::Running, None) => self.act(Action::FindSegment),
+            // A card that was powered on too early for NSX-T is attached while it is off.
+            (Goal::Running | Goal::Stopped, Some(segment)) => self.keep_ports(ours, &segment.key),
+            (Goal::Stopped, None) | (Goal::Deleted, _) => {}
+        }
+        let Some(cluster) = self.settled() else {
+            return;
+        };
+        if !view.operation_runs() {
+            return;
+        }
+        match view.record.goal {
+            Goal::Running => view.provision.run(self, ours, cluster),
+            Goal::Stopped => view.provision.stop(self, ours, cluster),
+            Goal::Deleted => view.provision.remove(self, ours, cluster),
+        }
+    }
+
+    /// Our create call may still be carried out: neither its absence nor anything else is a verdict.
+    fn wait_for_the_create(&mut self) {
+        let view = self.view;
+        self.again = self.again.min(view.policy.manager_poll);
+        if let Some(until) = view.state.journal.open_until(&[Verb::Found]) {
+            self.again = self.again.min(until.since(view.now));
+        }
+    }
+
+    /// What the decision is made from.
+    pub(crate) const fn view(&self) -> &'a View<'a> {
+        self.view
+    }
+
+    /// The turn, if it is this cluster's; if not, it stands in line for it from now on. A call that
+    /// failed a moment ago is not ready to be made: meanwhile others take their turns.
+    pub(crate) fn turn(&mut self) -> Option<Turn> {
+        let view = self.view;
+        if let Some(wait) = view.troubles.wait(&[Key::Manager], view.now) {
+            self.again = self.again.min(wait);
+            return None;
+        }
+        self.claim = Claim::Ready;
+        view.turn
+    }
+
+    /// The cluster as a look shows it that was asked for after everything of ours had ended.
+    fn settled(&mut self) -> Option<&'a ManagedCluster> {
+        let view = self.view;
+        let Some(floor) = view.floor() else {
+            self.again = self.again.min(view.policy.manager_poll);
+            return None;
+        };
+        let cluster = view.seen.cluster.after(floor).and_then(Option::as_ref);
+        if cluster.is_none() {
+            self.look_now();
+        }
+        cluster
+    }
+
+    /// A change by name, on a look of the last seconds.
+    pub(crate) fn change(&mut self, action: Action) {
+        let fresh = self.view.seen.cluster.age(self.view.now).is_some_and(|age| age <= LOOK_LASTS);
+        if fresh { self.act(action) } else { self.look_now() }
+    }
+
     /// Asks for an action unless something about the same thing is under way, or failed a moment
     /// ago.
-    fn act(&mut self, action: Action) {
+    pub(crate) fn act(&mut self, action: Action) {
         let keys = action.keys();
         if keys.iter().any(|k| self.view.in_flight.contains(k)) {
             return;
@@ -207,13 +290,13 @@ impl Draft<'_> {
         }
     }
 
-    fn end(&mut self, outcome: Outcome) {
+    pub(crate) fn end(&mut self, outcome: Outcome) {
         if self.view.operation_runs() {
             self.outcome = Some(outcome);
         }
     }
 
-    fn fail(&mut self, failure: Failure) {
+    pub(crate) fn fail(&mut self, failure: Failure) {
         self.end(Outcome::Failed(failure));
     }
 
@@ -233,7 +316,7 @@ impl Draft<'_> {
         }
     }
 
-    fn look_now(&mut self) {
+    pub(crate) fn look_now(&mut self) {
         self.act(Action::Look);
     }
 
@@ -316,9 +399,10 @@ fn is_essential(goal: Goal, key: &Key) -> bool {
         Key::Look | Key::Manager => true,
         Key::Segment | Key::Check | Key::Mac(_) | Key::Vm(_) | Key::Vms => goal == Goal::Running,
         Key::Ports | Key::Port(_) | Key::Registration => goal != Goal::Stopped,
+        #[cfg(test)]
+        Key::Node(_) => goal == Goal::Running,
     }
 }
 
 #[cfg(test)]
-#[path = "../decide_tests.rs"]
-mod tests;
+pub(crate) mod tests;

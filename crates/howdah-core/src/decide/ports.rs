@@ -13,15 +13,16 @@ use crate::wanted::Goal;
 impl Draft<'_> {
     pub(super) fn keep_ports(&mut self, ours: &Ours, segment: &SegmentKey) {
         let view = self.view;
-        let (record, state, seen) = (view.record, view.state, view.seen);
-        let bond = Bond { ours, record, state, seen, marks: view.marks, backend: view.backend };
-        let plan = attach::plan(&bond, segment);
+        let Some(owner) = view.owner() else {
+            return;
+        };
+        let plan = attach::plan(&Bond { owner, marks: view.marks, backend: view.backend }, segment);
         if let Some((_, failure)) = plan.conflicts.first() {
             self.conflict = Some(failure.clone());
             // What was listed before the request may have been put right since.
-            if seen.ports.whole_after(view.begun).is_none() {
+            if view.seen.ports.whole_after(view.begun).is_none() {
                 self.act(Action::ListPorts);
-            } else if record.goal == Goal::Running {
+            } else if view.record.goal == Goal::Running {
                 self.fail(failure.clone());
             }
         }

@@ -1,203 +1,20 @@
-//! A test for each arrow of the drawing in [`super`]: here what is asked of the manager, below it
-//! the ports and the clock.
-
-#[path = "decide_ports_tests.rs"]
-mod ports;
-#[path = "decide_time_tests.rs"]
-mod time;
-
-use uuid::Uuid;
+//! A test for each arrow of the drawing in [`super`].
 
 use super::*;
-use crate::action::Kind;
-use crate::failure::{ErrorKind, RemoteError, System};
-use crate::ids::OperationId;
-use crate::known::OperationProgress;
-use crate::observe::{Sight, observe};
+use crate::action::{Key, Kind};
+use crate::decide::tests::case::{self, LATER_OP, NOTHING, OP, indexed, strangers};
+use crate::failure::{ErrorKind, Failure};
+use crate::intent::Verb;
+use crate::known::OperationState;
 use crate::own;
-use crate::systems::manager::{ManagedCluster, ManagedStatus, TaskState};
+use crate::policy::NetworkBackend;
+use crate::site::turns::{Claim, Turn};
 use crate::systems::networking::Port;
 use crate::systems::vcenter::Power;
-use crate::test_support::{
-    Eyes, PASS, at, good_port, likeness, managed, marks, record, seconds, segment, state, task, up, vm, vm_of_node,
-};
-use crate::wanted::{OperationKind, OperationRequest, WaitFor};
+use crate::test_support::{PASS, good_port, managed, seconds, segment, task, up, vm, vm_of_node};
+use crate::wanted::{Goal, OperationKind};
 
-const OP: OperationId = OperationId(Uuid::from_u128(2));
-const LATER_OP: OperationId = OperationId(Uuid::from_u128(3));
-
-/// A situation that tests bend to their purpose.
-struct Case {
-    record: ClusterRecord,
-    state: ClusterState,
-    eyes: Eyes,
-    troubles: Troubles,
-    refused: Option<Failure>,
-    in_flight: BTreeSet<Key>,
-    waves: usize,
-    policy: Policy,
-    backend: NetworkBackend,
-    begun: Stamp,
-    ports_ended: Stamp,
-    released: bool,
-    stuck: Option<Duration>,
-    watch_lost: Option<Duration>,
-    turn: Option<Turn>,
-    waits: bool,
-    checked: Option<Duration>,
-}
-
-impl Case {
-    /// A create that was just taken up.
-    fn new() -> Self {
-        let eyes = Eyes::default();
-        Self {
-            record: record(),
-            state: state(),
-            troubles: Troubles::default(),
-            refused: None,
-            in_flight: BTreeSet::new(),
-            waves: 0,
-            policy: Policy::default(),
-            backend: NetworkBackend::NsxV,
-            begun: eyes.ticker.tick(),
-            ports_ended: Stamp::START,
-            released: false,
-            stuck: None,
-            watch_lost: None,
-            turn: Some(Turn::of(PASS)),
-            waits: false,
-            checked: Some(Duration::ZERO),
-            eyes,
-        }
-    }
-
-    /// The create call was made and answered; everything was just looked at.
-    fn founded(status: ManagedStatus) -> Self {
-        let mut case = Self::new();
-        case.is_checked();
-        case.state.segment = Some(segment());
-        case.state.registration = Some("net".into());
-        case.state.identity.sent = Some(likeness());
-        case.sent(Verb::Found);
-        case.done(Verb::Found);
-        case.eyes.watch([]);
-        case.eyes.list([]);
-        case.look(status);
-        case
-    }
-
-    /// Another request was taken up: nothing was looked at for it yet.
-    fn wanted(mut self, goal: Goal, kind: OperationKind) -> Self {
-        self.record.goal = goal;
-        self.record.operation = OperationRequest { id: LATER_OP, kind, requested: at(0), by: None };
-        self.state.operation = Some(OperationProgress { id: LATER_OP, kind, ..state().operation.unwrap() });
-        self.begun = self.eyes.ticker.tick();
-        self.troubles = Troubles::default();
-        self
-    }
-
-    fn operation(&mut self) -> &mut OperationProgress {
-        self.state.operation.as_mut().unwrap()
-    }
-
-    fn is_checked(&mut self) {
-        self.operation().checked = true;
-    }
-
-    fn look(&mut self, status: ManagedStatus) {
-        self.eyes.look(Some(managed(status)));
-    }
-
-    fn sent(&mut self, verb: Verb) {
-        let operation = self.operation().id;
-        self.state.journal.sent(verb, operation, at(0));
-    }
-
-    fn done(&mut self, verb: Verb) {
-        self.state.journal.done(verb, Some("7".into()), self.eyes.ticker.tick());
-    }
-
-    fn lost(&mut self, verb: Verb) {
-        self.state.journal.lost(verb, self.eyes.ticker.tick(), self.eyes.now, &self.policy);
-    }
-
-    /// Time goes by, and what has had time to settle has settled.
-    fn pass_time(&mut self, time: Duration) {
-        self.eyes.now = self.eyes.now.plus(time);
-        self.state.journal.settle(self.eyes.now, &self.eyes.ticker);
-    }
-
-    fn fails(&mut self, action: &Action, kind: ErrorKind, operation: OperationId, wait: Duration) {
-        let error = RemoteError::new(System::Neutron, kind, "neutron_refused", "does not do it");
-        self.troubles.add(action, &error, Some(operation), self.eyes.ticker.tick(), self.eyes.now, |_| wait);
-    }
-
-    fn own(&self) -> Ownership {
-        let place = own::place(&self.state, &self.eyes.seen);
-        own::ownership(PASS, &self.state.journal, self.state.identity.dissolved, place, self.begun)
-    }
-
-    fn decide(&mut self) -> Decision {
-        let own = self.own();
-        let seen = &self.eyes.seen;
-        let (vms, cluster) = match &own {
-            Ownership::Ours(ours) => {
-                (own::our_vms(ours, &self.record, &self.state, seen), seen.cluster.last().and_then(Option::as_ref))
-            }
-            _ => Default::default(),
-        };
-        if own != Ownership::Unknown {
-            let (record, marks, backend, now) = (&self.record, &marks(), self.backend, at(0));
-            observe(&Sight { pass: PASS, record, seen, vms: &vms, cluster, marks, backend, now }, &mut self.state);
-        }
-        let decision = decide(&View {
-            pass: PASS,
-            record: &self.record,
-            state: &self.state,
-            seen,
-            own: &own,
-            marks: &marks(),
-            troubles: &self.troubles,
-            refused: self.refused.as_ref(),
-            in_flight: &self.in_flight,
-            waves: self.waves,
-            policy: &self.policy,
-            backend: self.backend,
-            now: self.eyes.now,
-            begun: self.begun,
-            ports_ended: self.ports_ended,
-            released: self.released,
-            stuck: self.stuck,
-            watch_lost: self.watch_lost.map(|lost| (lost, "vCenter: cannot be reached")),
-            turn: self.turn,
-            waits: self.waits,
-            checked: self.checked,
-        });
-        assert!(decision.actions.iter().all(|a| a.pass().is_none_or(|p| p == PASS)), "{decision:?}");
-        decision
-    }
-
-    /// What is to be done, while the operation goes on.
-    fn acts(&mut self) -> Vec<Kind> {
-        let decision = self.decide();
-        assert_eq!(decision.outcome, None, "{decision:?}");
-        decision.actions.iter().map(Action::kind).collect()
-    }
-
-    fn failure(&mut self) -> String {
-        match self.decide().outcome {
-            Some(Outcome::Failed(f)) => format!("{}: {f}", f.code),
-            other => panic!("no failure but {other:?}"),
-        }
-    }
-}
-
-const NOTHING: [Kind; 0] = [];
-
-fn indexed() -> Port {
-    Port { vnic_index: Some(0), ..good_port() }
-}
+type Case = case::Case<Bde>;
 
 // ---------------------------------------------------------------- unknown, vacant, pending
 
@@ -551,13 +368,6 @@ fn a_cluster_that_was_deleted_by_hand_is_neither_made_again_nor_waited_for() {
     let mut case = Case::founded(ManagedStatus::Running).wanted(Goal::Running, OperationKind::Start);
     case.eyes.look(None);
     insta::assert_snapshot!(case.failure());
-}
-
-fn strangers() -> ManagedCluster {
-    let mut theirs = managed(ManagedStatus::Running);
-    theirs.likeness.groups = [("worker".into(), 5)].into();
-    theirs.nodes[0].vm = Some("vm-900".into());
-    theirs
 }
 
 #[test]

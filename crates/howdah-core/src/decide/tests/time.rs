@@ -1,7 +1,20 @@
 //! What fails, what takes too long, and when that may be said.
 
-use super::*;
-use crate::test_support::ours;
+use super::Case;
+use super::case::{LATER_OP, OP, indexed, strangers};
+use crate::action::{Action, Key, Kind};
+use crate::attach::{self, Bond};
+use crate::decide::Outcome;
+use crate::failure::{ErrorKind, Failure, RemoteError, System};
+use crate::known::OperationProgress;
+use crate::own::{self, Owner};
+use crate::policy::NetworkBackend;
+use crate::provision::double::PortFirst;
+use crate::systems::manager::{ManagedCluster, ManagedStatus, TaskState};
+use crate::test_support::{
+    Eyes, PASS, at, good_port, managed, marks, ours, record, seconds, segment, state, task, up, vm, vm_of_node,
+};
+use crate::wanted::{Goal, OperationKind};
 
 /// A create whose node does not get its address, in a process that has just started.
 fn restarted() -> Case {
@@ -163,16 +176,12 @@ fn that_somebody_elses_cluster_is_stuck_is_nothing_to_us() {
 fn keyed() -> Vec<(Action, [bool; 3])> {
     let (ours, seen, known) = (ours(), crate::test_support::seen(vec![vm()], vec![good_port()]), state());
     let marked = own::marked(PASS, &record(), &known, &marks(), &good_port()).unwrap();
-    let vm = own::our_vm(&ours, &record(), &known, &seen, &vm()).unwrap();
-    let bond = crate::attach::Bond {
-        ours: &ours,
-        record: &record(),
-        state: &known,
-        seen: &crate::test_support::seen(vec![vm_of_node(0)], vec![]),
-        marks: &marks(),
-        backend: NetworkBackend::Ml2,
-    };
-    let requests = crate::attach::plan(&bond, &segment().key).create;
+    let (record, marks, key) = (record(), marks(), segment().key);
+    let owner = Owner { ours, record: &record, state: &known, seen: &seen, provision: &PortFirst };
+    let vm = owner.vm(&vm()).unwrap();
+    let none = crate::test_support::seen(vec![vm_of_node(0)], vec![]);
+    let bond = Bond { owner: Owner { seen: &none, ..owner }, marks: &marks, backend: NetworkBackend::Ml2 };
+    let requests = attach::plan(&bond, &key).create;
     vec![
         (Action::Look, [true, true, true]),
         (Action::Delete(ours), [true, true, true]),
@@ -283,11 +292,12 @@ fn a_check_that_was_not_passed_ends_the_operation() {
 fn a_network_without_port_group_is_given_a_minute() {
     let mut case = Case::new();
     case.eyes.look(None);
-    let not_there = RemoteError::new(System::VCenter, ErrorKind::Unavailable, segment::NOT_FOUND, "there is none");
+    let not_there =
+        RemoteError::new(System::VCenter, ErrorKind::Unavailable, crate::segment::NOT_FOUND, "there is none");
     let asked = case.eyes.ticker.tick();
     case.troubles.add(&Action::FindSegment, &not_there, Some(OP), asked, case.eyes.now, |_| seconds(1));
     assert_eq!(case.decide().outcome, None);
     case.pass_time(case.policy.segment_patience);
     case.eyes.look(None);
-    assert!(case.failure().starts_with(segment::NOT_FOUND));
+    assert!(case.failure().starts_with(crate::segment::NOT_FOUND));
 }

@@ -1,9 +1,20 @@
 //! Ports and cards: kept while the cluster is wanted, removed to the last one when it is not.
 
-use super::*;
+use std::time::Duration;
+
+use super::Case;
+use super::case::{NOTHING, OP, strangers};
+use crate::action::{Action, Key, Kind};
+use crate::decide::{Decision, Outcome};
+use crate::failure::ErrorKind;
 use crate::ids::Mac;
-use crate::systems::networking::PortRequest;
-use crate::test_support::mac;
+use crate::intent::Verb;
+use crate::known::OperationState;
+use crate::systems::manager::{ManagedCluster, ManagedStatus};
+use crate::systems::networking::{Port, PortRequest};
+use crate::test_support::{good_port, mac, managed, marks, record, seconds, up, vm, vm_of_node};
+use crate::trouble::Troubles;
+use crate::wanted::{Goal, OperationKind};
 
 /// A cluster of so many nodes whose VMs are just cloned.
 fn cloned(nodes: u8) -> Case {

@@ -1,0 +1,59 @@
+//! When an operation has ended well: what every provisioner's nodes have to show.
+
+use super::{Draft, Outcome};
+use crate::action::Action;
+use crate::condition::{ConditionKind, ConditionStatus};
+use crate::known::NodeState;
+use crate::observe::POWERED_ON_BEFORE;
+use crate::seen::{nic_on, vm_of};
+use crate::stage::{Stage, stage};
+use crate::time::Stamp;
+
+impl Draft<'_> {
+    /// Ends the operation once so many nodes have their addresses.
+    ///
+    /// The nodes look well as the watch tells it; whether they are is asked once more, because the
+    /// watch may be late and the ports may have been changed by others.
+    pub(crate) fn finish_when_addressed(&mut self, count: usize) {
+        let view = self.view;
+        let nodes = &view.state.nodes;
+        if nodes.len() < count || !nodes.values().all(is_ready) {
+            return;
+        }
+        let Some(ports) = view.ports_floor() else {
+            self.again = self.again.min(view.policy.manager_poll);
+            return;
+        };
+        let listed = view.seen.ports.whole_after(ports).is_some();
+        if !listed {
+            self.act(Action::ListPorts);
+        }
+        let since = view.floor().unwrap_or(Stamp::START).max(view.seen.status_since);
+        match view.seen.checked.after(since) {
+            Some(_) if listed && self.nodes_were_checked(since) => self.end(Outcome::Succeeded),
+            Some(_) if view.seen.checked.age(view.now).is_some_and(|age| age < view.policy.manager_poll) => {
+                self.again = self.again.min(view.policy.manager_poll);
+            }
+            _ => self.act(Action::LookAtVms(nodes.values().filter_map(|n| n.vm.clone()).collect())),
+        }
+    }
+
+    /// Whether each VM, as it was asked for after this, is on and has what its port promises.
+    fn nodes_were_checked(&self, since: Stamp) -> bool {
+        let view = self.view;
+        let (Some(vms), Some(segment)) = (view.seen.checked.after(since), &view.state.segment) else {
+            return false;
+        };
+        view.state.nodes.iter().all(|(name, node)| {
+            let vm = vm_of(vms, name);
+            let nic = vm.and_then(|vm| nic_on(vm, &segment.key));
+            stage(vm, nic, node.promised) == Stage::Addressed
+        })
+    }
+}
+
+fn is_ready(node: &NodeState) -> bool {
+    let attached = node.conditions.iter().find(|c| c.kind == ConditionKind::Attached);
+    let attached = attached.is_none_or(|c| c.status == ConditionStatus::True || c.reason == POWERED_ON_BEFORE);
+    node.stage == Stage::Addressed && node.port.is_some() && attached
+}
