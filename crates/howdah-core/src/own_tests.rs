@@ -236,6 +236,19 @@ fn without_its_vms_a_cluster_is_judged_by_its_look_unless_somebody_is_making_it(
 }
 
 #[test]
+fn a_create_that_failed_without_vms_is_anothers_once_ours_was_seen_up() {
+    let mut eyes = Eyes::default();
+    let failed = || without_vms(ManagedStatus::ProvisionError);
+    eyes.look(Some(failed()));
+    assert_eq!(by(&known(false), &eyes), Match::Likeness, "ours may have failed so");
+    let mut state = known(false);
+    let mut up = Eyes::default();
+    up.look(Some(managed(ManagedStatus::Running)));
+    Bde.record(&mut state, &up.seen);
+    assert!(matches!(by(&state, &eyes), Match::Neither(_)));
+}
+
+#[test]
 fn a_resume_may_replace_every_vm_and_the_cluster_stays_ours() {
     let mut eyes = Eyes::default();
     let mut state = known(true);

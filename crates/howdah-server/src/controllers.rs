@@ -14,6 +14,7 @@ use howdah_core::entropy::Entropy;
 use howdah_core::ids::{ClusterKey, SiteName};
 use howdah_core::mark::MarkKey;
 use howdah_core::policy::Policy;
+use howdah_core::provision::Bde;
 use howdah_core::site::registrar::Registrar;
 use howdah_core::site::turns::Turns;
 use howdah_core::store::Store;
@@ -84,6 +85,7 @@ impl Controllers {
             site: Site {
                 name: site.name.clone(),
                 backend: site.backend,
+                provision: Arc::new(Bde),
                 manager: self.manager(&key, site),
                 vcenter: Arc::clone(&site.vcenter),
                 networking: Arc::clone(&site.networking),

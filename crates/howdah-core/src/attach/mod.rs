@@ -163,6 +163,9 @@ fn is_stale(bond: &Bond<'_>, port: &Port, segment: &SegmentKey) -> bool {
     let Some(node) = state.ports.get(&port.id).map(|p| p.node.clone()).or(marked) else {
         return false;
     };
+    if state.nodes.get(&node).is_some_and(|n| n.plan.is_some_and(|plan| plan.mac == port.mac)) {
+        return false;
+    }
     let Some(vm) = vm_of(&seen.vms, &node) else {
         // The provisioner decides whether the node is still planned; its clone may be under way.
         return bond.owner.cluster().is_some_and(|c| c.status.is_up() && !c.nodes.iter().any(|n| n.name == node));

@@ -14,7 +14,7 @@ impl Draft<'_> {
     ///
     /// The nodes look well as the watch tells it; whether they are is asked once more, because the
     /// watch may be late and the ports may have been changed by others.
-    pub(crate) fn finish_when_addressed(&mut self, count: usize) {
+    pub fn finish_when_addressed(&mut self, count: usize) {
         let view = self.view;
         let nodes = &view.state.nodes;
         if nodes.len() < count || !nodes.values().all(is_ready) {

@@ -127,7 +127,7 @@ impl View<'_> {
     }
 
     /// Whether the call was made for the present operation, and may have its effect.
-    pub(crate) fn has_asked(&self, verb: Verb) -> bool {
+    pub fn has_asked(&self, verb: Verb) -> bool {
         self.state.operation.as_ref().is_some_and(|o| self.state.journal.asked(verb, o.id))
     }
 
@@ -240,13 +240,13 @@ impl<'a> Draft<'a> {
     }
 
     /// What the decision is made from.
-    pub(crate) const fn view(&self) -> &'a View<'a> {
+    pub const fn view(&self) -> &'a View<'a> {
         self.view
     }
 
     /// The turn, if it is this cluster's; if not, it stands in line for it from now on. A call that
     /// failed a moment ago is not ready to be made: meanwhile others take their turns.
-    pub(crate) fn turn(&mut self) -> Option<Turn> {
+    pub fn turn(&mut self) -> Option<Turn> {
         let view = self.view;
         if let Some(wait) = view.troubles.wait(&[Key::Manager], view.now) {
             self.again = self.again.min(wait);
@@ -271,14 +271,14 @@ impl<'a> Draft<'a> {
     }
 
     /// A change by name, on a look of the last seconds.
-    pub(crate) fn change(&mut self, action: Action) {
+    pub fn change(&mut self, action: Action) {
         let fresh = self.view.seen.cluster.age(self.view.now).is_some_and(|age| age <= LOOK_LASTS);
         if fresh { self.act(action) } else { self.look_now() }
     }
 
     /// Asks for an action unless something about the same thing is under way, or failed a moment
     /// ago.
-    pub(crate) fn act(&mut self, action: Action) {
+    pub fn act(&mut self, action: Action) {
         let keys = action.keys();
         if keys.iter().any(|k| self.view.in_flight.contains(k)) {
             return;
@@ -290,13 +290,15 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub(crate) fn end(&mut self, outcome: Outcome) {
+    /// Ends the operation, if it has not ended.
+    pub fn end(&mut self, outcome: Outcome) {
         if self.view.operation_runs() {
             self.outcome = Some(outcome);
         }
     }
 
-    pub(crate) fn fail(&mut self, failure: Failure) {
+    /// Ends the operation with a failure.
+    pub fn fail(&mut self, failure: Failure) {
         self.end(Outcome::Failed(failure));
     }
 
@@ -316,7 +318,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub(crate) fn look_now(&mut self) {
+    /// Asks the manager again, whatever was seen and when.
+    pub fn look_now(&mut self) {
         self.act(Action::Look);
     }
 

@@ -491,3 +491,21 @@ fn cards_are_powered_off_before_they_are_attached_late() {
     case.eyes.watch([off]);
     assert_eq!(case.acts(), [Kind::Attach]);
 }
+
+#[test]
+fn an_operation_that_fails_begins_no_work_at_the_manager() {
+    for (goal, kind, status) in [
+        (Goal::Running, OperationKind::Start, ManagedStatus::Stopped),
+        (Goal::Stopped, OperationKind::Stop, ManagedStatus::Running),
+        (Goal::Deleted, OperationKind::Delete, ManagedStatus::Running),
+    ] {
+        let mut case = Case::founded(status).wanted(goal, kind);
+        case.look(status);
+        assert_eq!(case.acts().len(), 1, "{kind:?}");
+        case.operation().watched = case.policy.operation_patience;
+        case.eyes.list([indexed()]);
+        let decision = case.decide();
+        assert!(matches!(decision.outcome, Some(Outcome::Failed(_))));
+        assert!(!decision.actions.iter().any(|a| a.keys().contains(&Key::Manager)), "{kind:?}: {decision:?}");
+    }
+}

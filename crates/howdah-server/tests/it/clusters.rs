@@ -60,6 +60,7 @@ async fn a_working_cluster_is_shown_whole() {
         let node = NodeState {
             group: group.to_owned(),
             roles: vec![role.to_owned()],
+            plan: None,
             vm: (stage != Stage::Planned).then(|| "vm-7".into()),
             instance_uuid: None,
             mac: (stage != Stage::Planned).then(|| "00:50:56:00:00:07".parse().unwrap()),

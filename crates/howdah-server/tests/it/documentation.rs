@@ -114,11 +114,14 @@ fn sources(folder: &Path, into: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
+        if name.trim_end_matches(".rs").ends_with("tests") {
+            continue;
+        }
         if path.is_dir() {
             sources(&path, into);
-        } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+        } else if name.ends_with(".rs") {
             let text = fs::read_to_string(&path).unwrap();
-            into.push(text.split("#[cfg(test)]").next().unwrap_or_default().to_owned());
+            into.push(text.split("\n#[cfg(test)]").next().unwrap_or_default().to_owned());
         }
     }
 }

@@ -10,6 +10,7 @@ use howdah_core::controller::Site;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::SiteName;
 use howdah_core::policy::Policy;
+use howdah_core::provision::Bde;
 use howdah_core::site::registrar::Registrar;
 use howdah_core::site::turns::Turns;
 use howdah_core::store::Store;
@@ -35,6 +36,7 @@ pub fn site(world: &World, name: SiteName, store: &Arc<dyn Store>, policy: &Poli
     let settles = policy.manager_settles;
     Site {
         backend: world.read(|s| s.settings.backend),
+        provision: Arc::new(Bde),
         manager: Arc::new(SimClusterManager::new(world.clone())),
         vcenter: Arc::new(SimVCenter::new(world.clone())),
         networking: Arc::new(SimNetworking::new(world.clone())),

@@ -2,9 +2,8 @@
 
 use super::Case;
 use super::case::{LATER_OP, OP, indexed, strangers};
-use crate::action::{Action, Key, Kind};
+use crate::action::{Action, Kind};
 use crate::attach::{self, Bond};
-use crate::decide::Outcome;
 use crate::failure::{ErrorKind, Failure, RemoteError, System};
 use crate::known::OperationProgress;
 use crate::own::{self, Owner};
@@ -117,24 +116,6 @@ fn every_wait_ends_and_says_what_was_seen_last() {
     case.eyes.task(task("7", "c", TaskState::Running));
     case.operation().watched = case.policy.operation_patience;
     insta::assert_snapshot!(case.failure());
-}
-
-#[test]
-fn an_operation_that_fails_begins_no_work_at_the_manager() {
-    for (goal, kind, status) in [
-        (Goal::Running, OperationKind::Start, ManagedStatus::Stopped),
-        (Goal::Stopped, OperationKind::Stop, ManagedStatus::Running),
-        (Goal::Deleted, OperationKind::Delete, ManagedStatus::Running),
-    ] {
-        let mut case = Case::founded(status).wanted(goal, kind);
-        case.look(status);
-        assert_eq!(case.acts().len(), 1, "{kind:?}");
-        case.operation().watched = case.policy.operation_patience;
-        PORTS(&mut case.eyes);
-        let decision = case.decide();
-        assert!(matches!(decision.outcome, Some(Outcome::Failed(_))));
-        assert!(!decision.actions.iter().any(|a| a.keys().contains(&Key::Manager)), "{kind:?}: {decision:?}");
-    }
 }
 
 // ---------------------------------------------------------------- stuck
