@@ -16,7 +16,7 @@ use crate::known::{ClusterState, NodeState, OperationState, OwnPort};
 use crate::mark::{Mark, MarkKey};
 use crate::own::{self, Pass};
 use crate::policy::NetworkBackend;
-use crate::seen::{Seen, nic_on, vm_of};
+use crate::seen::{Seen, nic_on, vms_by_node};
 use crate::stage::{Stage, stage};
 use crate::systems::manager::{ManagedCluster, ManagedNode, ManagedStatus};
 use crate::systems::networking::Port;
@@ -56,9 +56,10 @@ pub fn observe(sight: &Sight<'_>, state: &mut ClusterState) -> Vec<Event> {
     keep_ledger(sight, state);
     let before = std::mem::take(&mut state.nodes);
     let segment = state.segment.as_ref().map(|s| s.key.clone());
-    for name in node_names(sight, &before) {
+    let vms = vms_by_node(sight.vms, &before, sight.cluster);
+    for name in node_names(sight, &vms, &before) {
         let old = before.get(&name);
-        let node = one(sight, state, &name, old, segment.as_ref());
+        let node = one(sight, state, &name, vms.get(&name).copied(), old, segment.as_ref());
         tell(sight, &name, old, &node, &mut events);
         state.nodes.insert(name, node);
     }
@@ -71,8 +72,12 @@ pub fn observe(sight: &Sight<'_>, state: &mut ClusterState) -> Vec<Event> {
 
 /// All nodes: those that the manager has planned and those whose VM is there. While the manager
 /// shows nothing of ours, those known before.
-fn node_names(sight: &Sight<'_>, before: &BTreeMap<NodeName, NodeState>) -> Vec<NodeName> {
-    let mut names: Vec<_> = sight.vms.values().filter_map(|vm| vm.name.clone()).collect();
+fn node_names(
+    sight: &Sight<'_>,
+    vms: &BTreeMap<NodeName, &VmFacts>,
+    before: &BTreeMap<NodeName, NodeState>,
+) -> Vec<NodeName> {
+    let mut names: Vec<_> = vms.keys().cloned().collect();
     match sight.cluster {
         Some(cluster) => {
             names.extend(cluster.nodes.iter().map(|n| n.name.clone()));
@@ -114,11 +119,11 @@ fn one(
     sight: &Sight<'_>,
     state: &ClusterState,
     name: &NodeName,
+    vm: Option<&VmFacts>,
     old: Option<&NodeState>,
     segment: Option<&SegmentKey>,
 ) -> NodeState {
     let Sight { record, seen, backend, .. } = sight;
-    let vm = vm_of(sight.vms, name);
     let nic = vm.zip(segment).and_then(|(vm, segment)| nic_on(vm, segment));
     let mut node = old.cloned().unwrap_or_else(|| NodeState::planned(record, name));
     let planned = node.plan.map(|plan| plan.mac);

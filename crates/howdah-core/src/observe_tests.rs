@@ -202,6 +202,21 @@ fn nodes_of_a_cluster_that_is_gone_stay_known() {
     assert_eq!(watched.state.manager_status, Some(ManagedStatus::Running), "as seen last");
 }
 
+/// Whatever the manager says of its VM meanwhile.
+#[test]
+fn a_vm_that_is_renamed_stays_its_nodes() {
+    for managers in [Some("vm-1".into()), None] {
+        let mut watched = Watched::up();
+        let known = watched.state.clone();
+        let mut cluster = managed(ManagedStatus::Running);
+        cluster.nodes[0].vm = managers;
+        watched.eyes.look(Some(cluster));
+        watched.eyes.watch([VmFacts { name: Some("web".into()), ..up("10.0.0.5") }]);
+        assert!(watched.observe(1).is_empty());
+        assert_eq!(watched.state, known);
+    }
+}
+
 // ---------------------------------------------------------------- ports
 
 #[test]

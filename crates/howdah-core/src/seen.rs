@@ -3,10 +3,11 @@
 //! Invariant: nothing here is stored, and all of it can be thrown away at any moment; then it is
 //! looked up again. Each fact knows when it was asked for, see [`crate::fresh`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fresh::{Known, Listing};
-use crate::ids::{NodeName, PortId, SegmentKey};
+use crate::ids::{NodeName, PortId, SegmentKey, VmRef};
+use crate::known::NodeState;
 use crate::systems::manager::{ManagedCluster, ManagedTask};
 use crate::systems::networking::{NetworkingFeatures, Port};
 use crate::systems::vcenter::{NicFacts, VmFacts, Vms, WatchEvent};
@@ -27,7 +28,7 @@ pub struct Seen {
     /// Whether `vms` is the whole state, as of the watch.
     pub vms_synced: bool,
     /// VMs as they were asked for one by one: what a verdict rests on, because a watch may be late.
-    pub checked: Known<BTreeMap<crate::ids::VmRef, VmFacts>>,
+    pub checked: Known<Vms>,
     /// The ports on the network that are of interest: with our mark, our ids, or one of our MACs.
     pub ports: Listing<PortId, Port>,
     /// What this Neutron can do.
@@ -67,12 +68,58 @@ impl Seen {
     }
 }
 
-/// The VM of a node.
-pub fn vm_of<'a>(vms: &'a Vms, node: &NodeName) -> Option<&'a VmFacts> {
-    vms.values().find(|vm| vm.name.as_ref() == Some(node))
+/// Which VM is which node's: by the reference that the manager names, else by the one that is recorded,
+/// else by name. So a VM that somebody renames in vCenter stays its node's. No VM is that of two nodes.
+pub fn vms_by_node<'a>(
+    vms: &'a Vms,
+    nodes: &BTreeMap<NodeName, NodeState>,
+    cluster: Option<&ManagedCluster>,
+) -> BTreeMap<NodeName, &'a VmFacts> {
+    let managed = cluster.into_iter().flat_map(|c| &c.nodes).map(|n| (&n.name, n.vm.as_ref()));
+    let recorded = nodes.iter().map(|(name, node)| (name, node.vm.as_ref()));
+    let by_reference = managed.chain(recorded).filter_map(|(name, vm)| Some((name, vms.get(vm?)?)));
+    let by_name = vms.values().filter_map(|vm| Some((vm.name.as_ref()?, vm)));
+    let mut found = BTreeMap::new();
+    let mut taken: BTreeSet<&VmRef> = BTreeSet::new();
+    for (name, vm) in by_reference.chain(by_name) {
+        if !found.contains_key(name) && taken.insert(&vm.vm) {
+            found.insert(name.clone(), vm);
+        }
+    }
+    found
 }
 
 /// The card of a VM that is plugged into this segment. Invariant of a node: one card a network.
 pub fn nic_on<'a>(vm: &'a VmFacts, segment: &SegmentKey) -> Option<&'a NicFacts> {
     vm.nics.iter().find(|nic| nic.segment.as_ref() == Some(segment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::systems::manager::ManagedStatus;
+    use crate::test_support::{managed, record, vm_of_node};
+
+    /// Node 0 of the cluster, by what the manager names, what is recorded and how three VMs are called.
+    #[test]
+    fn a_nodes_vm_goes_by_reference_before_name() {
+        let found = |manager: Option<&str>, recorded: Option<&str>, names: [&str; 3]| {
+            let vms = (0..).zip(names).map(|(n, name)| VmFacts { name: Some(name.into()), ..vm_of_node(n) });
+            let vms: Vms = vms.map(|vm| (vm.vm.clone(), vm)).collect();
+            let name = NodeName::new("c-worker-0");
+            let node = NodeState { vm: recorded.map(VmRef::new), ..NodeState::planned(&record(), &name) };
+            let mut cluster = managed(ManagedStatus::Running);
+            cluster.nodes[0].vm = manager.map(VmRef::new);
+            let by_node = vms_by_node(&vms, &[(name.clone(), node)].into(), Some(&cluster));
+            let taken: BTreeSet<_> = by_node.values().map(|vm| &vm.vm).collect();
+            assert_eq!(taken.len(), by_node.len(), "one VM is that of two nodes");
+            by_node.get(&name).map(|vm| vm.vm.to_string())
+        };
+        let (named, renamed) = (["c-worker-0", "b", "d"], ["a", "c-worker-0", "d"]);
+        assert_eq!(found(None, None, named).as_deref(), Some("vm-1"), "by its name");
+        assert_eq!(found(None, Some("vm-1"), renamed).as_deref(), Some("vm-1"), "as recorded");
+        assert_eq!(found(Some("vm-3"), Some("vm-1"), renamed).as_deref(), Some("vm-3"), "as the manager says");
+        assert_eq!(found(Some("vm-8"), Some("vm-9"), renamed).as_deref(), Some("vm-2"), "both are gone");
+        assert_eq!(found(None, None, ["a", "b", "d"]), None);
+    }
 }

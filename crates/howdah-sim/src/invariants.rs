@@ -150,8 +150,9 @@ impl State {
     fn vms_without_record(&self, found: &mut Vec<Violation>) {
         for vm in self.vc.vms.values() {
             let Some(cluster) = &vm.cluster else { continue };
-            let record = self.bde.node(cluster, &vm.name).and_then(|n| n.vm.as_ref());
-            if record != Some(&vm.moref) {
+            // By reference: a VM may have been renamed.
+            let mut recorded = self.bde.clusters.get(cluster).into_iter().flat_map(|c| c.nodes());
+            if !recorded.any(|n| n.vm.as_ref() == Some(&vm.moref)) {
                 violation(found, "no_vm_without_record", &vm.name, format!("{} of cluster {cluster}", vm.moref));
             }
         }

@@ -9,7 +9,7 @@
 
 pub mod rule;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use crate::ids::{Mac, NodeName, PortId, SegmentKey};
 use crate::mark::{Mark, MarkKey};
 use crate::own::{self, Marked, OurVm, Owner};
 use crate::policy::NetworkBackend;
-use crate::seen::{nic_on, vm_of};
+use crate::seen::{nic_on, vms_by_node};
 use crate::systems::networking::{Port, PortChange, PortRequest};
 use crate::systems::vcenter::{NicFacts, VmFacts};
 use crate::time::Stamp;
@@ -69,12 +69,17 @@ pub struct Card<'a> {
 
 /// A slot for each card of a VM of ours that is on the segment and has its MAC.
 pub fn slots_of_cards<'a>(owner: &Owner<'a>, segment: &SegmentKey) -> Vec<Slot<'a>> {
-    let slot = |(token, vm): (OurVm, &'a VmFacts)| {
+    let slot = |(node, vm): (NodeName, &'a VmFacts)| {
         let nic = nic_on(vm, segment)?;
-        let card = Card { owner: token, vm, nic };
-        Some(Slot { node: vm.name.clone()?, device: vm.instance_uuid?, mac: nic.mac?, card: Some(card) })
+        let card = Card { owner: owner.vm(vm)?, vm, nic };
+        Some(Slot { node, device: vm.instance_uuid?, mac: nic.mac?, card: Some(card) })
     };
-    owner.vms().filter_map(slot).collect()
+    nodes_of(owner).into_iter().filter_map(slot).collect()
+}
+
+/// The VMs in the cluster's folder that are, or are named like, those of its nodes.
+fn nodes_of<'a>(owner: &Owner<'a>) -> BTreeMap<NodeName, &'a VmFacts> {
+    vms_by_node(&owner.seen.vms, &owner.state.nodes, owner.cluster())
 }
 
 /// What a plan is made from.
@@ -124,7 +129,8 @@ pub fn plan(bond: &Bond<'_>, segment: &SegmentKey) -> Plan {
         }
     }
     if seen.vms_synced {
-        plan.remove = seen.ports.present().filter(|p| is_stale(bond, p, segment)).filter_map(ours).collect();
+        let vms = nodes_of(&bond.owner);
+        plan.remove = seen.ports.present().filter(|p| is_stale(bond, &vms, p, segment)).filter_map(ours).collect();
     }
     plan
 }
@@ -157,8 +163,8 @@ fn request(bond: &Bond<'_>, mark: &Mark, slot: &Slot<'_>) -> PortRequest {
 
 /// Whether the port's node has another card now, or is not there any more. A port whose node's
 /// VM is merely between two states (no card on the segment yet) is kept.
-fn is_stale(bond: &Bond<'_>, port: &Port, segment: &SegmentKey) -> bool {
-    let Owner { record, state, seen, .. } = bond.owner;
+fn is_stale(bond: &Bond<'_>, vms: &BTreeMap<NodeName, &VmFacts>, port: &Port, segment: &SegmentKey) -> bool {
+    let Owner { record, state, .. } = bond.owner;
     let marked = Mark::parse(&port.description).filter(|m| m.cluster == record.id).map(|m| m.node);
     let Some(node) = state.ports.get(&port.id).map(|p| p.node.clone()).or(marked) else {
         return false;
@@ -166,7 +172,7 @@ fn is_stale(bond: &Bond<'_>, port: &Port, segment: &SegmentKey) -> bool {
     if state.nodes.get(&node).is_some_and(|n| n.plan.is_some_and(|plan| plan.mac == port.mac)) {
         return false;
     }
-    let Some(vm) = vm_of(&seen.vms, &node) else {
+    let Some(vm) = vms.get(&node) else {
         // The provisioner decides whether the node is still planned; its clone may be under way.
         return bond.owner.cluster().is_some_and(|c| c.status.is_up() && !c.nodes.iter().any(|n| n.name == node));
     };

@@ -5,7 +5,7 @@ use crate::action::Action;
 use crate::condition::{ConditionKind, ConditionStatus};
 use crate::known::NodeState;
 use crate::observe::POWERED_ON_BEFORE;
-use crate::seen::{nic_on, vm_of};
+use crate::seen::nic_on;
 use crate::stage::{Stage, stage};
 use crate::time::Stamp;
 
@@ -44,8 +44,8 @@ impl Draft<'_> {
         let (Some(vms), Some(segment)) = (view.seen.checked.after(since), &view.state.segment) else {
             return false;
         };
-        view.state.nodes.iter().all(|(name, node)| {
-            let vm = vm_of(vms, name);
+        view.state.nodes.values().all(|node| {
+            let vm = node.vm.as_ref().and_then(|vm| vms.get(vm));
             let nic = vm.and_then(|vm| nic_on(vm, &segment.key));
             stage(vm, nic, node.promised) == Stage::Addressed
         })

@@ -13,6 +13,7 @@ use crate::world::bde_error::BdeError;
 use crate::world::neutron::{Caller, NeutronError, PortUpdate};
 use crate::world::strangers::{Added, Stranger, StrangerError};
 use crate::world::vctask::VcFault;
+use crate::world::vm_ops::Reconfigure;
 
 impl World {
     /// Deletes a cluster in the cluster manager: cluster, VMs and folders are gone, ports stay.
@@ -88,6 +89,14 @@ impl World {
         self.power_on_now(vm)?;
         self.watch_for_manager(vm);
         Ok(())
+    }
+
+    /// Renames a VM in vCenter.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn by_hand_rename_vm(&self, vm: &VmRef, name: &str) -> Result<(), VcFault> {
+        self.reconfigure_now(vm, &Reconfigure { name: Some(name.to_owned()), ..Reconfigure::default() })
     }
 
     /// Destroys a VM in vCenter, whether it is on or off.

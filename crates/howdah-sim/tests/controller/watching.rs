@@ -122,6 +122,33 @@ async fn what_is_done_by_hand_is_seen() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_vm_that_is_renamed_stays_its_nodes() {
+    let mut story = Story::new(8).await;
+    let key = story.running("c1", 2).await;
+    story.bde_is_done("c1").await;
+    // The manager has been asked since.
+    story.pass(60).await;
+    let before = story.shows(&key, ClusterStatus::Running).await;
+    let writes = |s: &State| ["create_ports", "update_port", "delete_port"].map(|m| s.counters.of(System::Neutron, m));
+    let (written, told) = (story.world.read(writes), story.events(&key).await);
+    let vms = story.vms("c1");
+    // One has a name of its own now, later the name of the other node; the service is not always there.
+    let other = before.nodes.iter().find(|(_, n)| n.vm.as_ref() == Some(&vms[1])).unwrap().0.to_string();
+    story.world.by_hand_rename_vm(&vms[0], "web").unwrap();
+    story.pass(600).await;
+    assert_eq!(story.service.state(&key).await.unwrap().nodes, before.nodes);
+    story.service.kill().await;
+    story.world.by_hand_rename_vm(&vms[1], "db").unwrap();
+    story.world.by_hand_rename_vm(&vms[0], &other).unwrap();
+    story.service.start().await;
+    story.pass(600).await;
+    assert_eq!(story.shows(&key, ClusterStatus::Running).await.nodes, before.nodes);
+    assert_eq!(story.events(&key).await, told, "nothing happened to the cluster");
+    assert_eq!(story.world.read(writes), written, "a port was touched");
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_status_without_a_task_is_named_as_stuck() {
     for (seed, status) in
         (10..).zip([BdeStatus::Updating, BdeStatus::Maintenance, BdeStatus::Upgrading, BdeStatus::Expanding])
