@@ -29,7 +29,7 @@ pub(super) enum Intent {
 /// What to do when a cluster shall be `asked`.
 pub(super) fn intent(record: &ClusterRecord, state: &ClusterState, asked: Goal) -> Intent {
     let progress = taken_up(record, state).map_or(OperationState::Running, |p| p.state);
-    match (record.goal, asked) {
+    match (record.shape.goal, asked) {
         (Goal::Deleted, Goal::Running | Goal::Stopped) => Intent::Refuse,
         (wanted, asked) if wanted == asked => match progress {
             OperationState::Failed => Intent::Begin(record.operation.kind),

@@ -78,7 +78,7 @@ pub fn cluster(record: &ClusterRecord, state: &ClusterState) -> Cluster {
         project: record.project.to_string(),
         name: record.name.to_string(),
         cluster_type: spec.distro.clone(),
-        wanted: match record.goal {
+        wanted: match record.shape.goal {
             Goal::Running => WantedWord::Running,
             Goal::Stopped => WantedWord::Stopped,
             Goal::Deleted => WantedWord::Deleted,
