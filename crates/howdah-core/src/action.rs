@@ -83,6 +83,10 @@ pub enum Key {
     Port(PortId),
     /// Changing this VM.
     Vm(VmRef),
+    /// The watch on the VMs.
+    Watch,
+    /// The database.
+    Store,
     /// Making this node's VM.
     #[cfg(test)]
     Node(NodeName),

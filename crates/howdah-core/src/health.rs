@@ -19,13 +19,16 @@ use crate::segment;
 use crate::site::turns::{self, Place};
 use crate::stage::Stage;
 use crate::systems::manager::{ManagedCluster, ManagedStatus, ManagedTask, TaskState};
-use crate::time::Stamp;
+use crate::time::{Mono, Stamp};
 use crate::trouble::{Trouble, Troubles};
 use crate::wanted::{Goal, OperationKind};
 
 /// A call has to fail this often in a row before its system counts as unreachable: a single lost
 /// packet is no news.
 const FAILURES_THAT_COUNT: u32 = 2;
+
+/// The watch has to be down for so long before that is news: it is opened again within a moment.
+const WATCH_NEWS: Duration = Duration::from_secs(5);
 
 /// The code of the error that says that a cluster's secrets cannot be read.
 pub const SECRETS_UNREADABLE: &str = "secrets_unreadable";
@@ -41,8 +44,6 @@ pub struct Signs<'a> {
     pub seen: &'a Seen,
     /// What fails.
     pub troubles: &'a Troubles,
-    /// Why vCenter's watch is down, if it is for more than a moment.
-    pub watch: Option<&'a str>,
     /// A card whose port cannot be made or kept, if there is one: code and sentence.
     pub port: Option<(String, String)>,
     /// The place in the site's queue, if the cluster waits for its turn at the cluster manager.
@@ -53,6 +54,8 @@ pub struct Signs<'a> {
     pub stuck_after: Duration,
     /// Now, for people.
     pub now: Timestamp,
+    /// Now, for ages.
+    pub mono: Mono,
 }
 
 type Said = (Kind, ConditionStatus, String, String);
@@ -133,15 +136,17 @@ fn is_of(system: System, trouble: &Trouble) -> bool {
 
 fn reachable(signs: &Signs<'_>, system: System) -> Option<Said> {
     let kind = Kind::reachable(system);
-    let failing = || signs.troubles.iter().map(|(_, t)| t).filter(|t| is_of(system, t) && is_about_the_system(t));
+    let calls = || signs.troubles.iter().filter(|(key, _)| **key != Key::Watch).map(|(_, t)| t);
+    let failing = || calls().filter(|t| is_of(system, t) && is_about_the_system(t));
     if let Some(trouble) = failing().filter(|t| t.tries >= FAILURES_THAT_COUNT).min_by_key(|t| t.since) {
         let system = trouble.system.to_string();
         let says = trouble.says.strip_prefix(&format!("{system}: ")).unwrap_or(&trouble.says);
         let message = format!("{system} is failing: {says}.");
         return Some((kind, ConditionStatus::False, trouble.failure.code.clone(), message));
     }
-    if let Some(why) = signs.watch.filter(|_| system == System::VCenter) {
-        let message = format!("The watch on the cluster's VMs is down: {why}.");
+    let watch = signs.troubles.get(&Key::Watch).filter(|t| is_of(system, t));
+    if let Some(trouble) = watch.filter(|t| signs.mono.since(t.since) >= WATCH_NEWS) {
+        let message = format!("The watch on the cluster's VMs is down: {}.", trouble.says);
         return Some((kind, ConditionStatus::False, "watch_lost".to_owned(), message));
     }
     if failing().next().is_some() {

@@ -11,9 +11,10 @@ use crate::observe::{Sight, observe};
 use crate::own::{self, Place, ownership};
 use crate::policy::NetworkBackend;
 use crate::test_support::{
-    Eyes, PASS, at, good_port, managed, marks, ours, record, seconds, segment, state, task, up, vm,
+    Eyes, PASS, at, failed, good_port, managed, marks, ours, record, seconds, segment, state, task, up, vm,
 };
 use crate::time::{Mono, Ticker};
+use crate::trouble::Failed;
 
 const OP: OperationId = OperationId(uuid::Uuid::from_u128(2));
 
@@ -22,7 +23,6 @@ struct Case {
     own: Ownership,
     eyes: Eyes,
     troubles: Troubles,
-    watch: Option<&'static str>,
     port: Option<(String, String)>,
     stuck: Option<Duration>,
     state: ClusterState,
@@ -36,7 +36,6 @@ impl Case {
             own: Ownership::Unknown,
             eyes: Eyes::default(),
             troubles: Troubles::default(),
-            watch: None,
             port: None,
             stuck: None,
             state: ClusterState { segment: Some(segment()), ..state() },
@@ -62,12 +61,12 @@ impl Case {
             own: &self.own,
             seen: &self.eyes.seen,
             troubles: &self.troubles,
-            watch: self.watch,
             port: self.port.clone(),
             stuck: self.stuck,
             place: None,
             stuck_after: seconds(60),
             now: at(self.seconds),
+            mono: self.eyes.now,
         };
         let events = conditions(&signs, &mut self.state);
         events.into_iter().map(|e| format!("{:?} {}: {}", e.level, e.reason, e.message)).collect()
@@ -79,8 +78,7 @@ impl Case {
     }
 
     fn fails_with(&mut self, action: &Action, error: &RemoteError) {
-        let (asked, now) = (self.eyes.ticker.tick(), Mono::default());
-        self.troubles.add(action, error, Some(OP), asked, now, |_| Duration::ZERO);
+        self.troubles.add(&failed(action, error, Some(OP), &self.eyes), |_| Duration::ZERO);
     }
 
     fn condition(&self, kind: Kind) -> Option<&ClusterCondition> {
@@ -190,7 +188,7 @@ fn a_single_failure_is_no_news_and_no_all_clear() {
     for _ in 0..3 {
         assert_eq!((case.told().as_slice(), case.is(Kind::BdeReachable)), (&[][..], FALSE));
         let later = OperationId(uuid::Uuid::from_u128(3));
-        case.troubles.add(&Action::Look, &error, Some(later), Stamp::START, Mono::default(), |_| Duration::ZERO);
+        case.troubles.add(&failed(&Action::Look, &error, Some(later), &case.eyes), |_| Duration::ZERO);
     }
 }
 
@@ -215,13 +213,20 @@ fn two_systems_that_fail_at_once_have_a_condition_each() {
 #[test]
 fn a_watch_that_is_down_is_vcenter_not_answering() {
     let mut case = Case::well();
-    case.watch = Some("vCenter: cannot be reached");
+    let error = RemoteError::new(System::VCenter, ErrorKind::Unreachable, "vcenter_unreachable", "cannot be reached");
+    let down = Failed { keys: vec![Key::Watch], ..failed(&Action::Look, &error, None, &case.eyes) };
+    for _ in 0..5 {
+        case.troubles.add(&down, |_| Duration::ZERO);
+    }
+    case.eyes.now = case.eyes.now.plus(seconds(4));
+    assert_eq!(case.told(), NONE, "it may be there again in a moment");
+    case.eyes.now = case.eyes.now.plus(seconds(1));
     assert_eq!(
         case.told(),
         ["Warning watch_lost: The watch on the cluster's VMs is down: vCenter: cannot be reached."]
     );
     assert_eq!(case.is(Kind::VcenterReachable), FALSE);
-    case.watch = None;
+    case.troubles.calm(&[Key::Watch]);
     assert_eq!(case.told(), ["Info Answers: vCenter answers."]);
     case.eyes.seen.vms_synced = false;
     assert_eq!((case.told().as_slice(), case.is(Kind::VcenterReachable)), (&[][..], TRUE), "it is starting again");

@@ -42,6 +42,7 @@ pub mod document;
 pub mod entropy;
 pub mod event;
 pub mod failure;
+pub mod findings;
 pub mod fresh;
 pub mod health;
 pub mod ids;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::entropy::Entropy;
 use crate::intent::Verb;
+use crate::time;
 
 /// How a site's OpenStack implements its networks: it decides who gets a lease and what a port
 /// needs besides.
@@ -67,6 +69,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The pause after so many failures in a row.
+    pub fn pause(&self, failed: u32, entropy: &dyn Entropy) -> Duration {
+        time::pause(self.retry_first, self.retry_max, failed, entropy)
+    }
+
     /// How long the effect of a call may still come after its answer was lost.
     pub const fn settles(&self, verb: Verb) -> Duration {
         match verb {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::action::Action;
+use crate::failure::RemoteError;
 use crate::ids::{ClusterId, Mac, OperationId};
 use crate::intent::Journal;
 use crate::known::{ClusterState, Likeness, OperationProgress, OperationState};
@@ -16,6 +18,7 @@ use crate::systems::manager::{ManagedCluster, ManagedNode, ManagedStatus, Manage
 use crate::systems::networking::{FixedIp, Network, NetworkingFeatures, Port, Subnet};
 use crate::systems::vcenter::{NicFacts, Power, Segment, Tools, VmFacts};
 use crate::time::{Mono, Stamp, Ticker};
+use crate::trouble::Failed;
 use crate::wanted::{ClusterRecord, ClusterSpec, Goal, OperationKind, OperationRequest, RemedyPolicy, WaitFor};
 
 pub(crate) const MAC: Mac = mac(0);
@@ -211,11 +214,28 @@ pub(crate) fn ours() -> Ours {
 }
 
 /// A controller's eyes: each look is asked for after everything before it, unless a stamp says otherwise.
-#[derive(Default)]
 pub(crate) struct Eyes {
     pub(crate) ticker: Ticker,
     pub(crate) now: Mono,
     pub(crate) seen: Seen,
+}
+
+impl Default for Eyes {
+    fn default() -> Self {
+        // Long enough after the clock's beginning for everything that a test says was before.
+        Self { ticker: Ticker::default(), now: Mono::new(seconds(100_000)), seen: Seen::default() }
+    }
+}
+
+/// An action failed now.
+pub(crate) fn failed<'a>(
+    action: &Action,
+    error: &'a RemoteError,
+    operation: Option<OperationId>,
+    eyes: &Eyes,
+) -> Failed<'a> {
+    let (keys, purpose) = (action.keys(), action.purpose());
+    Failed { keys, purpose, error, operation, ended: eyes.ticker.tick(), now: eyes.now }
 }
 
 impl Eyes {

@@ -1,5 +1,5 @@
 //! Time as decisions use it: how long the process has watched ([`Mono`]), and in which order it
-//! asked ([`Stamp`]).
+//! asked ([`Stamp`]), and the one formula for the wait before a repeat ([`pause`]).
 //!
 //! Invariant: no age, pause or patience is ever taken from the wall clock, which operators and
 //! NTP step. Wall time ([`jiff::Timestamp`]) is for people and for comparison with other
@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+
+use crate::entropy::Entropy;
 
 /// A moment: the time since some moment before the process's first call. Never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -67,9 +69,38 @@ pub trait Clock: Send + Sync {
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }
 
+/// The wait after failure number `failed` (from 1) in a row: `first`, doubled each time up to `max`, less
+/// a random part of up to half, so that callers which failed together do not come back together.
+pub fn pause(first: Duration, max: Duration, failed: u32, entropy: &dyn Entropy) -> Duration {
+    let full = first.saturating_mul(2u32.saturating_pow(failed.saturating_sub(1))).min(max);
+    full.mul_f64(0.5 + entropy.fraction() / 2.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use uuid::Uuid;
+
+    struct Fixed(f64);
+
+    impl Entropy for Fixed {
+        fn uuid(&self) -> Uuid {
+            Uuid::nil()
+        }
+
+        fn fraction(&self) -> f64 {
+            self.0
+        }
+    }
+
+    #[test]
+    fn the_pause_doubles_up_to_its_limit_and_jitter_takes_half_at_most() {
+        let (first, max) = (Duration::from_millis(500), Duration::from_secs(30));
+        let steps: Vec<_> = (1..=8).map(|failed| pause(first, max, failed, &Fixed(1.0)).as_millis()).collect();
+        assert_eq!(steps, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]);
+        assert_eq!(pause(first, max, 1, &Fixed(0.0)).as_millis(), 250);
+        assert_eq!(pause(first, max, u32::MAX, &Fixed(0.0)).as_millis(), 15_000);
+    }
 
     #[test]
     fn ages_are_never_negative_and_stamps_never_repeat() {

@@ -7,10 +7,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::action::{Action, Key};
+use crate::action::Key;
 use crate::failure::{ErrorKind, Failure, RemoteError, System, chain, clause};
 use crate::ids::OperationId;
-use crate::policy::Policy;
 use crate::time::{Mono, Stamp};
 
 /// One call that failed and has not succeeded since.
@@ -55,11 +54,20 @@ impl Trouble {
     }
 }
 
-/// The pause after so many failures in a row: doubled each time up to a limit, with jitter
-/// (`fraction` is from 0.0 to 1.0) that takes up to half of it away.
-pub fn pause(policy: &Policy, tries: u32, fraction: f64) -> Duration {
-    let full = policy.retry_first.saturating_mul(2u32.saturating_pow(tries.saturating_sub(1))).min(policy.retry_max);
-    full.mul_f64(0.5 + fraction / 2.0)
+/// A failure that has just happened.
+pub struct Failed<'a> {
+    /// What the call was about.
+    pub keys: Vec<Key>,
+    /// What was to be done: `could not ...`.
+    pub purpose: &'static str,
+    /// What was answered.
+    pub error: &'a RemoteError,
+    /// The operation that wanted it, if one did.
+    pub operation: Option<OperationId>,
+    /// When it ended, in the order of questions and answers.
+    pub ended: Stamp,
+    /// When it ended, for ages and pauses.
+    pub now: Mono,
 }
 
 /// All troubles of a controller.
@@ -67,18 +75,11 @@ pub fn pause(policy: &Policy, tries: u32, fraction: f64) -> Duration {
 pub struct Troubles(BTreeMap<Key, Trouble>);
 
 impl Troubles {
-    /// A call failed. `pause`: how long until the next try is the caller's part, by [`pause`].
-    pub fn add(
-        &mut self,
-        action: &Action,
-        error: &RemoteError,
-        operation: Option<OperationId>,
-        ended: Stamp,
-        now: Mono,
-        mut wait: impl FnMut(u32) -> Duration,
-    ) {
-        for key in action.keys() {
-            let before = self.0.get(&key).filter(|t| t.operation == operation);
+    /// A call failed. `wait` gives the pause after so many failures in a row ([`Policy::pause`](crate::policy::Policy::pause)).
+    pub fn add(&mut self, failed: &Failed<'_>, mut wait: impl FnMut(u32) -> Duration) {
+        let &Failed { ref keys, purpose, error, operation, ended, now } = failed;
+        for key in keys {
+            let before = self.0.get(key).filter(|t| t.operation == operation);
             let tries = before.map_or(0, |t| t.tries) + 1;
             let since = before.map_or(now, |t| t.since);
             let trouble = Trouble {
@@ -89,12 +90,12 @@ impl Troubles {
                 operation,
                 system: error.system,
                 kind: error.kind,
-                purpose: action.purpose(),
+                purpose,
                 failure: Failure { message: chain(error), ..Failure::from(error) },
                 says: clause(error),
                 look_after: ended,
             };
-            self.0.insert(key, trouble);
+            self.0.insert(key.clone(), trouble);
         }
     }
 
@@ -136,21 +137,18 @@ impl Troubles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::Action;
 
-    #[test]
-    fn the_pause_doubles_up_to_its_limit_and_jitter_takes_half_at_most() {
-        let policy = Policy::default();
-        let steps: Vec<_> = (1..=8).map(|tries| pause(&policy, tries, 1.0).as_millis()).collect();
-        assert_eq!(steps, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]);
-        assert_eq!(pause(&policy, 1, 0.0).as_millis(), 250);
-        assert_eq!(pause(&policy, u32::MAX, 0.0).as_millis(), 15_000);
+    fn failed<'a>(action: &Action, error: &'a RemoteError, operation: Option<OperationId>) -> Failed<'a> {
+        let (keys, purpose) = (action.keys(), action.purpose());
+        Failed { keys, purpose, error, operation, ended: Stamp::START, now: Mono::default() }
     }
 
     #[test]
     fn one_key_in_trouble_holds_back_only_itself() {
         let (now, mut troubles) = (Mono::default(), Troubles::default());
         let error = RemoteError::new(System::Neutron, ErrorKind::Unreachable, "neutron_unreachable", "is down.");
-        troubles.add(&Action::ListPorts, &error, None, Stamp::START, now, |_| Duration::from_secs(2));
+        troubles.add(&failed(&Action::ListPorts, &error, None), |_| Duration::from_secs(2));
         assert_eq!(troubles.wait(&[Key::Ports, Key::Look], now), Some(Duration::from_secs(2)));
         assert_eq!(troubles.wait(&[Key::Look], now), None);
         let trouble = troubles.get(&Key::Ports).unwrap();
@@ -165,8 +163,7 @@ mod tests {
         let operation = |n| Some(OperationId(uuid::Uuid::from_u128(n)));
         let error = RemoteError::new(System::Bde, ErrorKind::Invalid, "bde_refused", "does not");
         let fails = |troubles: &mut Troubles, n| {
-            troubles
-                .add(&Action::Look, &error, operation(n), Stamp::START, now, |tries| Duration::from_secs(tries.into()));
+            troubles.add(&failed(&Action::Look, &error, operation(n)), |tries| Duration::from_secs(tries.into()));
         };
         fails(&mut troubles, 1);
         fails(&mut troubles, 1);
@@ -184,7 +181,7 @@ mod tests {
             let mut troubles = Troubles::default();
             for _ in 0..tries {
                 let error = RemoteError::new(System::Neutron, kind, "neutron_refused", "does not");
-                troubles.add(action, &error, None, Stamp::START, Mono::default(), |_| Duration::ZERO);
+                troubles.add(&failed(action, &error, None), |_| Duration::ZERO);
             }
             troubles.iter().next().unwrap().1.is_final()
         };

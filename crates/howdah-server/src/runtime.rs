@@ -1,16 +1,14 @@
-//! Time and randomness of the real world, for the core that has neither.
+//! Time of the real world, for the core that has none.
 
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use howdah_core::entropy::Entropy;
 use howdah_core::time::Clock;
 use howdah_core::time::Mono;
 use jiff::Timestamp;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 /// The moment of the first question for the time.
 static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -33,21 +31,6 @@ impl Clock for SystemClock {
     }
 }
 
-/// The system's randomness.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemEntropy;
-
-impl Entropy for SystemEntropy {
-    fn uuid(&self) -> Uuid {
-        Uuid::new_v4()
-    }
-
-    fn fraction(&self) -> f64 {
-        // The 53 bits that a float can hold exactly.
-        (Uuid::new_v4().as_u128() >> 75) as f64 / (1_u64 << 53) as f64
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,12 +40,5 @@ mod tests {
         let first = SystemClock.mono();
         assert!(first <= SystemClock.mono());
         assert!(SystemClock.mono().since(first) < Duration::from_secs(60));
-    }
-
-    #[test]
-    fn fractions_are_below_one_and_spread() {
-        let all: Vec<f64> = (0..1000).map(|_| SystemEntropy.fraction()).collect();
-        assert!(all.iter().all(|f| (0.0..1.0).contains(f)));
-        assert!(all.iter().any(|f| *f < 0.1) && all.iter().any(|f| *f > 0.9));
     }
 }

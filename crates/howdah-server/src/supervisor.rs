@@ -27,7 +27,6 @@ use howdah_core::known::{ClusterState, OperationState};
 use howdah_core::policy::Policy;
 use howdah_core::store::Store;
 use howdah_core::systems::Remote;
-use howdah_core::trouble;
 use howdah_core::wanted::ClusterRecord;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -233,7 +232,7 @@ async fn keep(shared: Arc<Shared>, key: ClusterKey, wake: Arc<Notify>) {
             Err(_) => "it panicked".to_owned(),
         };
         tries = if begun.elapsed() < LONG_LIFE { tries + 1 } else { 1 };
-        let pause = trouble::pause(&shared.policy, tries, shared.entropy.fraction());
+        let pause = shared.policy.pause(tries, shared.entropy.as_ref());
         tracing::warn!(cluster = %key, tries, ?pause, "the controller ended and is started again: {ended}");
         tokio::select! {
             () = sleep(pause) => {}

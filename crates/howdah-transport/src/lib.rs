@@ -10,10 +10,12 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod entropy;
 mod http_client;
 mod retry;
 mod trust;
 
+pub use entropy::SystemEntropy;
 pub use http_client::{ANSWER_LIMIT, Deadlines, Http, TransportError};
 pub use retry::{Backoff, retry};
 pub use trust::{Fingerprint, FingerprintError, Trust};

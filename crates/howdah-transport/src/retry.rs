@@ -1,8 +1,9 @@
 //! Bounded repeats with jitter. Invariant: the number of attempts is finite and known before the
 //! first. Whether a repeat is *safe* is the caller's to know; this only counts and waits.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
+
+use crate::SystemEntropy;
 
 /// How often and how slowly to repeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +23,9 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The wait after failure number `failed` (from 1): doubled each time up to the maximum, then
-    /// a random part of its upper half, so that many callers do not come back together.
-    /// `fraction` is from 0.0 up to 1.0.
-    pub fn delay(&self, failed: u32, fraction: f64) -> Duration {
-        let doubled = self.first.saturating_mul(2u32.saturating_pow(failed.saturating_sub(1)));
-        doubled.min(self.max).mul_f64(0.5 + fraction.clamp(0.0, 1.0) / 2.0)
+    /// The wait after failure number `failed` (from 1), with jitter ([`howdah_core::time::pause`]).
+    pub fn delay(&self, failed: u32) -> Duration {
+        howdah_core::time::pause(self.first, self.max, failed, &SystemEntropy)
     }
 }
 
@@ -50,7 +48,7 @@ where
                 if failed >= backoff.attempts || !is_transient(&error) {
                     return Err(error);
                 }
-                let wait = backoff.delay(failed, fraction());
+                let wait = backoff.delay(failed);
                 tracing::debug!(%error, failed, ?wait, "will be tried again");
                 tokio::time::sleep(wait).await;
             }
@@ -58,23 +56,15 @@ where
     }
 }
 
-/// From 0.0 up to 1.0. The standard library's hasher keys are random; jitter needs no more.
-fn fraction() -> f64 {
-    let bits = RandomState::new().build_hasher().finish();
-    f64::from((bits >> 32) as u32) / f64::from(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn delays_double_up_to_the_maximum_and_keep_half() {
-        let backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_secs(5), attempts: 9 };
-        let full: Vec<_> = (1..=4).map(|n| backoff.delay(n, 1.0).as_secs_f64()).collect();
-        assert_eq!(full, [1.0, 2.0, 4.0, 5.0]);
-        assert_eq!(backoff.delay(1, 0.0), Duration::from_millis(500));
-        assert_eq!(backoff.delay(u32::MAX, 1.0), Duration::from_secs(5));
+    fn two_callers_that_failed_together_do_not_come_back_together() {
+        let delays: Vec<_> = (0..100).map(|_| Backoff::default().delay(9)).collect();
+        assert!(delays.iter().all(|d| *d >= Backoff::default().max / 2 && *d <= Backoff::default().max));
+        assert!(delays.windows(2).any(|pair| pair[0] != pair[1]));
     }
 
     #[tokio::test(start_paused = true)]

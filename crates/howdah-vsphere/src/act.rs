@@ -211,7 +211,7 @@ async fn wait(session: &Session, task: &Ref, change: &Change, limit: Duration) -
         }
         if lost {
             failures += 1;
-            tokio::time::sleep(backoff.delay(failures, 1.0)).await;
+            tokio::time::sleep(backoff.delay(failures)).await;
         }
     }
     match seen.fault {

@@ -17,10 +17,10 @@
 //! Invariant: an answer adds knowledge as of the moment at which its question was asked. It never
 //! ends an operation, least of all one that is newer than it.
 
-use crate::action::Action;
+use crate::action::{Action, Key};
 use crate::event::{Event, Level};
 use crate::failure::{ErrorKind, RemoteError, System, chain};
-use crate::ids::PortId;
+use crate::ids::{OperationId, PortId};
 use crate::intent::{Call, Verb};
 use crate::mark::Mark;
 use crate::own;
@@ -29,8 +29,9 @@ use crate::systems::Remote;
 use crate::systems::manager::{ManagedCluster, ManagedTask, TaskState};
 use crate::systems::networking::Port;
 use crate::time::Stamp;
-use crate::trouble;
+use crate::trouble::Failed;
 
+use super::Controller;
 use super::act::{Answer, Flight};
 use super::session::Session;
 
@@ -61,7 +62,7 @@ impl Session<'_> {
         match flight.action.call() {
             None => {}
             Some(Call { verb: Verb::Ports, .. }) => {
-                self.ports_ended = ended;
+                self.findings.ports_ended = ended;
                 if answer.as_ref().is_err_and(|e| e.kind.is_ambiguous()) {
                     self.ports_settle = self.ports_settle.max(Some(now.plus(policy.ports_settle)));
                 }
@@ -87,7 +88,7 @@ impl Session<'_> {
             }
         }
         if matches!(flight.action, Action::DeletePort(_)) {
-            self.ports_ended = ended;
+            self.findings.ports_ended = ended;
         }
     }
 
@@ -108,15 +109,15 @@ impl Session<'_> {
                 self.failed(flight, &error, ended);
             }
             Answer::Segment(Err(failure), _) | Answer::Checked(Err(failure), _) => {
-                self.refused = current.then_some(failure);
+                self.findings.refused = current.then_some(failure);
             }
             Answer::Checked(Ok(()), hidden) => {
-                if hidden && !std::mem::replace(&mut self.told_hidden, true) {
+                if hidden && !std::mem::replace(&mut self.findings.told_rights_unknown, true) {
                     self.tell(Level::Warning, "requester_rights_unknown", RIGHTS_UNKNOWN.to_owned());
                 }
                 if let Some(operation) = self.state.operation.as_mut().filter(|_| current) {
                     operation.checked = true;
-                    self.checked_at = Some(now);
+                    self.findings.checked_at = Some(now);
                 }
             }
             Answer::Ports(features, ports) => {
@@ -151,7 +152,7 @@ impl Session<'_> {
             }
             Answer::Attached(port) => self.attached(&flight.action, &port),
             Answer::Released => {
-                self.released = true;
+                self.findings.released = true;
                 self.state.registration = None;
             }
         }
@@ -191,7 +192,8 @@ impl Session<'_> {
             self.seen.status_since = self.controller.ticker.tick();
         }
         let idle = status.is_some_and(|s| !s.is_stable()) && !runs && !others_run;
-        self.stuck_since = if idle { self.stuck_since.or(Some(self.controller.clock.mono())) } else { None };
+        self.findings.stuck_since =
+            if idle { self.findings.stuck_since.or(Some(self.controller.clock.mono())) } else { None };
     }
 
     /// vCenter's own update tells it too, a moment later; until then it is not asked again.
@@ -233,15 +235,26 @@ impl Session<'_> {
     fn failed(&mut self, flight: &Flight, error: &RemoteError, ended: Stamp) {
         let action = &flight.action;
         tracing::warn!(cluster = %self.record.id, purpose = action.purpose(), error = %chain(error), "failed");
-        let now = self.controller.clock.mono();
-        let (policy, entropy) = (self.controller.policy, self.controller.entropy.clone());
-        let wait = |tries| trouble::pause(&policy, tries, entropy.fraction());
-        if self.contradicts_what_is_remembered(action, error) {
-            // It is looked up again, and then the call is made otherwise.
-            let passing = RemoteError { kind: ErrorKind::Unavailable, ..copy(error) };
-            return self.troubles.add(action, &passing, flight.operation, ended, now, wait);
-        }
-        self.troubles.add(action, error, flight.operation, ended, now, wait);
+        // What contradicts a remembered fact is looked up again, and then the call is made otherwise.
+        let passing = self
+            .contradicts_what_is_remembered(action, error)
+            .then(|| RemoteError { kind: ErrorKind::Unavailable, ..copy(error) });
+        let error = passing.as_ref().unwrap_or(error);
+        self.in_trouble(action.keys(), action.purpose(), error, flight.operation, ended);
+    }
+
+    /// Notes a failure, and when the next try may be made.
+    pub(super) fn in_trouble(
+        &mut self,
+        keys: Vec<Key>,
+        purpose: &'static str,
+        error: &RemoteError,
+        operation: Option<OperationId>,
+        ended: Stamp,
+    ) {
+        let Controller { policy, entropy, clock, .. } = self.controller;
+        let failed = Failed { keys, purpose, error, operation, ended, now: clock.mono() };
+        self.troubles.add(&failed, |tries| policy.pause(tries, entropy.as_ref()));
     }
 
     /// Whether the answer says that a remembered fact is not true any more; it is forgotten then.

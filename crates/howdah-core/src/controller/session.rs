@@ -24,6 +24,7 @@ use crate::decide::{Decision, Outcome, View, decide};
 use crate::document::Row;
 use crate::event::{Event, Level};
 use crate::failure::{Failure, chain};
+use crate::findings::Findings;
 use crate::health::{self, Signs};
 use crate::ids::ClusterKey;
 use crate::intent::{Existence, Phase, Verb};
@@ -37,28 +38,17 @@ use crate::stage::Stage;
 use crate::systems::Remote;
 use crate::systems::manager::ManagedCluster;
 use crate::systems::vcenter::{Vms, WatchEvent};
-use crate::time::{Mono, Stamp};
-use crate::trouble::{self, Trouble, Troubles};
+use crate::time::Mono;
+use crate::trouble::{Trouble, Troubles};
 use crate::wanted::{ClusterRecord, Goal, OperationKind};
 
 pub(super) type Watch = BoxStream<'static, Remote<WatchEvent>>;
 pub(super) type Done = (Flight, Remote<Answer>);
 
-/// The watch is down.
-#[derive(Debug, Clone)]
-pub(super) struct WatchTrouble {
-    pub(super) since: Mono,
-    pub(super) tries: u32,
-    pub(super) not_before: Mono,
-    pub(super) says: String,
-}
-
 /// A trouble that was not tried again for so long is not wanted any more.
 const TROUBLE_LASTS: Duration = Duration::from_secs(300);
 /// Watched time alone is written down this often.
 const WATCHED_EVERY: Duration = Duration::from_secs(60);
-/// The watch has to be down for so long before that is news.
-const WATCH_NEWS: Duration = Duration::from_secs(5);
 
 pub(super) struct Session<'a> {
     pub(super) controller: &'a Controller,
@@ -67,12 +57,7 @@ pub(super) struct Session<'a> {
     pub(super) seen: Seen,
     pub(super) troubles: Troubles,
     pub(super) events: Vec<Event>,
-    /// Why the present operation cannot be carried out, as a check has shown.
-    pub(super) refused: Option<Failure>,
-    /// This cluster's use of the registration has been given up.
-    pub(super) released: bool,
-    pub(super) stuck_since: Option<Mono>,
-    pub(super) ports_ended: Stamp,
+    pub(super) findings: Findings,
     /// Until when a port whose answer was lost may still turn up.
     pub(super) ports_settle: Option<Mono>,
     pub(super) in_flight: BTreeSet<Key>,
@@ -80,16 +65,9 @@ pub(super) struct Session<'a> {
     pub(super) waves: usize,
     pub(super) watch: Option<Watch>,
     pub(super) opening: Option<BoxFuture<'static, Remote<Watch>>>,
-    pub(super) watch_trouble: Option<WatchTrouble>,
-    /// When the checks passed, in this process.
-    pub(super) checked_at: Option<Mono>,
-    /// That the requester's rights cannot be looked at was told for this operation.
-    pub(super) told_hidden: bool,
     seat: Seat,
     passes: u64,
     last_pass: Mono,
-    begun: Stamp,
-    store_tries: u32,
     saved: ClusterState,
     saved_at: Mono,
 }
@@ -130,24 +108,16 @@ impl<'a> Session<'a> {
             seen: Seen::default(),
             troubles: Troubles::default(),
             events: vec![],
-            refused: None,
-            released: false,
-            stuck_since: None,
-            ports_ended: Stamp::START,
+            findings: Findings { begun: controller.ticker.tick(), ..Findings::default() },
             ports_settle,
             in_flight: BTreeSet::new(),
             running: FuturesUnordered::new(),
             waves: 0,
             watch: None,
             opening: None,
-            watch_trouble: None,
-            checked_at: None,
-            told_hidden: false,
             seat,
             passes: 0,
             last_pass: now,
-            begun: controller.ticker.tick(),
-            store_tries: 0,
         }))
     }
 
@@ -155,14 +125,15 @@ impl<'a> Session<'a> {
     pub(super) async fn pass(&mut self) -> Passed {
         match self.try_pass().await {
             Ok(passed) => {
-                self.store_tries = 0;
+                self.troubles.calm(&[Key::Store]);
                 passed
             }
             Err(error) => {
-                self.store_tries = self.store_tries.saturating_add(1);
                 tracing::warn!(cluster = %self.record.id, error = %chain(&error), "the store fails");
-                let fraction = self.controller.entropy.fraction();
-                Passed::Again(trouble::pause(&self.controller.policy, self.store_tries, fraction))
+                let ended = self.controller.ticker.tick();
+                self.in_trouble(vec![Key::Store], "write down what is known", &error, None, ended);
+                let pause = self.troubles.wait(&[Key::Store], self.controller.clock.mono());
+                Passed::Again(pause.unwrap_or_default())
             }
         }
     }
@@ -239,8 +210,8 @@ impl<'a> Session<'a> {
         }
         self.start(actions);
         let idle = self.watch.is_none() && self.opening.is_none();
-        if let Some(trouble) = self.watch_trouble.as_ref().filter(|_| idle) {
-            again = again.min(trouble.not_before.since(now));
+        if let Some(pause) = self.troubles.wait(&[Key::Watch], now).filter(|_| idle) {
+            again = again.min(pause);
         }
         Ok(Passed::Again(again))
     }
@@ -270,13 +241,8 @@ impl<'a> Session<'a> {
             without_address: Duration::ZERO,
         });
         self.state.progress = 0.0;
-        self.refused = None;
-        self.checked_at = None;
-        self.told_hidden = false;
-        self.stuck_since = None;
         self.troubles.hurry(self.controller.clock.mono());
-        // Whatever was asked for before the request decides nothing about it.
-        self.begun = self.controller.ticker.tick();
+        self.findings = self.findings.next(self.controller.ticker.tick());
     }
 
     /// What has had time to settle is open to a verdict from now on; a burst of port writes ends
@@ -288,7 +254,7 @@ impl<'a> Session<'a> {
         if self.state.journal.get(Verb::Ports).is_some() && !flying && !lost {
             self.state.journal.forget(Verb::Ports);
             self.ports_settle = None;
-            self.ports_ended = self.controller.ticker.tick();
+            self.findings.ports_ended = self.controller.ticker.tick();
         }
     }
 
@@ -320,7 +286,7 @@ impl<'a> Session<'a> {
 
     fn judge(&self, pass: Pass) -> Ownership {
         let place = own::place(self.controller.site.provision.as_ref(), &self.state, &self.seen);
-        own::ownership(pass, &self.state.journal, self.state.identity.dissolved, place, self.begun)
+        own::ownership(pass, &self.state.journal, self.state.identity.dissolved, place, self.findings.begun)
     }
 
     /// Brings what is known up to what was seen. Returns the VMs that are ours.
@@ -364,7 +330,8 @@ impl<'a> Session<'a> {
         if has_turn && (answered(Verb::Found) || answered(Verb::Resume)) {
             return Claim::AtManager;
         }
-        let forgotten = self.stuck(now).is_some_and(|stuck| stuck >= self.controller.policy.stuck_after);
+        let forgotten =
+            self.findings.stuck(&self.seen, now).is_some_and(|stuck| stuck >= self.controller.policy.stuck_after);
         if turns::is_at_manager(&self.state) && !forgotten { Claim::AtManager } else { decided }
     }
 
@@ -402,42 +369,28 @@ impl<'a> Session<'a> {
             provision: self.controller.site.provision.as_ref(),
             marks: &self.controller.marks,
             troubles: &self.troubles,
-            refused: self.refused.as_ref(),
+            findings: &self.findings,
             in_flight: &self.in_flight,
             waves: self.waves,
             policy: &self.controller.policy,
             backend: self.controller.site.backend,
             now,
-            begun: self.begun,
-            ports_ended: self.ports_ended,
-            released: self.released,
-            stuck: self.stuck(now),
-            watch_lost: self.watch_trouble.as_ref().map(|t| (now.since(t.since), t.says.as_str())),
             turn: self.seat.turn(pass),
             waits: place.is_some(),
-            checked: self.checked_at.map(|at| now.since(at)),
         })
     }
 
-    /// For how long looks have shown a status of work without a task that works: from the first to
-    /// the last of them, because while nobody looks nothing is known.
-    fn stuck(&self, now: Mono) -> Option<Duration> {
-        let age = self.seen.cluster.age(now).unwrap_or_default();
-        self.stuck_since.map(|since| now.since(since).saturating_sub(age))
-    }
-
     fn note_conditions(&mut self, own: &Ownership, conflict: Option<Failure>, place: Option<Place>, now: Mono) {
-        let watch = self.watch_trouble.as_ref().filter(|t| now.since(t.since) >= WATCH_NEWS);
         let signs = Signs {
             own,
             seen: &self.seen,
             troubles: &self.troubles,
-            watch: watch.map(|t| t.says.as_str()),
             port: conflict.map(|f| (f.code.clone(), f.to_string())),
             place,
-            stuck: self.stuck(now),
+            stuck: self.findings.stuck(&self.seen, now),
             stuck_after: self.controller.policy.stuck_after,
             now: self.controller.clock.now(),
+            mono: now,
         };
         let told = health::conditions(&signs, &mut self.state);
         self.events.extend(told);

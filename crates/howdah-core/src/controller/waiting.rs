@@ -7,13 +7,12 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 
-use super::session::{Done, Session, Watch, WatchTrouble};
-use crate::action::Action;
-use crate::failure::clause;
+use super::session::{Done, Session, Watch};
+use crate::action::{Action, Key};
+use crate::failure::{ErrorKind, RemoteError, System};
 use crate::systems::Remote;
 use crate::systems::vcenter::WatchEvent;
 use crate::time::Mono;
-use crate::trouble;
 
 impl Session<'_> {
     /// Ends when an answer or a vCenter update has come in, and takes in all there are.
@@ -48,14 +47,20 @@ impl Session<'_> {
     fn watched(&mut self, event: Option<Remote<WatchEvent>>) {
         match event {
             Some(Ok(event)) => {
-                self.watch_trouble = None;
+                self.troubles.calm(&[Key::Watch]);
                 self.seen.apply(event);
             }
-            Some(Err(error)) => self.watch_is_down(clause(&error)),
+            Some(Err(error)) => self.watch_is_down(&error),
             None => {
                 // It ended without a word; not at once again, in case it does so every time.
                 self.watch = None;
-                self.watch_is_down("it ended without a word".to_owned());
+                let says = "the watch ended without an error";
+                self.watch_is_down(&RemoteError::new(
+                    System::VCenter,
+                    ErrorKind::Unavailable,
+                    "vcenter_watch_ended",
+                    says,
+                ));
             }
         }
     }
@@ -63,8 +68,8 @@ impl Session<'_> {
     /// Begins to open the watch if there is none, but not while its last try is too fresh. That it
     /// is down is a condition of the cluster.
     pub(super) fn keep_watching(&mut self, now: Mono) {
-        let fresh = self.watch_trouble.as_ref().is_some_and(|t| t.not_before > now);
-        if self.watch.is_some() || self.opening.is_some() || fresh {
+        let pause = self.troubles.wait(&[Key::Watch], now);
+        if self.watch.is_some() || self.opening.is_some() || pause.is_some() {
             return;
         }
         let (vcenter, name) = (self.controller.site.vcenter.clone(), self.record.name.clone());
@@ -78,16 +83,13 @@ impl Session<'_> {
                 self.seen.apply(WatchEvent::Reset);
                 self.watch = Some(stream);
             }
-            Err(error) => self.watch_is_down(clause(&error)),
+            Err(error) => self.watch_is_down(&error),
         }
     }
 
-    fn watch_is_down(&mut self, says: String) {
-        let now = self.controller.clock.mono();
-        let tries = self.watch_trouble.as_ref().map_or(0, |t| t.tries) + 1;
-        let since = self.watch_trouble.as_ref().map_or(now, |t| t.since);
-        let wait = trouble::pause(&self.controller.policy, tries, self.controller.entropy.fraction());
-        self.watch_trouble = Some(WatchTrouble { since, tries, not_before: now.plus(wait), says });
+    fn watch_is_down(&mut self, error: &RemoteError) {
+        let ended = self.controller.ticker.tick();
+        self.in_trouble(vec![Key::Watch], "follow the cluster's VMs", error, None, ended);
     }
 
     /// Lets what is under way end, for a while; then writes everything down.

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use crate::action::{Action, Key};
 use crate::failure::{Failure, System};
+use crate::findings::Findings;
 use crate::intent::{Existence, Verb};
 use crate::known::{ClusterState, OperationState};
 use crate::mark::MarkKey;
@@ -90,8 +91,8 @@ pub struct View<'a> {
     pub marks: &'a MarkKey,
     /// What fails.
     pub troubles: &'a Troubles,
-    /// Why the present operation cannot be carried out, if a check of it has shown that.
-    pub refused: Option<&'a Failure>,
+    /// What was found out about the operation.
+    pub findings: &'a Findings,
     /// What is under way.
     pub in_flight: &'a BTreeSet<Key>,
     /// Bulk requests for ports that are under way.
@@ -102,22 +103,10 @@ pub struct View<'a> {
     pub backend: NetworkBackend,
     /// Now.
     pub now: Mono,
-    /// When the present operation was taken up, by this process.
-    pub begun: Stamp,
-    /// When the last write on a port ended.
-    pub ports_ended: Stamp,
-    /// Whether this cluster's use of the registration has been given up.
-    pub released: bool,
-    /// For how long the manager has shown a status of work without a task that works.
-    pub stuck: Option<Duration>,
-    /// For how long the watch on the VMs has been down, and why.
-    pub watch_lost: Option<(Duration, &'a str)>,
     /// The turn at the manager, if it is this cluster's.
     pub turn: Option<Turn>,
     /// Whether it waits for its turn: then nothing changes at the manager by itself.
     pub waits: bool,
-    /// How long ago the checks passed, in this process.
-    pub checked: Option<Duration>,
 }
 
 impl View<'_> {
@@ -143,12 +132,15 @@ impl View<'_> {
     /// A look at the manager that was asked for after this is a verdict; `None` while something
     /// that we asked of it may still take effect.
     pub fn floor(&self) -> Option<Stamp> {
-        self.state.journal.quiet(&Verb::MANAGER).map(|quiet| quiet.max(self.begun))
+        self.state.journal.quiet(&Verb::MANAGER).map(|quiet| quiet.max(self.findings.begun))
     }
 
     /// The same for lists of ports.
     pub fn ports_floor(&self) -> Option<Stamp> {
-        self.state.journal.quiet(&[Verb::Ports]).map(|quiet| quiet.max(self.begun).max(self.ports_ended))
+        self.state
+            .journal
+            .quiet(&[Verb::Ports])
+            .map(|quiet| quiet.max(self.findings.begun).max(self.findings.ports_ended))
     }
 }
 
@@ -332,7 +324,7 @@ impl<'a> Draft<'a> {
         let Some(operation) = &view.state.operation else {
             return;
         };
-        if let Some(refused) = view.refused {
+        if let Some(refused) = &view.findings.refused {
             return self.fail(refused.clone());
         }
         let of_this = view
@@ -354,12 +346,13 @@ impl<'a> Draft<'a> {
             self.again = self.again.min(patience - over);
         }
         // A call that fails says more than the watch.
-        let lost = view.watch_lost.filter(|_| view.record.goal == Goal::Running && !vcenter_fails);
-        if let Some((lost, why)) = lost {
+        let lost = view.troubles.get(&Key::Watch).filter(|_| view.record.goal == Goal::Running && !vcenter_fails);
+        if let Some(trouble) = lost {
             // An operation answers for its own time only.
-            let (lost, patience) = (lost.min(operation.watched), view.policy.call_patience);
+            let lost = view.now.since(trouble.since).min(operation.watched);
+            let patience = view.policy.call_patience;
             if lost >= patience {
-                return self.fail(report::watch_lost(lost, why));
+                return self.fail(report::watch_lost(lost, &trouble.says));
             }
             self.again = self.again.min(patience - lost);
         }
@@ -370,7 +363,8 @@ impl<'a> Draft<'a> {
         let Some(operation) = &view.state.operation else {
             return;
         };
-        if let Some(stuck) = view.stuck.filter(|_| matches!(view.own, Ownership::Ours(_))) {
+        if let Some(stuck) = view.findings.stuck(view.seen, view.now).filter(|_| matches!(view.own, Ownership::Ours(_)))
+        {
             if stuck >= view.policy.stuck_after {
                 return self.fail(report::stuck(view.record, view.seen));
             }
@@ -400,6 +394,8 @@ impl<'a> Draft<'a> {
 fn is_essential(goal: Goal, key: &Key) -> bool {
     match key {
         Key::Look | Key::Manager => true,
+        // It is judged by the time for which it is down; without the store nothing is decided.
+        Key::Watch | Key::Store => false,
         Key::Segment | Key::Check | Key::Mac(_) | Key::Vm(_) | Key::Vms => goal == Goal::Running,
         Key::Ports | Key::Port(_) | Key::Registration => goal != Goal::Stopped,
         #[cfg(test)]

@@ -20,7 +20,7 @@ impl Draft<'_> {
         if let Some((_, failure)) = plan.conflicts.first() {
             self.conflict = Some(failure.clone());
             // What was listed before the request may have been put right since.
-            if view.seen.ports.whole_after(view.begun).is_none() {
+            if view.seen.ports.whole_after(view.findings.begun).is_none() {
                 self.act(Action::ListPorts);
             } else if view.record.goal == Goal::Running {
                 self.fail(failure.clone());
@@ -103,7 +103,7 @@ impl Draft<'_> {
         };
         if view.seen.ports.whole_after(floor).is_none() {
             self.act(Action::ListPorts);
-        } else if view.released {
+        } else if view.findings.released {
             self.end(Outcome::Removed);
         } else {
             self.act(Action::Release);

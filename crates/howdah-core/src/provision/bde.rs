@@ -148,7 +148,7 @@ impl Provision for Bde {
             return;
         };
         // Much may have changed while it waited.
-        if view.checked.is_none_or(|age| age > view.policy.checks_last) {
+        if view.findings.checked(view.now).is_none_or(|age| age > view.policy.checks_last) {
             return draft.act(Action::Check);
         }
         // The name was free at a look of the last seconds; BDE itself refuses a second one.

@@ -63,7 +63,7 @@ fn a_create_is_sent_only_in_its_turn_and_stands_in_line_once_it_could_be() {
     case.fails(&create, ErrorKind::Unavailable, OP, seconds(5));
     assert_eq!((case.acts(), case.decide().claim), (vec![], Claim::Out));
     let mut case = ready();
-    case.refused = Some(Failure::new("distro_not_found", "there is none"));
+    case.findings.refused = Some(Failure::new("distro_not_found", "there is none"));
     assert_eq!(case.decide().claim, Claim::Out, "it has failed");
 }
 
@@ -75,10 +75,10 @@ fn what_waited_is_looked_at_less_often_and_checked_again_when_its_turn_comes() {
     assert_eq!(case.acts(), NOTHING, "nothing of it changes at the manager by itself");
     (case.turn, case.waits) = (Some(Turn::of(PASS)), false);
     for old in [None, Some(seconds(61))] {
-        case.checked = old;
+        case.passed_the_checks(old);
         assert!(case.acts().contains(&Kind::Check) && !case.acts().contains(&Kind::Create));
     }
-    case.checked = Some(seconds(60));
+    case.passed_the_checks(Some(seconds(60)));
     case.eyes.look(None);
     assert_eq!(case.acts(), [Kind::Create]);
 }
@@ -133,6 +133,7 @@ fn a_create_whose_answer_was_lost_is_sent_again_only_if_the_cluster_is_not_there
     case.pass_time(case.policy.manager_settles);
     assert!(case.acts().contains(&Kind::Look), "that look was asked for before the call had settled");
     case.eyes.look(None);
+    case.is_checked();
     assert!(case.acts().contains(&Kind::Create));
     case.look(ManagedStatus::Provisioning);
     assert!(!case.acts().contains(&Kind::Create), "it did get through");
@@ -286,10 +287,10 @@ fn a_create_is_done_when_each_node_was_asked_for_once_more() {
     let mut case = Case::founded(ManagedStatus::Provisioning);
     case.eyes.watch([up("10.0.0.5")]);
     case.eyes.list([good_port()]);
-    case.ports_ended = case.eyes.ticker.tick();
+    case.findings.ports_ended = case.eyes.ticker.tick();
     assert_eq!(case.acts(), [Kind::SetIndex], "an address without the index is not done");
     case.eyes.seen.ports.partial(case.eyes.ticker.tick(), [(good_port().id, indexed())]);
-    case.ports_ended = case.eyes.ticker.tick();
+    case.findings.ports_ended = case.eyes.ticker.tick();
     assert_eq!(case.acts(), [Kind::ListPorts, Kind::LookAtVms]);
     let mut unlisted = case.eyes.seen.clone();
     unlisted.checked.learn(case.eyes.ticker.tick(), case.eyes.now, [(vm().vm, up("10.0.0.5"))].into());

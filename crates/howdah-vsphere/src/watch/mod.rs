@@ -150,7 +150,7 @@ async fn run(session: Arc<Session>, folder_prefix: String, mut commands: mpsc::U
                 let wait = match error.kind() {
                     ErrorKind::Credentials => AFTER_REFUSED_LOGIN,
                     _ if expected => Duration::ZERO,
-                    _ => backoff.delay(failures, 1.0),
+                    _ => backoff.delay(failures),
                 };
                 if !expected {
                     site.tell_error(error);

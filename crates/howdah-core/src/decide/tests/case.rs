@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use crate::action::{Action, Key, Kind};
 use crate::decide::{Decision, Outcome, View, decide};
-use crate::failure::{ErrorKind, Failure, RemoteError, System};
+use crate::failure::{ErrorKind, RemoteError, System};
+use crate::findings::Findings;
 use crate::ids::OperationId;
 use crate::intent::{Call, Verb};
 use crate::known::{ClusterState, OperationProgress};
@@ -18,9 +19,9 @@ use crate::provision::Provision;
 use crate::site::turns::Turn;
 use crate::systems::manager::{ManagedCluster, ManagedStatus};
 use crate::systems::networking::Port;
-use crate::test_support::{Eyes, PASS, at, good_port, likeness, managed, marks, record, segment, state};
-use crate::time::Stamp;
-use crate::trouble::Troubles;
+use crate::test_support::{Eyes, PASS, at, failed, good_port, likeness, managed, marks, record, segment, state};
+use crate::time::{Mono, Stamp};
+use crate::trouble::{Failed, Troubles};
 use crate::wanted::{ClusterRecord, Goal, OperationKind, OperationRequest};
 
 pub(crate) const OP: OperationId = OperationId(Uuid::from_u128(2));
@@ -35,19 +36,15 @@ pub(crate) struct Case<P> {
     pub(crate) state: ClusterState,
     pub(crate) eyes: Eyes,
     pub(crate) troubles: Troubles,
-    pub(crate) refused: Option<Failure>,
+    pub(crate) findings: Findings,
     pub(crate) in_flight: BTreeSet<Key>,
     pub(crate) waves: usize,
     pub(crate) policy: Policy,
     pub(crate) backend: NetworkBackend,
-    pub(crate) begun: Stamp,
-    pub(crate) ports_ended: Stamp,
-    pub(crate) released: bool,
     pub(crate) stuck: Option<Duration>,
     pub(crate) watch_lost: Option<Duration>,
     pub(crate) turn: Option<Turn>,
     pub(crate) waits: bool,
-    pub(crate) checked: Option<Duration>,
 }
 
 impl<P: Provision + Default> Case<P> {
@@ -59,19 +56,15 @@ impl<P: Provision + Default> Case<P> {
             record: record(),
             state: state(),
             troubles: Troubles::default(),
-            refused: None,
+            findings: Findings { begun: eyes.ticker.tick(), checked_at: Some(eyes.now), ..Findings::default() },
             in_flight: BTreeSet::new(),
             waves: 0,
             policy: Policy::default(),
             backend: NetworkBackend::NsxV,
-            begun: eyes.ticker.tick(),
-            ports_ended: Stamp::START,
-            released: false,
             stuck: None,
             watch_lost: None,
             turn: Some(Turn::of(PASS)),
             waits: false,
-            checked: Some(Duration::ZERO),
             eyes,
         }
     }
@@ -96,7 +89,7 @@ impl<P: Provision + Default> Case<P> {
         self.record.goal = goal;
         self.record.operation = OperationRequest { id: LATER_OP, kind, requested: at(0), by: None };
         self.state.operation = Some(OperationProgress { id: LATER_OP, kind, ..state().operation.unwrap() });
-        self.begun = self.eyes.ticker.tick();
+        self.findings.begun = self.eyes.ticker.tick();
         self.troubles = Troubles::default();
         self
     }
@@ -107,6 +100,7 @@ impl<P: Provision + Default> Case<P> {
 
     pub(crate) fn is_checked(&mut self) {
         self.operation().checked = true;
+        self.passed_the_checks(Some(Duration::ZERO));
     }
 
     pub(crate) fn look(&mut self, status: ManagedStatus) {
@@ -134,18 +128,36 @@ impl<P: Provision + Default> Case<P> {
 
     pub(crate) fn fails(&mut self, action: &Action, kind: ErrorKind, operation: OperationId, wait: Duration) {
         let error = RemoteError::new(System::Neutron, kind, "neutron_refused", "does not do it");
-        self.troubles.add(action, &error, Some(operation), self.eyes.ticker.tick(), self.eyes.now, |_| wait);
+        self.troubles.add(&failed(action, &error, Some(operation), &self.eyes), |_| wait);
+    }
+
+    /// The checks passed so long ago; not yet, if there is no time.
+    pub(crate) fn passed_the_checks(&mut self, age: Option<Duration>) {
+        let now = self.eyes.now.since(Mono::default());
+        self.findings.checked_at = age.map(|age| Mono::new(now - age));
     }
 
     pub(crate) fn own(&self) -> Ownership {
         let place = own::place(&self.provision, &self.state, &self.eyes.seen);
-        own::ownership(PASS, &self.state.journal, self.state.identity.dissolved, place, self.begun)
+        own::ownership(PASS, &self.state.journal, self.state.identity.dissolved, place, self.findings.begun)
     }
 
     pub(crate) fn decide(&mut self) -> Decision {
         let own = self.own();
         let mut uuids = 0x9000..;
         self.provision.prepare(&self.record, &mut self.state, &mut || Uuid::from_u128(uuids.next().unwrap()));
+        let (now, mut troubles) = (self.eyes.now, self.troubles.clone());
+        let ago = |time: Duration| Mono::new(now.since(Mono::default()) - time);
+        let age = self.eyes.seen.cluster.age(now).unwrap_or_default();
+        self.findings.stuck_since = self.stuck.map(|stuck| ago(stuck + age));
+        if let Some(lost) = self.watch_lost {
+            let error =
+                RemoteError::new(System::VCenter, ErrorKind::Unreachable, "vcenter_unreachable", "cannot be reached");
+            let (keys, purpose) = (vec![Key::Watch], "follow the cluster's VMs");
+            let ended = Stamp::START;
+            let failed = Failed { keys, purpose, error: &error, operation: None, ended, now: ago(lost) };
+            troubles.add(&failed, |_| Duration::ZERO);
+        }
         let seen = &self.eyes.seen;
         let (vms, cluster) = match &own {
             Ownership::Ours(ours) => {
@@ -168,21 +180,15 @@ impl<P: Provision + Default> Case<P> {
             own: &own,
             provision: &self.provision,
             marks: &marks(),
-            troubles: &self.troubles,
-            refused: self.refused.as_ref(),
+            troubles: &troubles,
+            findings: &self.findings,
             in_flight: &self.in_flight,
             waves: self.waves,
             policy: &self.policy,
             backend: self.backend,
             now: self.eyes.now,
-            begun: self.begun,
-            ports_ended: self.ports_ended,
-            released: self.released,
-            stuck: self.stuck,
-            watch_lost: self.watch_lost.map(|lost| (lost, "vCenter: cannot be reached")),
             turn: self.turn,
             waits: self.waits,
-            checked: self.checked,
         });
         assert!(decision.actions.iter().all(|a| a.pass().is_none_or(|p| p == PASS)), "{decision:?}");
         decision

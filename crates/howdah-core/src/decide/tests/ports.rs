@@ -215,15 +215,15 @@ fn a_delete_leaves_nothing_in_this_order() {
     case.in_flight = [Key::Port(good_port().id)].into();
     assert_eq!(case.acts(), NOTHING);
     case.in_flight.clear();
-    case.ports_ended = case.eyes.ticker.tick();
-    case.eyes.seen.ports.remove(case.ports_ended, &good_port().id);
+    case.findings.ports_ended = case.eyes.ticker.tick();
+    case.eyes.seen.ports.remove(case.findings.ports_ended, &good_port().id);
     assert_eq!(case.acts(), [Kind::ListPorts]);
     case.eyes.list([]);
     assert_eq!(case.acts(), [Kind::Release]);
     case.in_flight = [Key::Registration].into();
     assert_eq!(case.acts(), NOTHING);
     case.in_flight.clear();
-    case.released = true;
+    case.findings.released = true;
     assert_eq!(case.decide().outcome, Some(Outcome::Removed));
 }
 
@@ -239,7 +239,7 @@ fn none_is_left_only_on_a_list_asked_for_after_the_last_write_ended() {
     let asked = case.eyes.ticker.tick();
     case.in_flight.clear();
     case.state.journal.forget(Verb::Ports);
-    case.ports_ended = case.eyes.ticker.tick();
+    case.findings.ports_ended = case.eyes.ticker.tick();
     case.eyes.list_asked(asked, []);
     assert_eq!(case.acts(), [Kind::ListPorts]);
     case.eyes.list([good_port()]);
@@ -298,7 +298,7 @@ fn what_was_never_created_is_deleted_without_asking_the_manager() {
         assert!(case.acts().contains(&Kind::ListPorts));
         case.eyes.list([]);
         assert!(case.acts().contains(&Kind::Release));
-        case.released = true;
+        case.findings.released = true;
         assert_eq!(case.decide().outcome, Some(Outcome::Removed), "the manager was never heard");
     }
 }
@@ -311,7 +311,7 @@ fn the_delete_of_a_refused_cluster_touches_no_port_of_the_other_one() {
     case.eyes.look(Some(managed(ManagedStatus::Running)));
     case.eyes.list([of_2015, Port { id: "forged".into(), project: "p2".into(), ..good_port() }]);
     assert_eq!(case.acts(), [Kind::Release]);
-    case.released = true;
+    case.findings.released = true;
     assert_eq!(case.decide().outcome, Some(Outcome::Removed));
 }
 

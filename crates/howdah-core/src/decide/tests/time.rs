@@ -11,7 +11,7 @@ use crate::policy::NetworkBackend;
 use crate::provision::double::PortFirst;
 use crate::systems::manager::{ManagedCluster, ManagedStatus, TaskState};
 use crate::test_support::{
-    Eyes, PASS, at, good_port, managed, marks, ours, record, seconds, segment, state, task, up, vm, vm_of_node,
+    Eyes, PASS, at, failed, good_port, managed, marks, ours, record, seconds, segment, state, task, up, vm, vm_of_node,
 };
 use crate::wanted::{Goal, OperationKind};
 
@@ -20,7 +20,7 @@ fn restarted() -> Case {
     let mut case = Case::founded(ManagedStatus::Running);
     let ticker = case.eyes.ticker.clone();
     case.eyes = Eyes { ticker, ..Eyes::default() };
-    case.begun = case.eyes.ticker.tick();
+    case.findings.begun = case.eyes.ticker.tick();
     case
 }
 
@@ -230,8 +230,7 @@ fn a_call_that_fails_for_a_passing_reason_ends_the_operation_after_its_patience(
 fn systems_that_fail_at_the_same_time_are_named_together() {
     let mut case = at_work(Goal::Running, OperationKind::Start);
     let down = RemoteError::new(System::Bde, ErrorKind::Unreachable, "bde_unreachable", "cannot be reached.");
-    let asked = case.eyes.ticker.tick();
-    case.troubles.add(&Action::Look, &down, Some(LATER_OP), asked, case.eyes.now, |_| seconds(30));
+    case.troubles.add(&failed(&Action::Look, &down, Some(LATER_OP), &case.eyes), |_| seconds(30));
     case.pass_time(seconds(1));
     case.fails(&Action::ListPorts, ErrorKind::Unavailable, LATER_OP, seconds(30));
     case.pass_time(case.policy.call_patience);
@@ -254,8 +253,7 @@ fn a_create_whose_vms_cannot_be_followed_ends_too() {
     insta::assert_snapshot!(lost(Goal::Running, OperationKind::Create, 600).failure());
     let mut both = lost(Goal::Running, OperationKind::Create, 600);
     let down = RemoteError::new(System::VCenter, ErrorKind::Unreachable, "vcenter_unreachable", "cannot be reached");
-    let asked = both.eyes.ticker.tick();
-    both.troubles.add(&Action::FindSegment, &down, Some(LATER_OP), asked, both.eyes.now, |_| seconds(30));
+    both.troubles.add(&failed(&Action::FindSegment, &down, Some(LATER_OP), &both.eyes), |_| seconds(30));
     assert_eq!(both.decide().outcome, None, "the call that fails says more, in its time");
     for (goal, kind) in [(Goal::Stopped, OperationKind::Stop), (Goal::Deleted, OperationKind::Delete)] {
         assert_eq!(lost(goal, kind, 600).decide().outcome, None, "{kind:?} needs no VMs");
@@ -265,7 +263,7 @@ fn a_create_whose_vms_cannot_be_followed_ends_too() {
 #[test]
 fn a_check_that_was_not_passed_ends_the_operation() {
     let mut case = Case::new();
-    case.refused = Some(Failure::new("subnet_full", "the subnet is full"));
+    case.findings.refused = Some(Failure::new("subnet_full", "the subnet is full"));
     assert_eq!(case.failure(), "subnet_full: the subnet is full");
 }
 
@@ -275,8 +273,7 @@ fn a_network_without_port_group_is_given_a_minute() {
     case.eyes.look(None);
     let not_there =
         RemoteError::new(System::VCenter, ErrorKind::Unavailable, crate::segment::NOT_FOUND, "there is none");
-    let asked = case.eyes.ticker.tick();
-    case.troubles.add(&Action::FindSegment, &not_there, Some(OP), asked, case.eyes.now, |_| seconds(1));
+    case.troubles.add(&failed(&Action::FindSegment, &not_there, Some(OP), &case.eyes), |_| seconds(1));
     assert_eq!(case.decide().outcome, None);
     case.pass_time(case.policy.segment_patience);
     case.eyes.look(None);
