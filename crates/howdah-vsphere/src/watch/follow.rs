@@ -218,7 +218,7 @@ impl<'a> Watch<'a> {
     /// Starts as many calls as may be under way.
     fn start_calls(&mut self, site: &mut Site) {
         while self.fetches < FETCHES {
-            let vms = site.to_fetch(BULK);
+            let vms = site.next_stale(BULK);
             if vms.is_empty() {
                 break;
             }

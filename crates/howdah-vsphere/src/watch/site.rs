@@ -195,8 +195,8 @@ impl Site {
     }
 
     /// The next VMs whose device lists have to be fetched.
-    pub(super) fn to_fetch(&mut self, most: usize) -> Vec<(VmRef, DeviceAge)> {
-        self.vms.to_fetch(most)
+    pub(super) fn next_stale(&mut self, most: usize) -> Vec<(VmRef, DeviceAge)> {
+        self.vms.next_stale(most)
     }
 
     /// A fetch has ended: what it brought of a VM, if anything.
@@ -228,7 +228,7 @@ impl Site {
             Place::Gone => wanted.contains(folder.as_str()),
         });
         self.places.extend(open.iter().map(|folder| (folder.clone(), Place::Opening)));
-        for (_, seen) in &mut self.vms.all {
+        for seen in self.vms.all.values_mut() {
             let cluster = self.folders.home_of(seen.parent()).map(|(_, name)| name);
             let known = cluster.and_then(|c| self.clusters.get(c)).is_none_or(|c| c.synced);
             seen.changed |= cluster != seen.cluster.as_deref() || !known;
@@ -308,7 +308,7 @@ impl Site {
         }
         let homes = self.folders.homes();
         let is_read = |folder: &&str| matches!(self.places.get(*folder), Some(Place::Open { read: true, .. }));
-        let is_ready = |name: &str| homes.get(name).is_none_or(|folders| folders.iter().all(|f| is_read(f)));
+        let is_ready = |name: &str| homes.get(name).is_none_or(|folders| folders.iter().all(is_read));
         let waiting = self.clusters.iter().filter(|(name, c)| !c.synced && is_ready(name));
         let mut ready: BTreeSet<String> = waiting.map(|(name, _)| name.clone()).collect();
         for seen in self.vms.all.values().filter(|s| s.is_unread()) {

@@ -241,8 +241,8 @@ fn devices_are_fetched_when_the_configuration_or_the_power_state_moved() {
     assert_eq!(told(&mut events), "Synced");
     let mut set = |path: &str, text: &str| {
         show(&mut site, "c1", &[update("VirtualMachine", "vm-1", &[("parent", "c1"), (path, text)])]);
-        let stale = site.to_fetch(500);
-        assert_eq!(site.to_fetch(500), [], "it is being fetched");
+        let stale = site.next_stale(500);
+        assert_eq!(site.next_stale(500), [], "it is being fetched");
         let before = told(&mut events);
         stale.iter().for_each(|(vm, _)| site.fetched(vm, Some(Vec::new())));
         site.tell();

@@ -112,7 +112,7 @@ impl Vms {
 
     /// The next VMs whose device lists have to be fetched, with the ages that those will have. They are
     /// not named again until the fetch has ended.
-    pub(super) fn to_fetch(&mut self, most: usize) -> Vec<(VmRef, DeviceAge)> {
+    pub(super) fn next_stale(&mut self, most: usize) -> Vec<(VmRef, DeviceAge)> {
         let stale = self.all.iter_mut().filter(|(_, s)| s.changed && s.fetching.is_none() && s.is_stale());
         let fetch = |(vm, seen): (&VmRef, &mut Seen)| {
             let age = seen.light.device_age()?;
