@@ -48,7 +48,9 @@ pub fn run(nodes: u32, build: bool) -> Done {
         left["ports"],
         left["registered_networks"].as_array().map_or(0, Vec::len)
     );
-    Ok(())
+    println!("a thousand clusters, each call takes 30 ms (debug build):");
+    let bench = ["test", "--quiet", "-p", "howdah-vsphere", "--test", "it", "--", "--ignored", "bench_of"];
+    must(&mut command("cargo", &bench))
 }
 
 fn release_build() -> Done<PathBuf> {
@@ -124,5 +126,10 @@ fn calls(state: &Value, nodes: u32) {
     for (system, methods) in state["calls"].as_object().cloned().unwrap_or_default() {
         let total: u64 = methods.as_object().map_or(0, |m| m.values().filter_map(Value::as_u64).sum());
         println!("  {system:<9} {total:>6}  ({:.2} per node)", total as f64 / f64::from(nodes));
+        let mut methods: Vec<_> = methods.as_object().into_iter().flatten().collect();
+        methods.sort_by_key(|(_, count)| std::cmp::Reverse(count.as_u64()));
+        for (method, count) in methods.into_iter().take(6) {
+            println!("    {method:<28} {count:>6}");
+        }
     }
 }

@@ -27,6 +27,9 @@ pub(crate) const LIGHT: &[&str] = &[
     "guest.net",
 ];
 
+/// The folder that it is in; asked for by the watch only, which has to find the VM's cluster.
+pub(crate) const PARENT: &str = "parent";
+
 /// The light properties of a VM.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Light {
@@ -38,6 +41,7 @@ pub(crate) struct Light {
     tools_running: Option<String>,
     tools_version: Option<String>,
     net: Vec<GuestNic>,
+    pub(crate) parent: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +68,7 @@ impl Light {
             "config.changeVersion" => self.change_version = text.map(str::to_owned),
             "guest.toolsRunningStatus" => self.tools_running = text.map(str::to_owned),
             "guest.toolsVersionStatus2" => self.tools_version = text.map(str::to_owned),
+            PARENT => self.parent = text.map(str::to_owned),
             "guest.net" => {
                 self.net = value.map(|v| v.children.iter().map(guest_nic).collect()).unwrap_or_default();
             }

@@ -1,0 +1,134 @@
+//! The VMs below the folders that are looked into, as vCenter showed them last. No I/O.
+//!
+//! Reads and updates arrive side by side. An update is the newer one if it came after the read was asked
+//! for, so each VM carries the age of its last update and a read takes the place of older ones only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use howdah_core::ids::VmRef;
+use howdah_core::systems::vcenter::VmFacts;
+
+use super::Age;
+use crate::retrieve::Object;
+use crate::update::ObjectUpdate;
+use crate::vm::{DeviceAge, Light, Nic};
+
+#[derive(Default)]
+pub(super) struct Seen {
+    /// The filter that showed it, if one has; it is gone when that filter says so.
+    filter: Option<String>,
+    updated: Age,
+    light: Light,
+    devices: Option<(DeviceAge, Vec<Nic>)>,
+    /// The age of the device list that is being fetched.
+    fetching: Option<DeviceAge>,
+    /// The cluster in whose folder it is, as was found last.
+    pub(super) cluster: Option<String>,
+    /// It may have to be told.
+    pub(super) changed: bool,
+}
+
+impl Seen {
+    /// The folder that it is in.
+    pub(super) fn parent(&self) -> &str {
+        self.light.parent.as_deref().unwrap_or_default()
+    }
+
+    /// Its device list is missing or out of date.
+    fn is_stale(&self) -> bool {
+        self.light.device_age().is_some_and(|age| self.devices.as_ref().is_none_or(|(known, _)| *known != age))
+    }
+
+    /// It can be told: a change is told with the device list that belongs to it.
+    pub(super) fn is_due(&self) -> bool {
+        self.changed && !self.is_stale()
+    }
+
+    /// It was never whole.
+    pub(super) fn is_unread(&self) -> bool {
+        self.devices.is_none() && self.is_stale()
+    }
+
+    pub(super) fn facts(&self, vm: &VmRef) -> VmFacts {
+        self.light.facts(vm, self.devices.as_ref().map(|(_, nics)| nics.as_slice()).unwrap_or_default())
+    }
+}
+
+/// Those VMs.
+#[derive(Default)]
+pub(super) struct Vms {
+    pub(super) all: BTreeMap<VmRef, Seen>,
+}
+
+impl Vms {
+    /// Takes the update of a filter; whether the VM is gone with it.
+    pub(super) fn update(&mut self, filter: &str, update: &ObjectUpdate, age: Age) -> Option<Seen> {
+        let vm = VmRef::new(update.obj.value.as_str());
+        if update.left {
+            // One that moved to a folder of another filter has entered there already.
+            let here = self.all.get(&vm).is_some_and(|seen| seen.filter.as_deref().is_none_or(|f| f == filter));
+            return here.then(|| self.all.remove(&vm)).flatten();
+        }
+        let seen = self.all.entry(vm).or_default();
+        seen.filter = Some(filter.to_owned());
+        seen.updated = age;
+        seen.changed = true;
+        for change in &update.changes {
+            seen.light.set(&change.path, change.value.as_ref());
+        }
+        None
+    }
+
+    /// Takes a VM as it was read.
+    pub(super) fn read(&mut self, object: &Object, asked: Age) {
+        let seen = self.all.entry(VmRef::new(object.obj.value.as_str())).or_default();
+        if seen.updated > asked {
+            return;
+        }
+        let mut light = Light::default();
+        for (path, value) in &object.properties {
+            light.set(path, Some(value));
+        }
+        seen.changed |= seen.light != light;
+        seen.light = light;
+    }
+
+    /// Forgets those of these folders that a read did not show; their references, and what they were.
+    pub(super) fn forget_unread(
+        &mut self,
+        there: &BTreeSet<&str>,
+        asked: Age,
+        is_in: impl Fn(&Seen) -> bool,
+    ) -> Vec<(VmRef, Seen)> {
+        self.all
+            .extract_if(.., |vm, seen| seen.updated <= asked && !there.contains(vm.as_str()) && is_in(seen))
+            .collect()
+    }
+
+    /// Forgets those that only this filter shows.
+    pub(super) fn forget_filter(&mut self, filter: &str) -> Vec<(VmRef, Seen)> {
+        self.all.extract_if(.., |_, seen| seen.filter.as_deref() == Some(filter)).collect()
+    }
+
+    /// The next VMs whose device lists have to be fetched, with the ages that those will have. They are
+    /// not named again until the fetch has ended.
+    pub(super) fn next_stale(&mut self, most: usize) -> Vec<(VmRef, DeviceAge)> {
+        let stale = self.all.iter_mut().filter(|(_, s)| s.changed && s.fetching.is_none() && s.is_stale());
+        let fetch = |(vm, seen): (&VmRef, &mut Seen)| {
+            let age = seen.light.device_age()?;
+            seen.fetching = Some(age.clone());
+            Some((vm.clone(), age))
+        };
+        stale.filter_map(fetch).take(most).collect()
+    }
+
+    /// A fetch has ended. Where it brought nothing, the cards are as they were.
+    pub(super) fn fetched(&mut self, vm: &VmRef, nics: Option<Vec<Nic>>) {
+        if let Some(seen) = self.all.get_mut(vm)
+            && let Some(age) = seen.fetching.take()
+        {
+            let known = seen.devices.take().map(|(_, nics)| nics);
+            seen.devices = Some((age, nics.or(known).unwrap_or_default()));
+        }
+    }
+}
