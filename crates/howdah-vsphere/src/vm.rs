@@ -34,7 +34,7 @@ pub(crate) const PARENT: &str = "parent";
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Light {
     name: Option<NodeName>,
-    power: Option<Power>,
+    pub(crate) power: Option<Power>,
     boot_time: Option<Timestamp>,
     instance_uuid: Option<Uuid>,
     change_version: Option<String>,

@@ -1,8 +1,9 @@
 //! Following within one login: waiting for updates, and beside that whatever calls they make necessary.
 //! Any error ends it; the caller starts anew and compares.
 //!
-//! Invariant: there is always a wait under way, so no other call holds an update back. The other calls are
-//! few at a time, and those that an update waits for (device lists) have places of their own.
+//! Invariant: no other call holds a wait back. The other calls are few at a time, and those that an update
+//! waits for (device lists) have places of their own. Between two waits there is a short pause, so that
+//! what changes at a time is told by one call; an update that comes after a quiet time is told at once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
@@ -27,6 +28,10 @@ use crate::vm::{DEVICES, DeviceAge, LIGHT, PARENT, nics};
 
 /// How long a cancelled wait may take to end.
 const CANCEL: Duration = Duration::from_secs(2);
+/// From one set of updates to the next wait, while VMs are being made: their ports are urgent.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The same while all VMs are on.
+const LONG_PAUSE: Duration = Duration::from_secs(1);
 /// How many folders one filter looks into, and one read.
 const FOLDERS: usize = 100;
 /// How many calls of [`Job`] are under way at the most.
@@ -131,7 +136,8 @@ impl<'a> Watch<'a> {
         commands: &mut mpsc::UnboundedReceiver<Command>,
         failures: &mut u32,
     ) -> Result<Ended, Error> {
-        let mut wait = self.wait();
+        let mut wait = Some(self.wait());
+        let mut wait_at = Instant::now();
         let mut resync_at = Instant::now() + RESYNC;
         loop {
             while let Ok(command) = commands.try_recv() {
@@ -144,20 +150,30 @@ impl<'a> Watch<'a> {
                 self.resync(site);
                 resync_at = Instant::now() + RESYNC;
             }
-            self.rearrange(site);
+            if wait.is_none() && Instant::now() >= wait_at {
+                wait = Some(self.wait());
+            }
+            self.rearrange(site, wait.is_some());
             site.tell();
             self.start_calls(site);
-            let timer = self.cancelled.map_or(resync_at, |again| again.min(resync_at));
+            let mut timer = self.cancelled.map_or(resync_at, |again| again.min(resync_at));
+            if wait.is_none() {
+                timer = timer.min(wait_at);
+            }
             tokio::select! {
-                result = &mut wait => {
+                result = ended(&mut wait) => {
+                    wait_at = Instant::now();
                     match result {
-                        Ok(Some(set)) => self.take(site, &set),
+                        Ok(Some(set)) => {
+                            self.take(site, &set);
+                            wait_at += if set.truncated { Duration::ZERO } else { self.pause(site) };
+                        }
                         Ok(None) => {}
                         Err(e) if self.cancelled.is_some() && e.fault_kind() == Some(FaultKind::RequestCanceled) => {}
                         Err(e) => return Err(e),
                     }
                     *failures = 0;
-                    wait = self.wait();
+                    wait = None;
                 }
                 Some(done) = self.running.next() => self.finish(site, done)?,
                 command = commands.recv() => match command {
@@ -177,6 +193,10 @@ impl<'a> Watch<'a> {
         Box::pin(async move { update::wait(session, live, &collector, &version, LONGEST_WAIT).await })
     }
 
+    fn pause(&self, site: &Site) -> Duration {
+        if site.is_calm() { LONG_PAUSE } else { PAUSE }
+    }
+
     fn take(&mut self, site: &mut Site, set: &UpdateSet) {
         self.version.clone_from(&set.version);
         site.begin_set();
@@ -190,7 +210,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Looks into new folders, and out of old ones.
-    fn rearrange(&mut self, site: &mut Site) {
+    fn rearrange(&mut self, site: &mut Site, waits: bool) {
         let (open, close) = site.rearrange();
         self.jobs.extend(close.into_iter().map(Job::Remove));
         for folders in open.chunks(FOLDERS) {
@@ -198,7 +218,7 @@ impl<'a> Watch<'a> {
         }
         // A wait that began before a filter was made need not tell of it. It is ended rather than dropped:
         // what it may have fetched must not be lost. The cancel may overtake it, and is then repeated.
-        if self.outdated && self.opening == 0 && self.cancelled.is_none_or(|again| Instant::now() >= again) {
+        if waits && self.outdated && self.opening == 0 && self.cancelled.is_none_or(|again| Instant::now() >= again) {
             self.cancelled = Some(Instant::now() + CANCEL);
             self.jobs.push_front(Job::Cancel);
         }
@@ -305,6 +325,14 @@ impl<'a> Watch<'a> {
             Done::Nothing => {}
         }
         Ok(())
+    }
+}
+
+/// The end of a wait, if there is one.
+async fn ended(wait: &mut Option<Wait<'_>>) -> Result<Option<UpdateSet>, Error> {
+    match wait {
+        Some(wait) => wait.await,
+        None => std::future::pending().await,
     }
 }
 

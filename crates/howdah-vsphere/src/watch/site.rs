@@ -264,6 +264,11 @@ impl Site {
         self.places.iter().filter_map(open).collect()
     }
 
+    /// No VM is being made, as far as can be seen: all are on.
+    pub(super) fn is_calm(&self) -> bool {
+        self.vms.all.values().all(Seen::is_on)
+    }
+
     // ------------------------------------------------------------ what to tell
 
     /// Tells the listeners whatever they do not know yet and can be told.

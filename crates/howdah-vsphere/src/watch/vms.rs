@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use howdah_core::ids::VmRef;
-use howdah_core::systems::vcenter::VmFacts;
+use howdah_core::systems::vcenter::{Power, VmFacts};
 
 use super::Age;
 use crate::retrieve::Object;
@@ -42,6 +42,10 @@ impl Seen {
     /// It can be told: a change is told with the device list that belongs to it.
     pub(super) fn is_due(&self) -> bool {
         self.changed && !self.is_stale()
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.light.power == Some(Power::On)
     }
 
     /// It was never whole.
