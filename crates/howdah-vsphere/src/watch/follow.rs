@@ -1,18 +1,16 @@
 //! Following within one login: waiting for updates, and beside that whatever calls they make necessary.
 //! Any error ends it; the caller starts anew and compares.
 //!
-//! Invariant: no other call holds a wait back. The other calls are few at a time, and those that an update
-//! waits for (device lists) have places of their own. Between two waits there is a short pause, so that
+//! Invariant: no other call holds a wait back, and an update is all that is needed to tell of a VM. Between two waits there is a short pause, so that
 //! what changes at a time is told by one call; an update that comes after a quiet time is told at once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use howdah_core::ids::VmRef;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -21,23 +19,21 @@ use super::{Age, Command, Ended, RESYNC};
 use crate::error::Error;
 use crate::fault::FaultKind;
 use crate::request::{self, Ref};
-use crate::retrieve::{BULK, Object, Wanted, retrieve_in};
+use crate::retrieve::{Object, Wanted, retrieve_in};
 use crate::session::{Live, Session};
 use crate::update::{self, LONGEST_WAIT, UpdateSet};
-use crate::vm::{DEVICES, DeviceAge, LIGHT, PARENT, nics};
+use crate::vm::{DEVICES, LIGHT, PARENT};
 
 /// How long a cancelled wait may take to end.
 const CANCEL: Duration = Duration::from_secs(2);
 /// From one set of updates to the next wait, while VMs are being made: their ports are urgent.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(150);
 /// The same while all VMs are on.
 const LONG_PAUSE: Duration = Duration::from_secs(1);
 /// How many folders one filter looks into, and one read.
 const FOLDERS: usize = 100;
 /// How many calls of [`Job`] are under way at the most.
 const JOBS: usize = 4;
-/// How many fetches of device lists.
-const FETCHES: usize = 2;
 
 /// A call that is to be made.
 enum Job {
@@ -53,7 +49,6 @@ enum Done {
     Opened(Vec<String>, Result<Ref, Error>),
     FoldersRead(Age, Result<Vec<Object>, Error>),
     Read(Vec<String>, Age, Result<Vec<Object>, Error>),
-    Fetched(Vec<(VmRef, DeviceAge)>, Result<Vec<Object>, Error>),
     Nothing,
 }
 
@@ -69,7 +64,6 @@ struct Watch<'a> {
     version: String,
     jobs: VecDeque<Job>,
     running: FuturesUnordered<BoxFuture<'a, Done>>,
-    fetches: usize,
     /// Filters are being made, or are to be.
     opening: usize,
     /// The wait that is under way may not know of the newest filter.
@@ -123,7 +117,6 @@ impl<'a> Watch<'a> {
             version: String::new(),
             jobs: VecDeque::from([Job::ReadFolders]),
             running: FuturesUnordered::new(),
-            fetches: 0,
             opening: 0,
             outdated: false,
             cancelled: None,
@@ -237,17 +230,7 @@ impl<'a> Watch<'a> {
 
     /// Starts as many calls as may be under way.
     fn start_calls(&mut self, site: &mut Site) {
-        while self.fetches < FETCHES {
-            let vms = site.next_stale(BULK);
-            if vms.is_empty() {
-                break;
-            }
-            self.fetches += 1;
-            let wanted = devices(&vms);
-            let (session, live) = (self.session, self.live);
-            self.running.push(Box::pin(async move { Done::Fetched(vms, retrieve_in(session, live, &wanted).await) }));
-        }
-        while self.running.len() < self.fetches + JOBS
+        while self.running.len() < JOBS
             && let Some(job) = self.jobs.pop_front()
         {
             self.running.push(self.call(job, site.age()));
@@ -313,15 +296,6 @@ impl<'a> Watch<'a> {
                 },
                 Err(e) => return Err(e),
             },
-            Done::Fetched(vms, objects) => {
-                self.fetches -= 1;
-                let objects = objects?;
-                let lists = objects.iter().filter_map(|o| Some((o.obj.value.as_str(), o.properties.get(DEVICES)?)));
-                let mut lists: BTreeMap<_, _> = lists.collect();
-                for (vm, _) in vms {
-                    site.fetched(&vm, lists.remove(vm.as_str()).map(nics));
-                }
-            }
             Done::Nothing => {}
         }
         Ok(())
@@ -345,14 +319,9 @@ fn folders(view: &Ref) -> Wanted {
 
 /// The VMs in these folders.
 fn vms(folders: &[String]) -> Wanted {
-    let paths: Vec<&str> = LIGHT.iter().copied().chain([PARENT]).collect();
+    let paths: Vec<&str> = LIGHT.iter().copied().chain([PARENT, DEVICES]).collect();
     Wanted {
         properties: vec![request::properties("VirtualMachine", &paths)],
         objects: request::below(folders.iter().map(|f| Ref::new("Folder", f))),
     }
-}
-
-fn devices(vms: &[(VmRef, DeviceAge)]) -> Wanted {
-    let refs: Vec<_> = vms.iter().map(|(vm, _)| Ref::new("VirtualMachine", vm.as_str())).collect();
-    Wanted { properties: vec![request::properties("VirtualMachine", &[DEVICES])], objects: request::objects(&refs) }
 }
