@@ -15,7 +15,7 @@ use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
 use howdah_core::known::ClusterState;
 use howdah_core::site::registrar::Registration;
-use howdah_core::store::{Store, Trace};
+use howdah_core::store::{Page, Store, Trace};
 use howdah_core::systems::Remote;
 use howdah_core::wanted::{ClusterRecord, Goal, OperationRequest, Secrets};
 use tokio::sync::watch;
@@ -92,7 +92,7 @@ impl MemoryStore {
     /// searched for what must not be there.
     pub async fn text(&self) -> String {
         let mut found = vec![];
-        for row in self.inner.list(None).await.unwrap_or_default() {
+        for row in self.inner.list(None, Page::WHOLE).await.unwrap_or_default() {
             let events = self.inner.events(&row.key(), 0, usize::MAX).await.unwrap_or_default();
             found.push(serde_json::json!({ "cluster": row.cluster(), "events": events }));
         }
@@ -142,8 +142,8 @@ impl Store for MemoryStore {
         self.up()?.traces(id).await
     }
 
-    async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<Row>> {
-        self.up()?.list(project).await
+    async fn list(&self, project: Option<&ProjectId>, page: Page<'_>) -> Remote<Vec<Row>> {
+        self.up()?.list(project, page).await
     }
 
     async fn want(&self, key: &ClusterKey, seen: &OperationId, goal: Goal, operation: &OperationRequest) -> Remote<()> {

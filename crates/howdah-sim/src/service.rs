@@ -21,7 +21,7 @@ use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
 use howdah_core::known::{ClusterState, OperationState};
 use howdah_core::mark::MarkKey;
 use howdah_core::policy::Policy;
-use howdah_core::store::Store;
+use howdah_core::store::{Page, Store};
 use howdah_core::systems::Remote;
 use howdah_core::systems::networking::{Network, Subnet};
 use howdah_core::time::Clock;
@@ -103,7 +103,7 @@ impl Service {
             let stop = watch::Sender::new(false);
             self.life = Some(Life { controller: self.controller(), at_work: BTreeMap::new(), stop });
         }
-        for row in self.store.inner().list(None).await.unwrap_or_default() {
+        for row in self.store.inner().list(None, Page::WHOLE).await.unwrap_or_default() {
             self.wake(&row.key());
         }
     }

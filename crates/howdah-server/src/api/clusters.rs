@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::request::Parts;
 use howdah_core::document::Row;
 use howdah_core::ids::ClusterId;
+use howdah_core::store::Page;
 
 use super::auth::Caller;
 use super::dto::{Cluster, Clusters, ErrorBody};
@@ -26,7 +27,7 @@ pub(super) async fn list(
     caller.may_ask_for_all(scope.all_projects)?;
     let project = (!scope.all_projects).then_some(&caller.project);
     let mut shown = Clusters::default();
-    for row in routes.store.list(project).await? {
+    for row in routes.store.list(project, Page::WHOLE).await? {
         if !caller.sees(&row.key().project, site_of(&row), &routes, scope.all_projects) {
             continue;
         }

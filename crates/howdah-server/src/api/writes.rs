@@ -19,6 +19,7 @@ use howdah_core::capability;
 use howdah_core::failure::{ErrorKind, RemoteError};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId};
 use howdah_core::known::ClusterState;
+use howdah_core::store::Page;
 use howdah_core::systems::identity::{NetworkGrant, NetworkWish, TOKEN_REFUSED};
 use howdah_core::wanted::{ClusterRecord, Goal, OperationKind, OperationRequest};
 use secrecy::ExposeSecret;
@@ -249,7 +250,7 @@ async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: &Scope,
 async fn admit<'r>(routes: &'r Routes, record: &ClusterRecord) -> Result<Inside<'r>, ApiError> {
     let inside = routes.door.enter().await;
     if inside.is_limited() {
-        let project = routes.store.list(Some(&record.project)).await?;
+        let project = routes.store.list(Some(&record.project), Page::WHOLE).await?;
         inside.check(record, &project).map_err(ApiError::LimitReached)?;
     }
     Ok(inside)

@@ -1,5 +1,6 @@
 //! Create, repeat, start, stop, delete.
 
+use howdah_core::store::Page;
 use std::sync::atomic::Ordering;
 
 use std::time::Duration;
@@ -101,7 +102,7 @@ async fn a_repeat_is_the_same_operation() {
         assert_eq!((status, &body["operation"]), (202, &first["operation"]), "{body}");
         assert_eq!(body["capability"], first["capability"], "the operation's own");
     }
-    assert_eq!(service.store.list(None).await.unwrap().len(), 1);
+    assert_eq!(service.store.list(None, Page::WHOLE).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

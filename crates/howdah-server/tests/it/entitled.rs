@@ -1,5 +1,6 @@
 //! Who is told that a cluster is gone, and what a capability is good for.
 
+use howdah_core::store::Page;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -85,7 +86,7 @@ async fn a_cluster_is_not_made_in_another_project_than_was_named() {
         let (status, body) = service.put(&format!("{}{query}", path(1)), wish(1)).await;
         assert_eq!((status, code(&body)), (404, "cluster_not_visible"));
     }
-    assert!(service.store.list(None).await.unwrap().is_empty());
+    assert!(service.store.list(None, Page::WHOLE).await.unwrap().is_empty());
     assert_eq!(service.put(&format!("{}?project=p1", path(1)), wish(1)).await.0, 202);
 }
 

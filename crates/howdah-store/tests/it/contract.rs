@@ -8,7 +8,7 @@ use howdah_core::ids::ClusterKey;
 use howdah_core::known::{ClusterState, ClusterStatus};
 use howdah_core::site::registrar::Registration;
 use howdah_core::specification::Specification;
-use howdah_core::store::{Store, Trace};
+use howdah_core::store::{Page, Store, Trace};
 use howdah_core::wanted::{ClusterRecord, Goal, OperationKind, Secrets};
 use howdah_store::{MemoryStore, SqliteStore};
 use secrecy::{ExposeSecret, SecretString};
@@ -44,7 +44,7 @@ impl Subject {
         match self {
             Self::Memory(store) => store.insert_unreadable(row.clone()),
             Self::File(_, folder) => {
-                let spoiled = "UPDATE clusters SET record = json_set(record, '$.goal', 'hibernated') \
+                let spoiled = "UPDATE clusters SET record = json_set(record, '$.wanted', 'hibernated') \
                      WHERE id = ? AND project = ?";
                 run(folder, spoiled, &row.key).await;
             }
@@ -93,6 +93,7 @@ macro_rules! for_both {
 
 for_both! {
     a_cluster_reads_back,
+    a_list_is_read_by_pages,
     ids_and_names_are_taken_once,
     one_id_in_two_projects_is_two_clusters,
     a_removed_cluster_leaves_its_events,
@@ -138,8 +139,32 @@ async fn a_cluster_reads_back(store: &Subject) {
         assert_eq!(store.load(&nobody).await.unwrap(), None);
         assert_eq!(store.wanted(&nobody).await.unwrap(), None);
     }
-    assert_eq!(store.list(None).await.unwrap(), [row(&one, &state), row(&two, &state)]);
-    assert_eq!(store.list(Some(&"p2".into())).await.unwrap(), [row(&two, &state)]);
+    assert_eq!(store.list(None, Page::WHOLE).await.unwrap(), [row(&one, &state), row(&two, &state)]);
+    assert_eq!(store.list(Some(&"p2".into()), Page::WHOLE).await.unwrap(), [row(&two, &state)]);
+}
+
+async fn a_list_is_read_by_pages(store: &Subject) {
+    let records = [1, 2, 3, 4].map(|n| record(n, &format!("c{n}")));
+    for record in records.iter().rev() {
+        store.insert(record, &no_secrets(), &[]).await.unwrap();
+    }
+    let elsewhere = ClusterRecord { project: "p2".into(), ..record(2, "elsewhere") };
+    store.insert(&elsewhere, &no_secrets(), &[]).await.unwrap();
+    let of = &records[0].project;
+    let page = async |project, after: Option<&ClusterKey>, limit| {
+        let rows = store.list(project, Page { after, limit }).await.unwrap();
+        rows.iter().map(|row| row.key().clone()).collect::<Vec<_>>()
+    };
+    let [one, two, three, four] = records.each_ref().map(ClusterRecord::key);
+    assert_eq!(page(Some(of), None, Some(2)).await, [one.clone(), two.clone()]);
+    assert_eq!(page(Some(of), Some(&two), Some(2)).await, [three.clone(), four.clone()]);
+    assert_eq!(page(Some(of), Some(&four), Some(2)).await, []);
+    // Those of one id, made at the same moment, come one after the other.
+    assert_eq!(page(None, Some(&two), None).await, [elsewhere.key(), three.clone(), four.clone()]);
+    // A page goes on after a cluster that was removed in the meantime, and after nobody's not at all.
+    store.remove(&two, &[]).await.unwrap();
+    assert_eq!(page(Some(of), Some(&two), Some(1)).await, [three]);
+    assert_eq!(page(None, Some(&key(9)), None).await, []);
 }
 
 async fn ids_and_names_are_taken_once(store: &Subject) {
@@ -195,7 +220,7 @@ async fn a_removed_cluster_leaves_its_events(store: &Subject) {
     }
     assert_eq!(store.load(&one.key()).await.unwrap(), None);
     assert_eq!(store.wanted(&one.key()).await.unwrap(), None);
-    assert_eq!(store.list(None).await.unwrap(), []);
+    assert_eq!(store.list(None, Page::WHOLE).await.unwrap(), []);
     let events = store.events(&one.key(), 0, 10).await.unwrap();
     assert_eq!(events, [(1, event("accepted")), (2, event("begun")), (3, event("removed"))]);
     assert_eq!(store.by_capability(&one.id, &[7; 32]).await.unwrap(), Some(one.key()));
@@ -308,8 +333,8 @@ async fn what_cannot_be_read_is_shown_and_left_alone(store: &Subject) {
     let shown = store.spoil(&odd).await;
 
     let all = [Row::Unreadable(shown.clone()), row(&good, &ClusterState::default())];
-    assert_eq!(store.list(None).await.unwrap().len(), 2);
-    for row in store.list(None).await.unwrap() {
+    assert_eq!(store.list(None, Page::WHOLE).await.unwrap().len(), 2);
+    for row in store.list(None, Page::WHOLE).await.unwrap() {
         assert!(all.contains(&row), "{row:?}");
     }
     assert_eq!(store.load(&odd.key()).await.unwrap(), Some(Row::Unreadable(shown.clone())));

@@ -10,7 +10,7 @@ use std::task::Poll;
 
 use howdah_core::failure::chain;
 use howdah_core::known::ClusterState;
-use howdah_core::store::Store;
+use howdah_core::store::{Page, Store};
 use howdah_core::wanted::{Goal, OperationKind, Secrets};
 use howdah_store::{SqliteStore, StoreError};
 use jiff::Timestamp;
@@ -37,7 +37,7 @@ async fn from_empty_and_again() {
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(options(&folder).path), mode(options(&folder).key_file)), (0o600, 0o600));
     let store = SqliteStore::open(&options(&folder)).await.unwrap();
-    assert_eq!(store.list(None).await.unwrap().len(), 1);
+    assert_eq!(store.list(None, Page::WHOLE).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
