@@ -19,6 +19,8 @@ const GRACE: Duration = Duration::from_secs(30);
 pub(crate) struct UpdateSet {
     pub(crate) version: String,
     pub(crate) filters: Vec<FilterUpdate>,
+    /// There is more; ask again at once.
+    pub(crate) truncated: bool,
 }
 
 /// The updates of one filter.
@@ -100,6 +102,7 @@ fn read_set(set: &Element) -> UpdateSet {
     UpdateSet {
         version: set.text_of("version").unwrap_or_default().to_owned(),
         filters: set.all("filterSet").map(read_filter).collect(),
+        truncated: set.child("truncated").is_some_and(Element::is_true),
     }
 }
 

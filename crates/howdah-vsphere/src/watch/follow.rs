@@ -1,17 +1,16 @@
 //! Following within one login: waiting for updates, and beside that whatever calls they make necessary.
 //! Any error ends it; the caller starts anew and compares.
 //!
-//! Invariant: there is always a wait under way, so no other call holds an update back. The other calls are
-//! few at a time, and those that an update waits for (device lists) have places of their own.
+//! Invariant: no other call holds a wait back, and an update is all that is needed to tell of a VM. Between two waits there is a short pause, so that
+//! what changes at a time is told by one call; an update that comes after a quiet time is told at once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use howdah_core::ids::VmRef;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -20,19 +19,21 @@ use super::{Age, Command, Ended, RESYNC};
 use crate::error::Error;
 use crate::fault::FaultKind;
 use crate::request::{self, Ref};
-use crate::retrieve::{BULK, Object, Wanted, retrieve_in};
+use crate::retrieve::{Object, Wanted, retrieve_in};
 use crate::session::{Live, Session};
 use crate::update::{self, LONGEST_WAIT, UpdateSet};
-use crate::vm::{DEVICES, DeviceAge, LIGHT, PARENT, nics};
+use crate::vm::{DEVICES, LIGHT, PARENT};
 
 /// How long a cancelled wait may take to end.
 const CANCEL: Duration = Duration::from_secs(2);
+/// From one set of updates to the next wait, while VMs are being made: their ports are urgent.
+const PAUSE: Duration = Duration::from_millis(150);
+/// The same while all VMs are on.
+const LONG_PAUSE: Duration = Duration::from_secs(1);
 /// How many folders one filter looks into, and one read.
 const FOLDERS: usize = 100;
 /// How many calls of [`Job`] are under way at the most.
 const JOBS: usize = 4;
-/// How many fetches of device lists.
-const FETCHES: usize = 2;
 
 /// A call that is to be made.
 enum Job {
@@ -48,7 +49,6 @@ enum Done {
     Opened(Vec<String>, Result<Ref, Error>),
     FoldersRead(Age, Result<Vec<Object>, Error>),
     Read(Vec<String>, Age, Result<Vec<Object>, Error>),
-    Fetched(Vec<(VmRef, DeviceAge)>, Result<Vec<Object>, Error>),
     Nothing,
 }
 
@@ -64,7 +64,6 @@ struct Watch<'a> {
     version: String,
     jobs: VecDeque<Job>,
     running: FuturesUnordered<BoxFuture<'a, Done>>,
-    fetches: usize,
     /// Filters are being made, or are to be.
     opening: usize,
     /// The wait that is under way may not know of the newest filter.
@@ -118,7 +117,6 @@ impl<'a> Watch<'a> {
             version: String::new(),
             jobs: VecDeque::from([Job::ReadFolders]),
             running: FuturesUnordered::new(),
-            fetches: 0,
             opening: 0,
             outdated: false,
             cancelled: None,
@@ -131,7 +129,8 @@ impl<'a> Watch<'a> {
         commands: &mut mpsc::UnboundedReceiver<Command>,
         failures: &mut u32,
     ) -> Result<Ended, Error> {
-        let mut wait = self.wait();
+        let mut wait = Some(self.wait());
+        let mut wait_at = Instant::now();
         let mut resync_at = Instant::now() + RESYNC;
         loop {
             while let Ok(command) = commands.try_recv() {
@@ -144,20 +143,30 @@ impl<'a> Watch<'a> {
                 self.resync(site);
                 resync_at = Instant::now() + RESYNC;
             }
-            self.rearrange(site);
+            if wait.is_none() && Instant::now() >= wait_at {
+                wait = Some(self.wait());
+            }
+            self.rearrange(site, wait.is_some());
             site.tell();
             self.start_calls(site);
-            let timer = self.cancelled.map_or(resync_at, |again| again.min(resync_at));
+            let mut timer = self.cancelled.map_or(resync_at, |again| again.min(resync_at));
+            if wait.is_none() {
+                timer = timer.min(wait_at);
+            }
             tokio::select! {
-                result = &mut wait => {
+                result = ended(&mut wait) => {
+                    wait_at = Instant::now();
                     match result {
-                        Ok(Some(set)) => self.take(site, &set),
+                        Ok(Some(set)) => {
+                            self.take(site, &set);
+                            wait_at += if set.truncated { Duration::ZERO } else { self.pause(site) };
+                        }
                         Ok(None) => {}
                         Err(e) if self.cancelled.is_some() && e.fault_kind() == Some(FaultKind::RequestCanceled) => {}
                         Err(e) => return Err(e),
                     }
                     *failures = 0;
-                    wait = self.wait();
+                    wait = None;
                 }
                 Some(done) = self.running.next() => self.finish(site, done)?,
                 command = commands.recv() => match command {
@@ -177,6 +186,10 @@ impl<'a> Watch<'a> {
         Box::pin(async move { update::wait(session, live, &collector, &version, LONGEST_WAIT).await })
     }
 
+    fn pause(&self, site: &Site) -> Duration {
+        if site.is_calm() { LONG_PAUSE } else { PAUSE }
+    }
+
     fn take(&mut self, site: &mut Site, set: &UpdateSet) {
         self.version.clone_from(&set.version);
         site.begin_set();
@@ -190,7 +203,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Looks into new folders, and out of old ones.
-    fn rearrange(&mut self, site: &mut Site) {
+    fn rearrange(&mut self, site: &mut Site, waits: bool) {
         let (open, close) = site.rearrange();
         self.jobs.extend(close.into_iter().map(Job::Remove));
         for folders in open.chunks(FOLDERS) {
@@ -198,7 +211,7 @@ impl<'a> Watch<'a> {
         }
         // A wait that began before a filter was made need not tell of it. It is ended rather than dropped:
         // what it may have fetched must not be lost. The cancel may overtake it, and is then repeated.
-        if self.outdated && self.opening == 0 && self.cancelled.is_none_or(|again| Instant::now() >= again) {
+        if waits && self.outdated && self.opening == 0 && self.cancelled.is_none_or(|again| Instant::now() >= again) {
             self.cancelled = Some(Instant::now() + CANCEL);
             self.jobs.push_front(Job::Cancel);
         }
@@ -217,17 +230,7 @@ impl<'a> Watch<'a> {
 
     /// Starts as many calls as may be under way.
     fn start_calls(&mut self, site: &mut Site) {
-        while self.fetches < FETCHES {
-            let vms = site.next_stale(BULK);
-            if vms.is_empty() {
-                break;
-            }
-            self.fetches += 1;
-            let wanted = devices(&vms);
-            let (session, live) = (self.session, self.live);
-            self.running.push(Box::pin(async move { Done::Fetched(vms, retrieve_in(session, live, &wanted).await) }));
-        }
-        while self.running.len() < self.fetches + JOBS
+        while self.running.len() < JOBS
             && let Some(job) = self.jobs.pop_front()
         {
             self.running.push(self.call(job, site.age()));
@@ -293,18 +296,17 @@ impl<'a> Watch<'a> {
                 },
                 Err(e) => return Err(e),
             },
-            Done::Fetched(vms, objects) => {
-                self.fetches -= 1;
-                let objects = objects?;
-                let lists = objects.iter().filter_map(|o| Some((o.obj.value.as_str(), o.properties.get(DEVICES)?)));
-                let mut lists: BTreeMap<_, _> = lists.collect();
-                for (vm, _) in vms {
-                    site.fetched(&vm, lists.remove(vm.as_str()).map(nics));
-                }
-            }
             Done::Nothing => {}
         }
         Ok(())
+    }
+}
+
+/// The end of a wait, if there is one.
+async fn ended(wait: &mut Option<Wait<'_>>) -> Result<Option<UpdateSet>, Error> {
+    match wait {
+        Some(wait) => wait.await,
+        None => std::future::pending().await,
     }
 }
 
@@ -317,14 +319,9 @@ fn folders(view: &Ref) -> Wanted {
 
 /// The VMs in these folders.
 fn vms(folders: &[String]) -> Wanted {
-    let paths: Vec<&str> = LIGHT.iter().copied().chain([PARENT]).collect();
+    let paths: Vec<&str> = LIGHT.iter().copied().chain([PARENT, DEVICES]).collect();
     Wanted {
         properties: vec![request::properties("VirtualMachine", &paths)],
         objects: request::below(folders.iter().map(|f| Ref::new("Folder", f))),
     }
-}
-
-fn devices(vms: &[(VmRef, DeviceAge)]) -> Wanted {
-    let refs: Vec<_> = vms.iter().map(|(vm, _)| Ref::new("VirtualMachine", vm.as_str())).collect();
-    Wanted { properties: vec![request::properties("VirtualMachine", &[DEVICES])], objects: request::objects(&refs) }
 }

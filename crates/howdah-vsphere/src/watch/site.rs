@@ -18,7 +18,6 @@ use crate::error::Error;
 use crate::request::Ref;
 use crate::retrieve::Object;
 use crate::update::ObjectUpdate;
-use crate::vm::{DeviceAge, Nic};
 
 /// Everything that is known of a site.
 pub(super) struct Site {
@@ -194,16 +193,6 @@ impl Site {
         self.left.clear();
     }
 
-    /// The next VMs whose device lists have to be fetched.
-    pub(super) fn next_stale(&mut self, most: usize) -> Vec<(VmRef, DeviceAge)> {
-        self.vms.next_stale(most)
-    }
-
-    /// A fetch has ended: what it brought of a VM, if anything.
-    pub(super) fn fetched(&mut self, vm: &VmRef, nics: Option<Vec<Nic>>) {
-        self.vms.fetched(vm, nics);
-    }
-
     // ------------------------------------------------------------ what to look into
 
     /// The folders to look into now, and the filters to remove, if that may have changed.
@@ -264,6 +253,11 @@ impl Site {
         self.places.iter().filter_map(open).collect()
     }
 
+    /// No VM is being made, as far as can be seen: all are on.
+    pub(super) fn is_calm(&self) -> bool {
+        self.vms.all.values().all(Seen::is_on)
+    }
+
     // ------------------------------------------------------------ what to tell
 
     /// Tells the listeners whatever they do not know yet and can be told.
@@ -288,7 +282,7 @@ impl Site {
                 seen.changed = false; // until its cluster is followed
                 continue;
             };
-            if seen.is_due() && (followed.synced || ready.contains(name)) {
+            if followed.synced || ready.contains(name) {
                 seen.changed = false;
                 followed.tell(vm, seen.facts(vm));
             }
@@ -301,7 +295,7 @@ impl Site {
         }
     }
 
-    /// The clusters that come into sync now: each of their folders was read, and each of their VMs.
+    /// The clusters that come into sync now: each of their folders was read.
     fn ready(&self) -> BTreeSet<String> {
         if !self.folders.are_read() || self.clusters.values().all(|c| c.synced) {
             return BTreeSet::new();
@@ -310,13 +304,7 @@ impl Site {
         let is_read = |folder: &&str| matches!(self.places.get(*folder), Some(Place::Open { read: true, .. }));
         let is_ready = |name: &str| homes.get(name).is_none_or(|folders| folders.iter().all(is_read));
         let waiting = self.clusters.iter().filter(|(name, c)| !c.synced && is_ready(name));
-        let mut ready: BTreeSet<String> = waiting.map(|(name, _)| name.clone()).collect();
-        for seen in self.vms.all.values().filter(|s| s.is_unread()) {
-            if let Some((_, name)) = self.folders.home_of(seen.parent()) {
-                ready.remove(name);
-            }
-        }
-        ready
+        waiting.map(|(name, _)| name.clone()).collect()
     }
 
     fn forget(&mut self, gone: Vec<(VmRef, Seen)>) {

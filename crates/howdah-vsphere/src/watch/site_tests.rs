@@ -234,25 +234,21 @@ fn a_loss_is_told_when_it_is_over_and_only_to_those_who_knew_something() {
 }
 
 #[test]
-fn devices_are_fetched_when_the_configuration_or_the_power_state_moved() {
+fn a_vm_is_told_with_its_cards() {
     let mut site = site();
     let mut events = listen(&mut site, "c", 1);
     settle(&mut site);
-    assert_eq!(told(&mut events), "Synced");
-    let mut set = |path: &str, text: &str| {
-        show(&mut site, "c1", &[update("VirtualMachine", "vm-1", &[("parent", "c1"), (path, text)])]);
-        let stale = site.next_stale(500);
-        assert_eq!(site.next_stale(500), [], "it is being fetched");
-        let before = told(&mut events);
-        stale.iter().for_each(|(vm, _)| site.fetched(vm, Some(Vec::new())));
-        site.tell();
-        assert!(stale.is_empty() || before.is_empty(), "a change was told without its cards");
-        stale.len()
-    };
-    assert_eq!(set("name", "being cloned"), 0);
-    assert_eq!(set("config.changeVersion", "1"), 1);
-    assert_eq!(set("guest.toolsRunningStatus", "guestToolsRunning"), 0);
-    assert_eq!(set("runtime.powerState", "poweredOn"), 1);
-    assert_eq!(set("config.changeVersion", "1"), 0);
-    assert_eq!(set("config.changeVersion", "2"), 1);
+    let card = Element::new("VirtualDevice").typed("VirtualVmxnet3").with_leaf("key", 4000);
+    let mut entered = named("vm-1", "a", "c1");
+    entered
+        .changes
+        .push(PropertyChange { path: "config.hardware.device".into(), value: Some(Element::new("val").with(card)) });
+    show(&mut site, "c1", &[entered]);
+    assert_eq!(events.try_recv().unwrap().unwrap(), WatchEvent::Synced);
+    let Ok(Ok(WatchEvent::Vm(facts))) = events.try_recv() else { panic!("it is not told") };
+    assert_eq!(facts.nics.len(), 1);
+    // What an update does not name is as it was.
+    show(&mut site, "c1", &[update("VirtualMachine", "vm-1", &[("runtime.powerState", "poweredOn")])]);
+    let Ok(Ok(WatchEvent::Vm(facts))) = events.try_recv() else { panic!("it is not told") };
+    assert_eq!((facts.power, facts.nics.len()), (howdah_core::systems::vcenter::Power::On, 1));
 }

@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use howdah_core::ids::VmRef;
-use howdah_core::systems::vcenter::VmFacts;
+use howdah_core::systems::vcenter::{Power, VmFacts};
 
 use super::Age;
 use crate::retrieve::Object;
 use crate::update::ObjectUpdate;
-use crate::vm::{DeviceAge, Light, Nic};
+use crate::vm::{DEVICES, Light, Nic, nics};
+use crate::xml::Element;
 
 #[derive(Default)]
 pub(super) struct Seen {
@@ -19,9 +20,7 @@ pub(super) struct Seen {
     filter: Option<String>,
     updated: Age,
     light: Light,
-    devices: Option<(DeviceAge, Vec<Nic>)>,
-    /// The age of the device list that is being fetched.
-    fetching: Option<DeviceAge>,
+    cards: Vec<Nic>,
     /// The cluster in whose folder it is, as was found last.
     pub(super) cluster: Option<String>,
     /// It may have to be told.
@@ -29,28 +28,25 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// Takes a property's new value; `None` if it has lost its value.
+    fn set(&mut self, path: &str, value: Option<&Element>) {
+        match path {
+            DEVICES => self.cards = value.map(nics).unwrap_or_default(),
+            _ => self.light.set(path, value),
+        }
+    }
+
     /// The folder that it is in.
     pub(super) fn parent(&self) -> &str {
         self.light.parent.as_deref().unwrap_or_default()
     }
 
-    /// Its device list is missing or out of date.
-    fn is_stale(&self) -> bool {
-        self.light.device_age().is_some_and(|age| self.devices.as_ref().is_none_or(|(known, _)| *known != age))
-    }
-
-    /// It can be told: a change is told with the device list that belongs to it.
-    pub(super) fn is_due(&self) -> bool {
-        self.changed && !self.is_stale()
-    }
-
-    /// It was never whole.
-    pub(super) fn is_unread(&self) -> bool {
-        self.devices.is_none() && self.is_stale()
+    pub(super) fn is_on(&self) -> bool {
+        self.light.power == Some(Power::On)
     }
 
     pub(super) fn facts(&self, vm: &VmRef) -> VmFacts {
-        self.light.facts(vm, self.devices.as_ref().map(|(_, nics)| nics.as_slice()).unwrap_or_default())
+        self.light.facts(vm, &self.cards)
     }
 }
 
@@ -74,7 +70,7 @@ impl Vms {
         seen.updated = age;
         seen.changed = true;
         for change in &update.changes {
-            seen.light.set(&change.path, change.value.as_ref());
+            seen.set(&change.path, change.value.as_ref());
         }
         None
     }
@@ -85,12 +81,12 @@ impl Vms {
         if seen.updated > asked {
             return;
         }
-        let mut light = Light::default();
+        let mut read = Seen::default();
         for (path, value) in &object.properties {
-            light.set(path, Some(value));
+            read.set(path, Some(value));
         }
-        seen.changed |= seen.light != light;
-        seen.light = light;
+        seen.changed |= seen.light != read.light || seen.cards != read.cards;
+        (seen.light, seen.cards) = (read.light, read.cards);
     }
 
     /// Forgets those of these folders that a read did not show; their references, and what they were.
@@ -108,27 +104,5 @@ impl Vms {
     /// Forgets those that only this filter shows.
     pub(super) fn forget_filter(&mut self, filter: &str) -> Vec<(VmRef, Seen)> {
         self.all.extract_if(.., |_, seen| seen.filter.as_deref() == Some(filter)).collect()
-    }
-
-    /// The next VMs whose device lists have to be fetched, with the ages that those will have. They are
-    /// not named again until the fetch has ended.
-    pub(super) fn next_stale(&mut self, most: usize) -> Vec<(VmRef, DeviceAge)> {
-        let stale = self.all.iter_mut().filter(|(_, s)| s.changed && s.fetching.is_none() && s.is_stale());
-        let fetch = |(vm, seen): (&VmRef, &mut Seen)| {
-            let age = seen.light.device_age()?;
-            seen.fetching = Some(age.clone());
-            Some((vm.clone(), age))
-        };
-        stale.filter_map(fetch).take(most).collect()
-    }
-
-    /// A fetch has ended. Where it brought nothing, the cards are as they were.
-    pub(super) fn fetched(&mut self, vm: &VmRef, nics: Option<Vec<Nic>>) {
-        if let Some(seen) = self.all.get_mut(vm)
-            && let Some(age) = seen.fetching.take()
-        {
-            let known = seen.devices.take().map(|(_, nics)| nics);
-            seen.devices = Some((age, nics.or(known).unwrap_or_default()));
-        }
     }
 }
