@@ -199,18 +199,20 @@ fn flags(create: &Create) -> Result<Map<String, Value>, Failed> {
     }
     if !create.groups.is_empty() {
         let groups = create.groups.iter().map(|g| group(g)).collect::<Result<Vec<_>, _>>()?;
-        body.insert("node_groups".to_owned(), groups.into());
+        body.insert("node_groups".to_owned(), json!(groups));
     }
     Ok(body)
 }
 
 /// `worker=3:hadoop_datanode+hadoop_nodemanager`
-fn group(text: &str) -> Result<Value, Failed> {
+fn group(text: &str) -> Result<api::NodeGroupBody, Failed> {
     let parsed = text.split_once('=').and_then(|(name, rest)| {
         let (count, roles) = rest.split_once(':')?;
         let count: u32 = count.parse().ok()?;
-        let roles: Vec<_> = roles.split('+').filter(|r| !r.is_empty()).collect();
-        (!name.is_empty() && !roles.is_empty()).then(|| json!({ "name": name, "count": count, "roles": roles }))
+        let roles: Vec<_> = roles.split('+').filter(|r| !r.is_empty()).map(str::to_owned).collect();
+        let group =
+            api::NodeGroupBody { name: name.to_owned(), roles, count, cpu: None, memory_mb: None, disk_gb: None };
+        (!name.is_empty() && !group.roles.is_empty()).then_some(group)
     });
     parsed.ok_or_else(|| Failed::usage(format!("--group {text}: it has to be NAME=COUNT:ROLE+ROLE")))
 }

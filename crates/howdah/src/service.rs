@@ -72,8 +72,12 @@ impl Service {
     /// A request about a cluster that was seen. Its project is named, so that the service says whether it
     /// is gone.
     fn about(&self, method: Method, cluster: &api::Cluster, path: &str) -> RequestBuilder {
-        let known = self.clone().at(Some(cluster.site.clone()));
-        known.request(method, &format!("/clusters/{}{path}", cluster.id)).query(&[("project", &cluster.project)])
+        self.at_place(method, &cluster.site, &cluster.project, cluster.id, path)
+    }
+
+    fn at_place(&self, method: Method, site: &str, project: &str, id: Uuid, path: &str) -> RequestBuilder {
+        let known = self.clone().at(Some(site.to_owned()));
+        known.request(method, &format!("/clusters/{id}{path}")).query(&[("project", project)])
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failed> {
@@ -146,7 +150,7 @@ impl Service {
         }
         let mut found: Vec<_> = all.clusters.into_iter().filter(|c| c.name == name).collect();
         match (found.pop(), found.len()) {
-            (Some(one), 0) => self.show(one.id).await,
+            (Some(one), 0) => self.answer(self.at_place(Method::GET, &one.site, &one.project, one.id, "")).await,
             (None, _) => Err(Failed::Refused {
                 code: "cluster_not_found".to_owned(),
                 message: format!("there is no cluster named {name}"),

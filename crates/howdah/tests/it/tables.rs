@@ -97,9 +97,9 @@ fn only_one_word_means_gone_and_the_requests_say_whose_cluster_it_is() {
         let [list, show, delete, events] = asked.as_slice() else { panic!("{asked:?}") };
         let has = |request: &str, text: &str| request.to_lowercase().contains(text);
         assert!(has(list, "get /v1/clusters http") && has(list, "x-howdah-site: north"), "{list}");
-        assert!(has(show, "get /v1/clusters/00000000-0000-0000-0000-000000000001 http"), "{show}");
+        assert!(has(show, "get /v1/clusters/00000000-0000-0000-0000-000000000001?"), "{show}");
         // From here on it is known where the cluster lives, and whose it is.
-        for request in [delete, events] {
+        for request in [show, delete, events] {
             assert!(has(request, "?project=p1 http") && has(request, "x-howdah-site: main"), "{request}");
         }
         assert!(has(events, "x-howdah-capability: c4pability"), "so that the token may end: {events}");
