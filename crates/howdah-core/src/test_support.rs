@@ -76,6 +76,7 @@ pub(crate) fn record() -> ClusterRecord {
             datastores: vec![],
             node_groups: vec![],
             specification: None,
+            secrets: None,
             wait_for: WaitFor::Addresses,
             remedy: RemedyPolicy::Auto,
         },

@@ -272,6 +272,7 @@ fn spec(network: Network, subnet: Subnet, nodes: u32) -> ClusterSpec {
         datastores: vec![],
         node_groups: group("worker", "hadoop_client", nodes).into_iter().collect(),
         specification: None,
+        secrets: None,
         wait_for: Default::default(),
         remedy: Default::default(),
     }

@@ -1,11 +1,11 @@
 //! Who is told that a cluster is gone, and what a capability is good for.
 
-use howdah_core::store::Page;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use howdah_core::ids::ClusterId;
 use howdah_core::known::ClusterStatus;
+use howdah_core::store::Page;
 use howdah_store::{MemoryStore, Options, SqliteStore};
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,11 +1,11 @@
 //! What a project may have at a time, over a socket.
 
-use howdah_core::store::Page;
 use std::sync::Arc;
 
 use howdah_core::document::Unreadable;
 use howdah_core::failure::Failure;
 use howdah_core::known::{ClusterState, OperationProgress, OperationState};
+use howdah_core::store::Page;
 use howdah_server::limits::Limits;
 use howdah_store::MemoryStore;
 use reqwest::Method;

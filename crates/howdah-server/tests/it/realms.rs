@@ -1,9 +1,9 @@
 //! Which Keystone a token is shown to, where the service has sites of several clouds.
 
-use howdah_core::store::Page;
 use std::sync::Arc;
 
 use howdah_core::mark::MarkKey;
+use howdah_core::store::Page;
 use reqwest::Method;
 use serde_json::{Value, json};
 

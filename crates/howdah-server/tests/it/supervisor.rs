@@ -46,6 +46,7 @@ async fn record(n: u128) -> ClusterRecord {
             datastores: vec![],
             node_groups: vec![],
             specification: None,
+            secrets: None,
             wait_for: Default::default(),
             remedy: Default::default(),
         },

@@ -1,6 +1,5 @@
 //! Writes that lose their client, meet others, or a store that cannot keep them.
 
-use howdah_core::store::Page;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,6 +7,7 @@ use std::time::Duration;
 
 use howdah_core::failure::{ErrorKind, Failure, RemoteError, System};
 use howdah_core::known::ClusterStatus;
+use howdah_core::store::Page;
 use howdah_core::wanted::Goal;
 use howdah_store::MemoryStore;
 use reqwest::Method;

@@ -86,6 +86,7 @@ impl Run {
                     disk_gb: None,
                 }],
                 specification: None,
+                secrets: None,
                 wait_for: Default::default(),
                 remedy: Default::default(),
             },

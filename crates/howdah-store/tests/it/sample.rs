@@ -58,6 +58,7 @@ pub fn record(n: u128, name: &str) -> ClusterRecord {
             datastores: vec![],
             node_groups: vec![],
             specification: None,
+            secrets: None,
             wait_for: WaitFor::Addresses,
             remedy: RemedyPolicy::Auto,
         },
