@@ -1,7 +1,8 @@
 //! The database, as the controller and the API see it.
 //!
 //! Invariant: every change is one transaction. The wanted part of a cluster has one writer, the API; the
-//! known part has one writer, the cluster's controller. What a document looks like is
+//! known part has one writer, the cluster's controller. Both are of one service: a database that outlives
+//! its service belongs to the one that opened it last. What a document looks like is
 //! [`crate::document`]'s.
 
 use async_trait::async_trait;
@@ -41,6 +42,7 @@ impl Page<'_> {
 }
 
 /// The database. Every change is one transaction: it happens as a whole or not at all.
+/// A service that another has taken over from can make none any more: `Unavailable`, code `fenced`.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Adds a cluster with its first operation, its secrets and its first events. `Conflict` (code

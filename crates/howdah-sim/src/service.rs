@@ -27,10 +27,11 @@ use howdah_core::systems::networking::{Network, Subnet};
 use howdah_core::time::Clock;
 use howdah_core::time::Ticker;
 use howdah_core::wanted::{ClusterRecord, ClusterSpec, Goal, NodeGroup, OperationKind, OperationRequest, Secrets};
+use howdah_store::MemoryStore;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use crate::memory_store::MemoryStore;
+use crate::crashing::Crashing;
 use crate::{World, inprocess};
 
 /// What a simulated installation signs its ports with.
@@ -40,7 +41,7 @@ pub const MARK_SECRET: &[u8] = b"a simulated installation";
 pub struct Service {
     world: World,
     site: SiteName,
-    store: Arc<MemoryStore>,
+    store: Arc<Crashing<MemoryStore>>,
     policy: Policy,
     marks: MarkKey,
     life: Option<Life>,
@@ -60,7 +61,14 @@ impl Service {
 
     /// The same of an installation that knows the site by this name and signs with this key.
     pub fn of(world: World, site: SiteName, marks: MarkKey) -> Self {
-        Self { world, site, store: Arc::new(MemoryStore::new()), policy: Policy::default(), marks, life: None }
+        Self {
+            world,
+            site,
+            store: Arc::new(Crashing::new(MemoryStore::new())),
+            policy: Policy::default(),
+            marks,
+            life: None,
+        }
     }
 
     /// Another installation over the same world, with a store and a key of its own.
@@ -74,7 +82,7 @@ impl Service {
     }
 
     /// The store.
-    pub fn store(&self) -> &Arc<MemoryStore> {
+    pub fn store(&self) -> &Arc<Crashing<MemoryStore>> {
         &self.store
     }
 

@@ -1,4 +1,4 @@
-//! What every store does: each test runs on the file and in memory.
+//! What every store does: each test runs on every kind of store there is.
 
 use std::ops::Deref;
 
@@ -10,15 +10,17 @@ use howdah_core::site::registrar::Registration;
 use howdah_core::specification::Specification;
 use howdah_core::store::{Page, Store, Trace};
 use howdah_core::wanted::{ClusterRecord, Goal, OperationKind, Secrets};
+use howdah_sim::crashing::Crashing;
 use howdah_store::{MemoryStore, SqliteStore};
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 
 use crate::sample::{event, id, key, key_in, operation, options, raw, record};
 
-/// A store of one kind or the other, that can also be damaged.
+/// A store of some kind, that can also be damaged.
 enum Subject {
     Memory(MemoryStore),
+    Crashing(Crashing<MemoryStore>),
     File(Box<SqliteStore>, TempDir),
 }
 
@@ -27,6 +29,7 @@ impl Deref for Subject {
     fn deref(&self) -> &Self::Target {
         match self {
             Self::Memory(store) => store,
+            Self::Crashing(store) => store,
             Self::File(store, _) => store.as_ref(),
         }
     }
@@ -43,6 +46,7 @@ impl Subject {
         };
         match self {
             Self::Memory(store) => store.insert_unreadable(row.clone()),
+            Self::Crashing(store) => store.inner().insert_unreadable(row.clone()),
             Self::File(_, folder) => {
                 let spoiled = "UPDATE clusters SET record = json_set(record, '$.wanted', 'hibernated') \
                      WHERE id = ? AND project = ?";
@@ -56,6 +60,7 @@ impl Subject {
     async fn spoil_secrets(&self, key: &ClusterKey) {
         match self {
             Self::Memory(store) => store.set_secrets_unreadable(key, true),
+            Self::Crashing(store) => store.inner().set_secrets_unreadable(key, true),
             Self::File(_, folder) => {
                 run(folder, "UPDATE secrets SET sealed = x'00' WHERE id = ? AND project = ?", key).await;
             }
@@ -73,13 +78,17 @@ async fn run(folder: &TempDir, statement: &'static str, key: &ClusterKey) {
     assert_eq!(done.rows_affected(), 1);
 }
 
-macro_rules! for_both {
+macro_rules! for_each {
     ($($name:ident),* $(,)?) => {$(
         mod $name {
-            use super::{MemoryStore, SqliteStore, Subject, options};
+            use super::{Crashing, MemoryStore, SqliteStore, Subject, options};
             #[tokio::test]
             async fn in_memory() {
                 super::$name(&Subject::Memory(MemoryStore::new())).await;
+            }
+            #[tokio::test]
+            async fn in_one_that_could_crash() {
+                super::$name(&Subject::Crashing(Crashing::new(MemoryStore::new()))).await;
             }
             #[tokio::test]
             async fn in_a_file() {
@@ -91,7 +100,7 @@ macro_rules! for_both {
     )*};
 }
 
-for_both! {
+for_each! {
     a_cluster_reads_back,
     a_list_is_read_by_pages,
     ids_and_names_are_taken_once,

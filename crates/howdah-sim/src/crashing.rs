@@ -1,5 +1,6 @@
-//! A store for simulations that fails when it is told to: like a service that is killed at a
-//! chosen write, or like a disk that is full for a while.
+//! A store around another one that fails when it is told to: like a service that is killed at a
+//! chosen write, or like a disk that is full for a while. Until then it adds nothing and holds nothing
+//! back.
 //!
 //! ```text
 //!   crash_after(n): n writes pass --> the next one and everything after it fail, until `revive`
@@ -23,40 +24,34 @@ use tokio::sync::watch;
 /// No crash is planned.
 const NEVER: u64 = u64::MAX;
 
-/// A store in memory that can fail.
+/// A store that can fail.
 #[derive(Debug)]
-pub struct MemoryStore {
-    inner: howdah_store::MemoryStore,
+pub struct Crashing<S> {
+    inner: S,
     writes: AtomicU64,
     crash_at: AtomicU64,
     refuses: AtomicBool,
     down: watch::Sender<bool>,
 }
 
-impl Default for MemoryStore {
-    fn default() -> Self {
+fn refused(code: &'static str, message: &str) -> RemoteError {
+    RemoteError::new(System::Store, ErrorKind::Unavailable, code, message)
+}
+
+impl<S: Store> Crashing<S> {
+    /// One that works so far.
+    pub fn new(inner: S) -> Self {
         Self {
-            inner: howdah_store::MemoryStore::new(),
+            inner,
             writes: AtomicU64::new(0),
             crash_at: AtomicU64::new(NEVER),
             refuses: AtomicBool::new(false),
             down: watch::Sender::new(false),
         }
     }
-}
-
-fn refused(code: &'static str, message: &str) -> RemoteError {
-    RemoteError::new(System::Store, ErrorKind::Unavailable, code, message)
-}
-
-impl MemoryStore {
-    /// An empty store.
-    pub fn new() -> Self {
-        Self::default()
-    }
 
     /// The store itself: for what a test puts into it past all faults.
-    pub fn inner(&self) -> &howdah_store::MemoryStore {
+    pub fn inner(&self) -> &S {
         &self.inner
     }
 
@@ -99,14 +94,14 @@ impl MemoryStore {
         serde_json::Value::from(found).to_string()
     }
 
-    fn up(&self) -> Remote<&howdah_store::MemoryStore> {
+    fn up(&self) -> Remote<&S> {
         if *self.down.borrow() {
             return Err(refused("store_unreachable", "the store is down"));
         }
         Ok(&self.inner)
     }
 
-    fn writing(&self) -> Remote<&howdah_store::MemoryStore> {
+    fn writing(&self) -> Remote<&S> {
         self.up()?;
         if self.refuses.load(Ordering::SeqCst) {
             return Err(refused("store_full", "the disk is full"));
@@ -121,7 +116,7 @@ impl MemoryStore {
 }
 
 #[async_trait]
-impl Store for MemoryStore {
+impl<S: Store> Store for Crashing<S> {
     async fn insert(&self, record: &ClusterRecord, secrets: &Secrets, events: &[Event]) -> Remote<()> {
         self.writing()?.insert(record, secrets, events).await
     }
