@@ -76,6 +76,13 @@ impl Policy {
         time::pause(self.retry_first, self.retry_max, failed, entropy)
     }
 
+    /// How old an answer may be that another cluster asked for, where a cluster's own has only become old.
+    /// Half of the idle poll: all clusters together cost at most two calls in that time, and what a
+    /// cluster is given is not old again at once.
+    pub fn shared_lasts(&self) -> Duration {
+        self.idle_poll / 2
+    }
+
     /// How long the effect of a call may still come after its answer was lost.
     pub const fn settles(&self, verb: Verb) -> Duration {
         match verb {

@@ -33,6 +33,7 @@ use crate::ids::{ClusterKey, SiteName};
 use crate::mark::MarkKey;
 use crate::policy::{NetworkBackend, Policy};
 use crate::provision::Provision;
+use crate::site::ports::PortLists;
 use crate::site::registrar::Registrar;
 use crate::site::turns::Turns;
 use crate::store::Store;
@@ -66,6 +67,8 @@ pub struct Site {
     pub registrar: Arc<Registrar>,
     /// Whose turn it is at the manager; shared by all its clusters.
     pub turns: Arc<Turns>,
+    /// The lists of its networks' ports; shared by all its clusters.
+    pub ports: Arc<PortLists>,
 }
 
 /// What a controller works with.
