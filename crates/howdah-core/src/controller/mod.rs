@@ -115,6 +115,7 @@ impl Controller {
             Err(_) => return Ok(Ended::Removed),
         };
         loop {
+            let begun = self.clock.mono();
             let again = match session.pass().await {
                 Passed::Again(again) => again,
                 Passed::Removed => return Ok(Ended::Removed),
@@ -131,6 +132,16 @@ impl Controller {
                 () = wake.notified() => {}
                 () = session.something_happens() => {}
                 () = self.clock.sleep(again) => {}
+            }
+            // A pass goes over all nodes, so it is not made for each answer and each update by itself.
+            let rest = self.policy.pass_every.saturating_sub(self.clock.mono().since(begun));
+            if !rest.is_zero() {
+                let more = async {
+                    loop {
+                        session.something_happens().await;
+                    }
+                };
+                tokio::select! { () = more => {} () = self.clock.sleep(rest) => {} }
             }
         }
     }
