@@ -123,7 +123,7 @@ class Cloud:
         return found.get("cluster", found)
 
     def clusters(self):
-        return self.call("GET", "howdah", "/v1/clusters")["clusters"]
+        return self.call("GET", "howdah", "/v1/clusters?detail=true")["clusters"]
 
     def cluster_under_way(self, name, stage="cloned"):
         """Waits until a cluster of this stack has been asked for and has some VMs; returns its id."""

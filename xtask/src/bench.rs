@@ -14,26 +14,37 @@ use crate::run::{Done, command, must, target};
 use crate::sandbox::Sandbox;
 
 /// Runs it and prints the figures.
-pub fn run(nodes: u32, build: bool) -> Done {
+pub fn run(nodes: &[u32], build: bool) -> Done {
     let howdah = if build { first_build()? } else { release_build()? };
     let size = std::fs::metadata(&howdah).map_err(|e| e.to_string())?.len();
     println!("size of the program: {:.1} MB", size as f64 / 1e6);
+    for nodes in nodes {
+        create(&howdah, *nodes)?;
+    }
+    println!("a thousand clusters, each call takes 30 ms (debug build):");
+    let bench = ["test", "--quiet", "-p", "howdah-vsphere", "--test", "it", "--", "--ignored", "bench_of"];
+    must(&mut command("cargo", &bench))
+}
 
+/// A create and a delete of so many nodes, at a site and by a service of their own.
+fn create(howdah: &Path, nodes: u32) -> Done {
     let folder = target().join("bench");
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
-    let sandbox = Sandbox::start(&howdah, &folder, &["--cloned-at-once"])?;
+    let sandbox = Sandbox::start(howdah, &folder, &["--cloned-at-once"])?;
     let baseline = baseline(&sandbox)?;
     println!("baseline: a trivial request takes {:.2} ms (median of 200)", baseline.as_secs_f64() * 1e3);
     let idle = memory(sandbox.service.pid())?;
     println!("memory of the service, idle: {:.1} MB", idle.0);
 
     println!("creating a cluster of {nodes} nodes that are cloned at once, in real time ...");
-    let begun = Instant::now();
+    let (begun, spent) = (Instant::now(), cpu(sandbox.service.pid())?);
     let group = format!("worker={nodes}:hadoop_client");
     let network = ["--network", "data", "--subnet", "data-subnet", "--type", "bigtop", "--group", &group];
     sandbox.cluster(&[&["create", "bench"][..], &network[..]].concat())?;
     println!("created in {:.0} s", begun.elapsed().as_secs_f64());
+    let spent = cpu(sandbox.service.pid())? - spent;
+    println!("CPU of the service: {spent:.2} s, {:.1} ms per node", spent * 1e3 / f64::from(nodes));
     let busy = memory(sandbox.service.pid())?;
     println!("memory of the service, at its highest: {:.1} MB; now {:.1} MB", busy.1, busy.0);
 
@@ -82,6 +93,19 @@ fn baseline(sandbox: &Sandbox) -> Done<Duration> {
     Ok(took[took.len() / 2])
 }
 
+/// Processor time so far, of user and system, in seconds.
+fn cpu(pid: u32) -> Done<f64> {
+    /// Linux counts it in hundredths, whatever its own clock does.
+    const PER_SECOND: f64 = 100.0;
+    let path = format!("/proc/{pid}/stat");
+    let text = std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
+    // The second field is a name in brackets; the fields after it are plain.
+    let fields = text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect::<Vec<_>>()).unwrap_or_default();
+    let ticks = |n: usize| fields.get(n).and_then(|f| f.parse::<f64>().ok());
+    let spent = ticks(11).zip(ticks(12)).map(|(user, system)| (user + system) / PER_SECOND);
+    spent.ok_or_else(|| format!("{path} does not say how much processor time it took"))
+}
+
 /// Resident memory now and at its highest, in MB.
 fn memory(pid: u32) -> Done<(f64, f64)> {
     let path = format!("/proc/{pid}/status");
@@ -124,5 +148,10 @@ fn calls(state: &Value, nodes: u32) {
     for (system, methods) in state["calls"].as_object().cloned().unwrap_or_default() {
         let total: u64 = methods.as_object().map_or(0, |m| m.values().filter_map(Value::as_u64).sum());
         println!("  {system:<9} {total:>6}  ({:.2} per node)", total as f64 / f64::from(nodes));
+        let mut methods: Vec<_> = methods.as_object().into_iter().flatten().collect();
+        methods.sort_by_key(|(_, count)| std::cmp::Reverse(count.as_u64()));
+        for (method, count) in methods.into_iter().take(6) {
+            println!("    {method:<28} {count:>6}");
+        }
     }
 }

@@ -49,9 +49,9 @@ enum Command {
     },
     /// Measure: MAC to port request, calls per node, memory, build time, size.
     Bench {
-        /// How many nodes are cloned at once.
-        #[arg(long, default_value_t = 200)]
-        nodes: u32,
+        /// How many nodes are cloned at once; several, with a comma between, are measured one after the other.
+        #[arg(long, value_delimiter = ',', default_value = "50,200,500,1000")]
+        nodes: Vec<u32>,
         /// Measure the first build too, in a folder of its own: takes minutes.
         #[arg(long)]
         build: bool,
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Test { only, deep } => test::run(&only, deep),
         Command::Sim { seeds, seed } => sim::run(seeds, seed),
-        Command::Bench { nodes, build } => bench::run(nodes, build),
+        Command::Bench { nodes, build } => bench::run(&nodes, build),
         Command::Lab { args } => lab::run(&args),
         Command::Generate { check } => generate::run(check),
     };

@@ -115,6 +115,14 @@ impl RemoteError {
         self
     }
 
+    /// The same without its cause, whose text the message takes over.
+    #[must_use]
+    pub fn for_others(&self) -> Self {
+        let full = chain(self);
+        let message = full.strip_prefix(&format!("{}: ", self.system)).unwrap_or(&full).to_owned();
+        Self { hint: self.hint.clone(), ..Self::new(self.system, self.kind, self.code, message) }
+    }
+
     /// The same with its cause.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

@@ -34,7 +34,7 @@ const WATCH_NEWS: Duration = Duration::from_secs(5);
 pub const SECRETS_UNREADABLE: &str = "secrets_unreadable";
 
 /// The reason of the condition of a cluster that waits for its turn at the cluster manager.
-pub const WAITING_FOR_TURN: &str = "waiting_for_turn";
+pub const WAITING_FOR_TURN: &str = "WaitingForTurn";
 
 /// What conditions are read off.
 pub struct Signs<'a> {

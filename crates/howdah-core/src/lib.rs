@@ -57,6 +57,7 @@ pub mod preflight;
 pub mod provision;
 pub mod report;
 pub mod rights;
+pub mod sealed;
 pub mod seen;
 pub mod segment;
 pub mod site;

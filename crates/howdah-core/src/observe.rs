@@ -56,10 +56,10 @@ pub fn observe(sight: &Sight<'_>, state: &mut ClusterState) -> Vec<Event> {
     keep_ledger(sight, state);
     let before = std::mem::take(&mut state.nodes);
     let segment = state.segment.as_ref().map(|s| s.key.clone());
-    let vms = vms_by_node(sight.vms, &before, sight.cluster);
-    for name in node_names(sight, &vms, &before) {
+    let found = Found::new(sight, state, &before);
+    for name in node_names(sight, &found.vms, &before) {
         let old = before.get(&name);
-        let node = one(sight, state, &name, vms.get(&name).copied(), old, segment.as_ref());
+        let node = one(sight, &found, &name, old, segment.as_ref());
         tell(sight, &name, old, &node, &mut events);
         state.nodes.insert(name, node);
     }
@@ -68,6 +68,28 @@ pub fn observe(sight: &Sight<'_>, state: &mut ClusterState) -> Vec<Event> {
     }
     state.progress = progress(state);
     events
+}
+
+/// What was seen, by what it is looked up by: made once for all nodes.
+struct Found<'a> {
+    vms: BTreeMap<NodeName, &'a VmFacts>,
+    managed: BTreeMap<&'a NodeName, &'a ManagedNode>,
+    /// Ports of ours.
+    ports: BTreeMap<Mac, &'a Port>,
+}
+
+impl<'a> Found<'a> {
+    fn new(sight: &Sight<'a>, state: &ClusterState, before: &BTreeMap<NodeName, NodeState>) -> Self {
+        let mut ports = BTreeMap::new();
+        for port in sight.seen.ports.present().filter(|p| state.ports.contains_key(&p.id)) {
+            ports.entry(port.mac).or_insert(port);
+        }
+        Self {
+            vms: vms_by_node(sight.vms, before, sight.cluster),
+            managed: sight.cluster.into_iter().flat_map(|c| &c.nodes).map(|n| (&n.name, n)).collect(),
+            ports,
+        }
+    }
 }
 
 /// All nodes: those that the manager has planned and those whose VM is there. While the manager
@@ -117,18 +139,18 @@ fn keep_ledger(sight: &Sight<'_>, state: &mut ClusterState) {
 
 fn one(
     sight: &Sight<'_>,
-    state: &ClusterState,
+    found: &Found<'_>,
     name: &NodeName,
-    vm: Option<&VmFacts>,
     old: Option<&NodeState>,
     segment: Option<&SegmentKey>,
 ) -> NodeState {
     let Sight { record, seen, backend, .. } = sight;
+    let vm = found.vms.get(name).copied();
     let nic = vm.zip(segment).and_then(|(vm, segment)| nic_on(vm, segment));
     let mut node = old.cloned().unwrap_or_else(|| NodeState::planned(record, name));
     let planned = node.plan.map(|plan| plan.mac);
-    let port = nic.and_then(|n| n.mac).or(planned).and_then(|mac| port_of(sight, state, &mac));
-    let managed = sight.cluster.and_then(|c| c.nodes.iter().find(|n| n.name == *name));
+    let port = nic.and_then(|n| n.mac).or(planned).and_then(|mac| found.ports.get(&mac).copied());
+    let managed = found.managed.get(name).copied();
     if let Some(managed) = managed {
         take_over(&mut node, managed);
     }
@@ -192,11 +214,6 @@ fn take_over(node: &mut NodeState, managed: &ManagedNode) {
         Some(error) => format!("{}: {error}", managed.status_text),
         None => managed.status_text.clone(),
     };
-}
-
-/// The port of ours with this address on the wire.
-fn port_of<'a>(sight: &Sight<'a>, state: &ClusterState, mac: &Mac) -> Option<&'a Port> {
-    sight.seen.ports.present().find(|p| p.mac == *mac && state.ports.contains_key(&p.id))
 }
 
 fn good_address(nic: Option<&NicFacts>, promised: Option<std::net::IpAddr>) -> Option<std::net::IpAddr> {

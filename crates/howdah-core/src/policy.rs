@@ -54,6 +54,8 @@ pub struct Policy {
     /// How long the cluster manager may show a status of work without a task that works: the two
     /// change one after the other.
     pub stuck_after: Duration,
+    /// From the beginning of a pass to the next at the least: what comes in meanwhile is taken in by one.
+    pub pass_every: Duration,
     /// How often a state that nothing depends on is written down.
     pub save_every: Duration,
     /// How many bulk requests for ports run at a time.
@@ -72,6 +74,13 @@ impl Policy {
     /// The pause after so many failures in a row.
     pub fn pause(&self, failed: u32, entropy: &dyn Entropy) -> Duration {
         time::pause(self.retry_first, self.retry_max, failed, entropy)
+    }
+
+    /// How old an answer may be that another cluster asked for, where a cluster's own has only become old.
+    /// Half of the idle poll: all clusters together cost at most two calls in that time, and what a
+    /// cluster is given is not old again at once.
+    pub fn shared_lasts(&self) -> Duration {
+        self.idle_poll / 2
     }
 
     /// How long the effect of a call may still come after its answer was lost.
@@ -99,6 +108,7 @@ impl Default for Policy {
             manager_settles: Duration::from_secs(180),
             ports_settle: Duration::from_secs(120),
             stuck_after: Duration::from_secs(60),
+            pass_every: Duration::from_millis(50),
             save_every: Duration::from_millis(500),
             port_waves: 16,
             wave_size: 32,

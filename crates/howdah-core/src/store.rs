@@ -1,7 +1,8 @@
 //! The database, as the controller and the API see it.
 //!
 //! Invariant: every change is one transaction. The wanted part of a cluster has one writer, the API; the
-//! known part has one writer, the cluster's controller. What a document looks like is
+//! known part has one writer, the cluster's controller. Both are of one service: a database that outlives
+//! its service belongs to the one that opened it last. What a document looks like is
 //! [`crate::document`]'s.
 
 use async_trait::async_trait;
@@ -25,7 +26,23 @@ pub struct Trace {
     pub removed: bool,
 }
 
+/// A part of a list of clusters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Page<'a> {
+    /// Only what comes after this cluster, which may have been removed. After one that is not remembered
+    /// there is nothing.
+    pub after: Option<&'a ClusterKey>,
+    /// At most so many; all if absent.
+    pub limit: Option<usize>,
+}
+
+impl Page<'_> {
+    /// The list as a whole.
+    pub const WHOLE: Self = Self { after: None, limit: None };
+}
+
 /// The database. Every change is one transaction: it happens as a whole or not at all.
+/// A service that another has taken over from can make none any more: `Unavailable`, code `fenced`.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Adds a cluster with its first operation, its secrets and its first events. `Conflict` (code
@@ -46,8 +63,8 @@ pub trait Store: Send + Sync {
     /// The same with those that were removed and are still remembered.
     async fn traces(&self, id: &ClusterId) -> Remote<Vec<Trace>>;
 
-    /// All clusters, or those of a project, by creation time.
-    async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<Row>>;
+    /// All clusters, or those of a project, by creation time; a page of them.
+    async fn list(&self, project: Option<&ProjectId>, page: Page<'_>) -> Remote<Vec<Row>>;
 
     /// Writes down a new wanted state and the operation that asks for it. `Conflict` (code
     /// `cluster_changed`) if the newest operation is not `seen` any more: somebody else was faster.

@@ -75,6 +75,7 @@ pub(crate) fn record() -> ClusterRecord {
             resource_pools: vec!["openstackRP".into()],
             datastores: vec![],
             specification: None,
+            secrets: None,
             wait_for: WaitFor::Addresses,
             remedy: RemedyPolicy::Auto,
         },

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ClusterId, ClusterKey, ClusterName, GroupName, OperationId, ProjectId, SecurityGroupId, SiteName};
+use crate::sealed::SealedSecrets;
 use crate::specification::{SealedSpecification, Specification};
 use crate::systems::networking::{Network, Subnet};
 
@@ -92,6 +93,9 @@ pub struct ClusterSpec {
     /// are among the [`Secrets`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub specification: Option<SealedSpecification>,
+    /// The passwords of the request, by their digests; `None` if a version that kept none wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<SealedSecrets>,
     /// When a create counts as done.
     #[serde(default)]
     pub wait_for: WaitFor,

@@ -11,7 +11,7 @@ use howdah_core::event::Event;
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
 use howdah_core::known::ClusterState;
 use howdah_core::site::registrar::Registration;
-use howdah_core::store::{Store, Trace};
+use howdah_core::store::{Page, Store, Trace};
 use howdah_core::systems::Remote;
 use howdah_core::wanted::{ClusterRecord, Goal, OperationRequest, Secrets};
 use tokio::sync::watch;
@@ -82,10 +82,10 @@ impl Store for AnnouncingStore {
         self.inner.traces(id).await
     }
 
-    async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<Row>> {
+    async fn list(&self, project: Option<&ProjectId>, page: Page<'_>) -> Remote<Vec<Row>> {
         let changes = self.tally.changes();
-        let rows = self.inner.list(project).await?;
-        if project.is_none() {
+        let rows = self.inner.list(project, page).await?;
+        if project.is_none() && page == Page::WHOLE {
             self.tally.listed(changes, &rows);
         }
         Ok(rows)

@@ -15,6 +15,7 @@ use howdah_core::ids::{ClusterKey, SiteName};
 use howdah_core::mark::MarkKey;
 use howdah_core::policy::Policy;
 use howdah_core::provision::Bde;
+use howdah_core::site::ports::PortLists;
 use howdah_core::site::registrar::Registrar;
 use howdah_core::site::turns::Turns;
 use howdah_core::store::Store;
@@ -42,6 +43,7 @@ pub(crate) struct Parts {
 struct Shared {
     registrar: Arc<Registrar>,
     turns: Arc<Turns>,
+    ports: Arc<PortLists>,
 }
 
 /// Makes controllers.
@@ -58,7 +60,10 @@ impl Controllers {
             let (store, clock) = (Arc::clone(&parts.store), Arc::clone(&parts.clock));
             let turns = Turns::new(site.name.clone(), Arc::clone(&store), parts.policy.creates_at_once);
             let registrar = Registrar::new(site.name.clone(), store, clock, parts.policy.manager_settles);
-            (site.name.clone(), Shared { registrar: Arc::new(registrar), turns: Arc::new(turns) })
+            (
+                site.name.clone(),
+                Shared { registrar: Arc::new(registrar), turns: Arc::new(turns), ports: Arc::default() },
+            )
         };
         let shared = parts.sites.all().iter().map(shared).collect();
         Self { parts: Arc::new(parts), shared: Arc::new(shared), ticker: Ticker::default() }
@@ -92,6 +97,7 @@ impl Controllers {
                 identity: Arc::clone(&site.identity),
                 registrar: Arc::clone(&shared.registrar),
                 turns: Arc::clone(&shared.turns),
+                ports: Arc::clone(&shared.ports),
             },
             store: Arc::clone(&parts.store),
             clock: Arc::clone(&parts.clock),

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use howdah_api::{Site, SystemHealth};
 use howdah_core::failure::System;
 use howdah_core::ids::{NetworkId, SiteName};
 use howdah_core::policy::NetworkBackend;
@@ -17,7 +18,6 @@ use howdah_serengeti::Rules;
 use secrecy::SecretString;
 
 use crate::api::ApiError;
-use crate::api::dto::{Site, SystemHealth};
 use crate::metered::{Metered, Wrap};
 use crate::metrics::{Metrics, system_word};
 

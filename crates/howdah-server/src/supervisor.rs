@@ -25,7 +25,7 @@ use howdah_core::failure::chain;
 use howdah_core::ids::ClusterKey;
 use howdah_core::known::{ClusterState, OperationState};
 use howdah_core::policy::Policy;
-use howdah_core::store::Store;
+use howdah_core::store::{Page, Store};
 use howdah_core::systems::Remote;
 use howdah_core::wanted::ClusterRecord;
 use tokio::sync::{Notify, watch};
@@ -160,7 +160,7 @@ impl Supervisor {
     /// The clusters in the store that can be read and have no controller; those with an operation
     /// under way first: a guest asks for its address only for so long.
     async fn idle(&self) -> Remote<Vec<ClusterKey>> {
-        let rows = self.shared.store.list(None).await?;
+        let rows = self.shared.store.list(None, Page::WHOLE).await?;
         let mut idle: Vec<_> = rows
             .into_iter()
             .filter_map(Row::cluster)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use howdah_core::document::Row;
 use howdah_core::ids::ClusterKey;
 use howdah_core::known::OperationState;
-use howdah_core::store::Store;
+use howdah_core::store::{Page, Store};
 use howdah_core::wanted::{Goal, OperationKind};
 
 use crate::invariants::Moment;
@@ -30,7 +30,7 @@ pub async fn clear(service: &mut Service) -> Vec<String> {
     service.store().revive();
     service.store().fail_writes(false);
     service.start().await;
-    let rows = service.store().inner().list(None).await.unwrap_or_default();
+    let rows = service.store().inner().list(None, Page::WHOLE).await.unwrap_or_default();
     let mut wrong = vec![];
     for row in &rows {
         if matches!(row, Row::Unreadable(_)) {

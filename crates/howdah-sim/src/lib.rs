@@ -15,16 +15,16 @@
 //!              +---- world -------+---- invariants, report
 //! ```
 //!
-//! [`memory_store`] is what a simulated controller keeps its clusters in, and what can be made
+//! [`crashing`] goes around the store that a simulated controller keeps its clusters in, and can be made
 //! to fail as if the service were killed.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod crashing;
 pub mod ending;
 pub mod face;
 pub mod inprocess;
 pub mod invariants;
-pub mod memory_store;
 pub mod service;
 pub mod site;
 pub mod world;

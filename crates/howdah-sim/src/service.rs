@@ -21,7 +21,7 @@ use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
 use howdah_core::known::{ClusterState, OperationState};
 use howdah_core::mark::MarkKey;
 use howdah_core::policy::Policy;
-use howdah_core::store::Store;
+use howdah_core::store::{Page, Store};
 use howdah_core::systems::Remote;
 use howdah_core::systems::networking::{Network, Subnet};
 use howdah_core::time::Clock;
@@ -29,10 +29,11 @@ use howdah_core::time::Ticker;
 use howdah_core::wanted::{
     ClusterRecord, ClusterSpec, Goal, NodeGroup, OperationKind, OperationRequest, Secrets, Shape,
 };
+use howdah_store::MemoryStore;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use crate::memory_store::MemoryStore;
+use crate::crashing::Crashing;
 use crate::{World, inprocess};
 
 /// What a simulated installation signs its ports with.
@@ -42,7 +43,7 @@ pub const MARK_SECRET: &[u8] = b"a simulated installation";
 pub struct Service {
     world: World,
     site: SiteName,
-    store: Arc<MemoryStore>,
+    store: Arc<Crashing<MemoryStore>>,
     policy: Policy,
     marks: MarkKey,
     life: Option<Life>,
@@ -62,7 +63,14 @@ impl Service {
 
     /// The same of an installation that knows the site by this name and signs with this key.
     pub fn of(world: World, site: SiteName, marks: MarkKey) -> Self {
-        Self { world, site, store: Arc::new(MemoryStore::new()), policy: Policy::default(), marks, life: None }
+        Self {
+            world,
+            site,
+            store: Arc::new(Crashing::new(MemoryStore::new())),
+            policy: Policy::default(),
+            marks,
+            life: None,
+        }
     }
 
     /// Another installation over the same world, with a store and a key of its own.
@@ -76,7 +84,7 @@ impl Service {
     }
 
     /// The store.
-    pub fn store(&self) -> &Arc<MemoryStore> {
+    pub fn store(&self) -> &Arc<Crashing<MemoryStore>> {
         &self.store
     }
 
@@ -105,7 +113,7 @@ impl Service {
             let stop = watch::Sender::new(false);
             self.life = Some(Life { controller: self.controller(), at_work: BTreeMap::new(), stop });
         }
-        for row in self.store.inner().list(None).await.unwrap_or_default() {
+        for row in self.store.inner().list(None, Page::WHOLE).await.unwrap_or_default() {
             self.wake(&row.key());
         }
     }
@@ -281,6 +289,7 @@ fn spec(network: Network, subnet: Subnet) -> ClusterSpec {
         resource_pools: vec!["openstackRP".to_owned()],
         datastores: vec![],
         specification: None,
+        secrets: None,
         wait_for: Default::default(),
         remedy: Default::default(),
     }

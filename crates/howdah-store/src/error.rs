@@ -33,6 +33,12 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
     },
+    /// Another service has opened the database since: this one can write no more.
+    #[error("another howdah service has taken over {}", path.display())]
+    Fenced {
+        /// The database.
+        path: PathBuf,
+    },
     /// SQLite refused to open the file.
     #[error("{} cannot be opened as a database", path.display())]
     Open {
@@ -203,6 +209,7 @@ impl StoreError {
             Self::MakeFolder { .. } => "store_folder",
             Self::Lock { .. } => "store_lock",
             Self::InUse { .. } => "store_in_use",
+            Self::Fenced { .. } => "fenced",
             Self::Open { .. } => "store_open",
             Self::Newer { .. } => "store_newer",
             Self::Migrate { .. } => "store_migration",
@@ -232,6 +239,9 @@ impl StoreError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::InUse { .. } => "Stop the other service, or give this one its own store.path.".to_owned(),
+            Self::Fenced { .. } => {
+                "Stop this service or the other one; the one that is started last can write.".to_owned()
+            }
             Self::Newer { .. } => {
                 "Install the newer howdah again, or restore the backup that was made before it.".to_owned()
             }
@@ -283,6 +293,8 @@ impl StoreError {
                 ErrorKind::Conflict
             }
             Self::Gone { .. } => ErrorKind::NotFound,
+            // The newer service can do what this one cannot: no fault of the request.
+            Self::Fenced { .. } => ErrorKind::Unavailable,
             // It may pass when the operator puts the right key file back.
             Self::Unseal { .. } => ErrorKind::Unavailable,
             // Nothing was changed, and later it may work.

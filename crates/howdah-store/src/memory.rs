@@ -11,7 +11,7 @@ use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
 use howdah_core::known::ClusterState;
 use howdah_core::naming::{holds_name, takes_name};
 use howdah_core::site::registrar::Registration;
-use howdah_core::store::{Store, Trace};
+use howdah_core::store::{Page, Store, Trace};
 use howdah_core::systems::Remote;
 use howdah_core::wanted::{ClusterRecord, Goal, OperationRequest, Secrets};
 use jiff::Timestamp;
@@ -198,14 +198,24 @@ impl Store for MemoryStore {
         Ok(found.map(trace).collect())
     }
 
-    async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<Row>> {
+    async fn list(&self, project: Option<&ProjectId>, page: Page<'_>) -> Remote<Vec<Row>> {
         let tables = self.tables();
+        let place = |key: &ClusterKey, entry: &Entry| (entry.created, key.id, key.project.clone());
+        let after = match page.after {
+            None => None,
+            Some(key) => match tables.clusters.get(key) {
+                Some(entry) => Some(place(key, entry)),
+                None => return Ok(Vec::new()),
+            },
+        };
         let mut found: Vec<_> = tables
             .clusters
             .iter()
             .filter(|(key, entry)| !entry.removed && project.is_none_or(|p| key.project == *p))
+            .filter(|(key, entry)| after.as_ref().is_none_or(|after| place(key, entry) > *after))
             .collect();
-        found.sort_by_key(|(key, entry)| (entry.created, key.id, key.project.clone()));
+        found.sort_by_key(|(key, entry)| place(key, entry));
+        found.truncate(page.limit.unwrap_or(usize::MAX));
         Ok(found.into_iter().map(|(_, entry)| entry.row.clone()).collect())
     }
 

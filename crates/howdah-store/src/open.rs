@@ -1,5 +1,6 @@
-//! Opening the database: folder, lock, file, schema, key, clear text; in this order, so that nothing is
-//! changed that another service uses, and no key is made for a database that has one.
+//! Opening the database: folder, lock, file, schema, key, epoch, clear text; in this order, so that
+//! nothing is changed that another service uses, no key is made for a database that has one, and nobody
+//! takes the database over who cannot read it.
 //!
 //! One connection writes, see [`crate::writer`], and a few read.
 
@@ -18,7 +19,7 @@ use crate::StoreError;
 use crate::clear::unclear;
 use crate::lock::Lock;
 use crate::seal::Sealer;
-use crate::writer::Writer;
+use crate::writer::{Epoch, Writer};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -73,8 +74,9 @@ pub(crate) async fn open(options: &Options) -> Result<Opened, StoreError> {
     let mut db = connect.connect().await.map_err(fail)?;
     migrate(path, &mut db).await?;
     let sealer = open_key(options, &mut db).await?;
+    let epoch = Epoch::take(&mut db).await?;
     unclear(path, &mut db, &sealer).await?;
-    let writer = Writer::new(path, connect.clone(), db);
+    let writer = Writer::new(path, connect.clone(), epoch, db);
     let readers = SqlitePoolOptions::new()
         .acquire_timeout(TURN)
         .test_before_acquire(false)

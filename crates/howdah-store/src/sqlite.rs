@@ -9,7 +9,7 @@ use howdah_core::known::ClusterState;
 use howdah_core::mark::MarkKey;
 use howdah_core::naming::{holds_name, takes_name};
 use howdah_core::site::registrar::Registration;
-use howdah_core::store::{Store, Trace};
+use howdah_core::store::{Page, Store, Trace};
 use howdah_core::systems::Remote;
 use howdah_core::wanted::{ClusterRecord, Goal, OperationRequest, Secrets};
 use jiff::Timestamp;
@@ -167,12 +167,19 @@ impl Store for SqliteStore {
         Ok(rows.into_iter().map(trace).collect())
     }
 
-    async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<Row>> {
+    async fn list(&self, project: Option<&ProjectId>, page: Page<'_>) -> Remote<Vec<Row>> {
         let rows = sqlx::query(
             "SELECT id, project, site, name, record, state FROM clusters \
-             WHERE removed IS NULL AND (?1 IS NULL OR project = ?1) ORDER BY created, id, project",
+             WHERE removed IS NULL AND (?1 IS NULL OR project = ?1) \
+             AND (?2 IS NULL OR (created, id, project) > \
+             (SELECT created, id, project FROM clusters WHERE id = ?2 AND project = ?3)) \
+             ORDER BY created, id, project LIMIT ?4",
         )
         .bind(project.map(ProjectId::as_str))
+        .bind(page.after.map(|key| key.id.to_string()))
+        .bind(page.after.map(|key| key.project.as_str()))
+        // SQLite takes a negative limit for none.
+        .bind(page.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX)))
         .fetch_all(&self.readers)
         .await
         .map_err(failed("list clusters"))?;

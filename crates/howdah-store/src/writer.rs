@@ -1,8 +1,8 @@
 //! The one connection that writes, and the one function that every change passes.
 //!
 //! ```text
-//!   turn -> connection: kept or new -> BEGIN -> work -+-> COMMIT   -+-> went well: kept
-//!                                                     +-> ROLLBACK -+
+//!   turn -> connection: kept or new -> BEGIN -> epoch, work -+-> COMMIT   -+-> went well: kept
+//!                                                            +-> ROLLBACK -+
 //!                                        anything else: closed, the next change opens another
 //! ```
 //!
@@ -12,7 +12,8 @@
 //! Invariants: a change takes the write lock at its begin, so it happens as a whole or not at
 //! all, and never fails half-way for want of the lock. A connection is kept only after a commit
 //! or a rollback that went well: SQLite ends a transaction by itself when the disk is full, and
-//! whoever believes otherwise can never begin another. If the caller of a change goes away, its
+//! whoever believes otherwise can never begin another. A change is refused if another service has
+//! opened the database since: its epoch is the newer one. If the caller of a change goes away, its
 //! connection is closed, which undoes the change unless its commit was under way.
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,27 @@ use tokio::sync::Mutex;
 use crate::StoreError;
 use crate::rows::failed;
 
+/// The number of a service that opened the database: the newest one writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Epoch(i64);
+
+impl Epoch {
+    /// Takes the next one. Whoever had the one before can write no more.
+    pub(crate) async fn take(db: &mut SqliteConnection) -> Result<Self, StoreError> {
+        let fail = failed("take over the database");
+        let mut change = db.begin().await.map_err(&fail)?;
+        sqlx::query("UPDATE writer SET epoch = epoch + 1").execute(&mut *change).await.map_err(&fail)?;
+        let taken = Self::newest(&mut change).await?;
+        change.commit().await.map_err(fail)?;
+        Ok(taken)
+    }
+
+    async fn newest(db: &mut SqliteConnection) -> Result<Self, StoreError> {
+        let fail = failed("read the epoch");
+        sqlx::query_scalar("SELECT epoch FROM writer").fetch_one(db).await.map(Self).map_err(fail)
+    }
+}
+
 /// How long a change waits for its turn.
 const TURN: Duration = Duration::from_secs(30);
 
@@ -35,13 +57,14 @@ const ROOM: u64 = 1 << 20;
 pub(crate) struct Writer {
     path: PathBuf,
     connect: SqliteConnectOptions,
+    epoch: Epoch,
     kept: Mutex<Option<SqliteConnection>>,
 }
 
 impl Writer {
     /// Starts with a connection that works already.
-    pub(crate) fn new(path: &Path, connect: SqliteConnectOptions, connection: SqliteConnection) -> Self {
-        Self { path: path.to_owned(), connect, kept: Mutex::new(Some(connection)) }
+    pub(crate) fn new(path: &Path, connect: SqliteConnectOptions, epoch: Epoch, connection: SqliteConnection) -> Self {
+        Self { path: path.to_owned(), connect, epoch, kept: Mutex::new(Some(connection)) }
     }
 
     /// Makes one change: all that `work` does, or nothing if it fails.
@@ -66,7 +89,11 @@ impl Writer {
             }
         };
         execute(&mut db, "BEGIN IMMEDIATE").await.map_err(failed("begin a change"))?;
-        match work(&mut db).await {
+        let done = match self.is_newest(&mut db).await {
+            Ok(()) => work(&mut db).await,
+            Err(e) => Err(e),
+        };
+        match done {
             Ok(done) => {
                 execute(&mut db, "COMMIT").await.map_err(failed("commit a change"))?;
                 *kept = Some(db);
@@ -78,6 +105,15 @@ impl Writer {
                 }
                 Err(e)
             }
+        }
+    }
+
+    /// Fails if another service has opened the database since. The write lock is held, so the answer
+    /// is true until the change is committed.
+    async fn is_newest(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        match Epoch::newest(db).await? == self.epoch {
+            true => Ok(()),
+            false => Err(StoreError::Fenced { path: self.path.clone() }),
         }
     }
 

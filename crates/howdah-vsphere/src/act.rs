@@ -18,12 +18,12 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::error::Error;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::FaultKind;
 use crate::request::{self, Ref};
 use crate::retrieve::{Object, Wanted, retrieve};
-use crate::session::{Live, Session};
-use crate::update;
-use crate::vm::{self, DEVICES};
+use crate::session::Session;
+use crate::together::Together;
+use crate::vm;
 use crate::xml::Element;
 
 /// Tasks that the server counts as older than our request by no more than this are taken for it:
@@ -53,10 +53,15 @@ pub(crate) fn vm_ref(vm: &VmRef) -> Ref {
 }
 
 /// Carries out a change and waits for its end.
-pub(crate) async fn carry_out(session: &Session, change: &Change, limit: Duration) -> Result<(), Error> {
+pub(crate) async fn carry_out(
+    session: &Session,
+    together: &Together,
+    change: &Change,
+    limit: Duration,
+) -> Result<(), Error> {
     let busy = Backoff { first: Duration::from_millis(500), max: Duration::from_secs(5), attempts: 6 };
     let is_busy = |e: &Error| matches!(e.fault_kind(), Some(FaultKind::TaskInProgress | FaultKind::ConcurrentAccess));
-    let result = howdah_transport::retry(&busy, is_busy, || once(session, change, limit)).await;
+    let result = howdah_transport::retry(&busy, is_busy, || once(session, together, change, limit)).await;
     match result {
         // "It is on already" is what was wanted.
         Err(e) if is_there_already(&e, change) => Ok(()),
@@ -71,7 +76,7 @@ fn is_there_already(error: &Error, change: &Change) -> bool {
     fault.kind == FaultKind::InvalidPowerState && fault.about.as_deref().is_none_or(|state| state == wanted)
 }
 
-async fn once(session: &Session, change: &Change, limit: Duration) -> Result<(), Error> {
+async fn once(session: &Session, together: &Together, change: &Change, limit: Duration) -> Result<(), Error> {
     let mut repeated = false;
     loop {
         let sent = Instant::now();
@@ -94,7 +99,7 @@ async fn once(session: &Session, change: &Change, limit: Duration) -> Result<(),
             }
             Err(e) => return Err(e),
         };
-        return wait(session, &task, change, limit).await;
+        return wait(together, &task, change, limit).await;
     }
 }
 
@@ -152,135 +157,37 @@ async fn read(session: &Session, ty: &str, paths: &[&str], of: &[&Ref]) -> Resul
     retrieve(session, &wanted).await
 }
 
-/// What is known of a task.
-#[derive(Default)]
-struct Task {
-    state: String,
-    progress: u32,
-    fault: Option<Fault>,
-}
-
-/// Waits for a task's end. Tasks outlive sessions, so a lost session only costs another start.
-async fn wait(session: &Session, task: &Ref, change: &Change, limit: Duration) -> Result<(), Error> {
-    let deadline = Instant::now() + limit;
-    let backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(10), attempts: u32::MAX };
-    let mut failures = 0;
-    let mut seen = Task { state: "queued".to_owned(), ..Task::default() };
-    loop {
-        let live = session.live().await;
-        let ended = match &live {
-            Ok(live) => wait_in(session, live, task, deadline, &mut seen).await,
-            Err(_) => Ok(false),
-        };
-        let error = match (live, ended) {
-            (Ok(_), Ok(true)) => break,
-            (Ok(_), Ok(false)) => None,
-            (Ok(live), Err(e)) => {
-                if e.fault_kind() == Some(FaultKind::NotAuthenticated) {
-                    session.bury(&live).await;
-                }
-                Some(e)
-            }
-            (Err(e), _) => Some(e),
-        };
-        let lost = error.is_some();
-        if let Some(e) = error {
-            let session_lost = matches!(
-                e.fault_kind(),
-                Some(
-                    FaultKind::NotAuthenticated
-                        | FaultKind::RequestCanceled
-                        | FaultKind::InvalidCollectorVersion
-                        | FaultKind::ManagedObjectNotFound
-                )
-            );
-            if !session_lost && !e.kind().is_transient() {
-                return Err(e);
-            }
-            tracing::debug!(task = %task.value, error = %e, "waiting for a task was interrupted");
-        }
-        if Instant::now() >= deadline {
-            return Err(Error::TaskUnfinished {
-                method: change.request.name.clone(),
-                vm: change.vm.value.clone(),
-                task: task.value.clone(),
-                waited: limit,
-                state: seen.state,
-                progress: seen.progress,
-            });
-        }
-        if lost {
-            failures += 1;
-            tokio::time::sleep(backoff.delay(failures)).await;
-        }
+/// Waits for a task's end.
+async fn wait(together: &Together, task: &Ref, change: &Change, limit: Duration) -> Result<(), Error> {
+    let seen = together.end_of(task, limit).await;
+    let (method, vm) = (change.request.name.clone(), change.vm.value.clone());
+    match (seen.refused, seen.fault, seen.state.as_str()) {
+        (Some(refused), ..) => Err(Error::Shared(refused)),
+        (None, Some(fault), _) => Err(Error::Task { method, vm, fault: Box::new(fault) }),
+        (None, None, "success") => Ok(()),
+        _ => Err(Error::TaskUnfinished {
+            method,
+            vm,
+            task: task.value.clone(),
+            waited: limit,
+            state: seen.state,
+            progress: seen.progress,
+        }),
     }
-    match seen.fault {
-        Some(fault) => {
-            let (method, vm) = (change.request.name.clone(), change.vm.value.clone());
-            Err(Error::Task { method, vm, fault: Box::new(fault) })
-        }
-        None => Ok(()),
-    }
-}
-
-/// Waits within one login; whether the task has ended.
-async fn wait_in(
-    session: &Session,
-    live: &Live,
-    task: &Ref,
-    deadline: Instant,
-    seen: &mut Task,
-) -> Result<bool, Error> {
-    // A collector of its own: two waiters on one would take each other's updates.
-    let collector = update::create_collector(session, live).await?;
-    let properties = vec![request::properties("Task", &["info.state", "info.progress", "info.error"])];
-    let result = async {
-        update::create_filter(session, live, &collector, properties, request::objects([task])).await?;
-        let mut version = String::new();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(false);
-            }
-            let Some(set) = update::wait(session, live, &collector, &version, left).await? else {
-                continue;
-            };
-            version = set.version;
-            for change in set.filters.iter().flat_map(|f| &f.objects).flat_map(|o| &o.changes) {
-                match (change.path.as_str(), &change.value) {
-                    ("info.state", Some(v)) => seen.state.clone_from(&v.text),
-                    ("info.progress", Some(v)) => seen.progress = v.text.parse().unwrap_or(seen.progress),
-                    ("info.error", Some(v)) => seen.fault = Some(Fault::of_localized(v)),
-                    _ => {}
-                }
-            }
-            match seen.state.as_str() {
-                "success" => {
-                    seen.fault = None;
-                    return Ok(true);
-                }
-                "error" => return Ok(true),
-                _ => {}
-            }
-        }
-    }
-    .await;
-    update::destroy_collector(session, live, &collector).await;
-    result
 }
 
 /// Sets the NSX attachment of a card, if it is not set so already.
 pub(crate) async fn set_external_id(
     session: &Session,
+    together: &Together,
     vm: &VmRef,
     nic_key: i32,
     port: &str,
     limit: Duration,
 ) -> Result<(), Error> {
     let reference = vm_ref(vm);
-    let found = read(session, "VirtualMachine", &[DEVICES], &[&reference]).await?.pop();
-    let found = found.ok_or_else(|| Error::NoVm { vm: vm.to_string() })?;
-    let devices = found.properties.get(DEVICES).map(|d| d.children.as_slice()).unwrap_or_default();
+    let devices = together.devices(vm).await?.ok_or_else(|| Error::NoVm { vm: vm.to_string() })?;
+    let devices = &devices.children;
     let device = devices.iter().find(|d| vm::key(d) == Some(nic_key) && vm::is_nic(d));
     let mut device = device.cloned().ok_or_else(|| Error::NoNic { vm: vm.to_string(), key: nic_key })?;
     if device.text_of("externalId") == Some(port) {
@@ -290,5 +197,5 @@ pub(crate) async fn set_external_id(
     let request = request::edit_device(&reference, device);
     // Setting it twice does no harm, so a repeat after a lost answer needs no effect to look for.
     let change = Change { vm: reference, request, description: "VirtualMachine.reconfigure", leads_to: None };
-    carry_out(session, &change, limit).await
+    carry_out(session, together, &change, limit).await
 }

@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::request::{self, Ref};
 use crate::retrieve::{BULK, Wanted, retrieve};
 use crate::session::Session;
+use crate::together::Together;
 use crate::vm::{DEVICES, LIGHT, Light, nics};
 use crate::watch::Watcher;
 use crate::wire::Wire;
@@ -67,6 +68,7 @@ pub struct Client {
     acting: Arc<Session>,
     watching: Arc<Session>,
     watcher: Watcher,
+    together: Together,
     switch: Option<String>,
     task_limit: Duration,
     keep_alive: std::sync::OnceLock<tokio::task::JoinHandle<()>>,
@@ -95,6 +97,7 @@ impl Client {
         let (acting, watching) = (session("acting"), session("watching"));
         Ok(Self {
             watcher: Watcher::new(watching.clone(), settings.folder_prefix),
+            together: Together::new(acting.clone()),
             acting,
             watching,
             switch: settings.switch,
@@ -125,7 +128,7 @@ impl Client {
     }
 
     async fn power(&self, change: Change) -> Remote<()> {
-        Ok(act::carry_out(self.session(), &change, self.task_limit).await?)
+        Ok(act::carry_out(self.session(), &self.together, &change, self.task_limit).await?)
     }
 
     /// Reads; a connection that broke is tried again, because reading twice does no harm.
@@ -202,6 +205,6 @@ impl VCenter for Client {
     }
 
     async fn set_external_id(&self, vm: &VmRef, nic_key: i32, port: &PortId) -> Remote<()> {
-        Ok(act::set_external_id(self.session(), vm, nic_key, port.as_str(), self.task_limit).await?)
+        Ok(act::set_external_id(self.session(), &self.together, vm, nic_key, port.as_str(), self.task_limit).await?)
     }
 }

@@ -118,6 +118,9 @@ pub enum Error {
         /// The device key.
         key: i32,
     },
+    /// The call that several had asked for together failed.
+    #[error(transparent)]
+    Shared(std::sync::Arc<Error>),
 }
 
 impl Error {
@@ -125,6 +128,7 @@ impl Error {
     pub(crate) fn fault(&self) -> Option<&Fault> {
         match self {
             Self::Refused { fault, .. } | Self::Task { fault, .. } => Some(fault),
+            Self::Shared(error) => error.fault(),
             _ => None,
         }
     }
@@ -144,6 +148,7 @@ impl Error {
         match self {
             Self::Send { source, .. } => !source.was_not_sent(),
             Self::Html { .. } | Self::Status { .. } | Self::Answer { .. } | Self::Incomplete { .. } => true,
+            Self::Shared(error) => error.is_ambiguous(),
             _ => false,
         }
     }
@@ -172,6 +177,7 @@ impl Error {
             Self::TaskUnfinished { .. } => (ErrorKind::NoAnswer, "vcenter_task_unfinished"),
             Self::NoVm { .. } => (ErrorKind::NotFound, "vcenter_vm_not_found"),
             Self::NoNic { .. } => (ErrorKind::NotFound, "vcenter_nic_not_found"),
+            Self::Shared(error) => error.class(),
         }
     }
 
@@ -182,6 +188,7 @@ impl Error {
                 "Check that {url} is vCenter Server itself and not a proxy, and that its services have started."
             )),
             Self::Refused { fault, .. } | Self::Task { fault, .. } => hint_of(fault),
+            Self::Shared(error) => error.hint(),
             _ => None,
         }
     }

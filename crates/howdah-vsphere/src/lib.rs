@@ -9,7 +9,8 @@
 //! tasks. It does not decide anything: which VM is powered on, and when, is the controller's.
 //!
 //! Inside, from the bottom: `wire` (one call), `session` (logins), `retrieve` and `update` (the
-//! property collector), `segments`, `act` and `watch` (what the trait asks for).
+//! property collector), `together` (many callers' questions in one call), `segments`, `act` and `watch` (what
+//! the trait asks for).
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -22,6 +23,7 @@ mod retrieve;
 pub mod schema;
 mod segments;
 mod session;
+mod together;
 mod update;
 mod vm;
 mod watch;

@@ -74,6 +74,17 @@ pub(crate) fn viewed(view: &Ref, further: Vec<Element>) -> Vec<Element> {
     vec![Element::new("objectSet").with(view.element("obj")).with_leaf("skip", true).with(through)]
 }
 
+/// Whatever is in these folders, however deep. VMs inside of a vApp are not.
+pub(crate) fn below(folders: impl IntoIterator<Item = Ref>) -> Vec<Element> {
+    let from = |(n, folder): (usize, Ref)| {
+        // Each has a name of its own: what a name means holds for the whole specification.
+        let name = format!("below-{n}");
+        let down = traversal(&name, "Folder", "childEntity", vec![selection(&name)]);
+        Element::new("objectSet").with(folder.element("obj")).with_leaf("skip", true).with(down)
+    };
+    folders.into_iter().enumerate().map(from).collect()
+}
+
 /// Follow a property of a type.
 pub(crate) fn traversal(name: &str, ty: &str, path: &str, further: Vec<Element>) -> Element {
     Element::new("selectSet")
@@ -165,6 +176,7 @@ mod tests {
             retrieve(&r, vec![properties("A", &["a"])], nested.clone()),
             continue_retrieve(&r, "t"),
             create_filter(&r, vec![properties("A", &["a"])], nested),
+            retrieve(&r, vec![properties("A", &["a"])], below([r.clone(), r.clone()])),
             wait_for_updates(&r, "1", 60),
             edit_device(&r, card),
         ];

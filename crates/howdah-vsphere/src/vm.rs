@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::xml::Element;
 
-/// The device list: by far the largest property, so it is not watched but fetched when something
-/// about it can have changed.
+/// The device list: by far the largest property, some kilobytes. A watch gets it when the VM's
+/// configuration or power state changes, and not with every word of the guest.
 pub(crate) const DEVICES: &str = "config.hardware.device";
 
 /// Everything else that is of interest, each a few hundred bytes at most.
@@ -20,24 +20,25 @@ pub(crate) const LIGHT: &[&str] = &[
     "runtime.powerState",
     "runtime.bootTime",
     "config.instanceUuid",
-    "config.changeVersion",
     "guest.toolsRunningStatus",
     "guest.toolsVersionStatus2",
-    "guest.guestState",
     "guest.net",
 ];
+
+/// The folder that it is in; asked for by the watch only, which has to find the VM's cluster.
+pub(crate) const PARENT: &str = "parent";
 
 /// The light properties of a VM.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Light {
     name: Option<NodeName>,
-    power: Option<Power>,
+    pub(crate) power: Option<Power>,
     boot_time: Option<Timestamp>,
     instance_uuid: Option<Uuid>,
-    change_version: Option<String>,
     tools_running: Option<String>,
     tools_version: Option<String>,
     net: Vec<GuestNic>,
+    pub(crate) parent: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,11 +47,6 @@ struct GuestNic {
     mac: Option<Mac>,
     addresses: Vec<IpAddr>,
 }
-
-/// What decides whether a device list that was fetched is still good: the configuration's version,
-/// and the power state, because powering on connects the cards without a new configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DeviceAge(String, Option<Power>);
 
 impl Light {
     /// Takes a property's new value; `None` if it has lost its value.
@@ -61,19 +57,14 @@ impl Light {
             "runtime.powerState" => self.power = text.and_then(power),
             "runtime.bootTime" => self.boot_time = text.and_then(time),
             "config.instanceUuid" => self.instance_uuid = text.and_then(|t| t.parse().ok()),
-            "config.changeVersion" => self.change_version = text.map(str::to_owned),
             "guest.toolsRunningStatus" => self.tools_running = text.map(str::to_owned),
             "guest.toolsVersionStatus2" => self.tools_version = text.map(str::to_owned),
+            PARENT => self.parent = text.map(str::to_owned),
             "guest.net" => {
                 self.net = value.map(|v| v.children.iter().map(guest_nic).collect()).unwrap_or_default();
             }
             _ => {}
         }
-    }
-
-    /// The age of a device list fetched now; `None` while there is no configuration yet.
-    pub(crate) fn device_age(&self) -> Option<DeviceAge> {
-        self.change_version.clone().map(|v| DeviceAge(v, self.power))
     }
 
     fn tools(&self) -> Tools {
@@ -273,7 +264,6 @@ mod tests {
     fn a_vm_being_cloned_is_no_trouble() {
         let facts = Light::default().facts(&"vm-1".into(), &[]);
         assert_eq!((facts.power, facts.tools, facts.name), (Power::Off, Tools::NotRunning, None));
-        assert!(Light::default().device_age().is_none());
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use howdah_api as api;
 use howdah_openstack::{Keys, OpenStack, clouds_files};
-use howdah_server::api::dto;
 use howdah_server::runtime::SystemClock;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::cli::{Change, Cluster, Connection, Create};
 use crate::exit::Failed;
-use crate::follow::{Outcome, follow, word};
+use crate::follow::{Outcome, follow};
 use crate::printer::{Printer, table};
 use crate::service::Service;
 use crate::template;
@@ -28,11 +28,7 @@ pub async fn run(printer: Printer, connection: &Connection, command: &Cluster) -
             let service = service.at(site);
             let id = create.id.unwrap_or_else(Uuid::new_v4);
             let accepted = patiently(printer, &service, || service.want(id, &body)).await?;
-            printer.note(&format!(
-                "Cluster {} ({id}): {} accepted.",
-                accepted.cluster.name,
-                word(accepted.operation.kind)
-            ));
+            printer.note(&format!("Cluster {} ({id}): {} accepted.", accepted.cluster.name, accepted.operation.kind));
             finish(printer, &service, accepted, create.no_wait).await
         }
         Cluster::List => list(printer, &patiently(printer, &service, || service.list()).await?),
@@ -41,8 +37,8 @@ pub async fn run(printer: Printer, connection: &Connection, command: &Cluster) -
             let cluster = find(printer, &service, cluster).await?;
             report(printer, follow(printer, &service, cluster, None).await?)
         }
-        Cluster::Stop(change) => to_state(printer, &service, change, dto::StateWord::Stopped).await,
-        Cluster::Start(change) => to_state(printer, &service, change, dto::StateWord::Running).await,
+        Cluster::Stop(change) => to_state(printer, &service, change, api::State::Stopped).await,
+        Cluster::Start(change) => to_state(printer, &service, change, api::State::Running).await,
         Cluster::Delete(change) => {
             let cluster = find(printer, &service, &change.cluster).await?;
             let accepted = patiently(printer, &service, || service.delete(&cluster)).await?;
@@ -51,13 +47,13 @@ pub async fn run(printer: Printer, connection: &Connection, command: &Cluster) -
     }
 }
 
-async fn to_state(printer: Printer, service: &Service, change: &Change, state: dto::StateWord) -> Result<(), Failed> {
+async fn to_state(printer: Printer, service: &Service, change: &Change, state: api::State) -> Result<(), Failed> {
     let cluster = find(printer, service, &change.cluster).await?;
     let accepted = patiently(printer, service, || service.want_state(&cluster, state)).await?;
     finish(printer, service, accepted, change.no_wait).await
 }
 
-async fn find(printer: Printer, service: &Service, name: &str) -> Result<dto::Cluster, Failed> {
+async fn find(printer: Printer, service: &Service, name: &str) -> Result<api::Cluster, Failed> {
     patiently(printer, service, || service.find(name)).await
 }
 
@@ -91,7 +87,7 @@ async fn patiently<T, F: Future<Output = Result<T, Failed>>>(
 /// Between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
 
-async fn finish(printer: Printer, service: &Service, accepted: dto::Accepted, no_wait: bool) -> Result<(), Failed> {
+async fn finish(printer: Printer, service: &Service, accepted: api::Accepted, no_wait: bool) -> Result<(), Failed> {
     if no_wait {
         return show(printer, &accepted.cluster);
     }
@@ -203,23 +199,25 @@ fn flags(create: &Create) -> Result<Map<String, Value>, Failed> {
     }
     if !create.groups.is_empty() {
         let groups = create.groups.iter().map(|g| group(g)).collect::<Result<Vec<_>, _>>()?;
-        body.insert("node_groups".to_owned(), groups.into());
+        body.insert("node_groups".to_owned(), json!(groups));
     }
     Ok(body)
 }
 
 /// `worker=3:hadoop_datanode+hadoop_nodemanager`
-fn group(text: &str) -> Result<Value, Failed> {
+fn group(text: &str) -> Result<api::NodeGroupBody, Failed> {
     let parsed = text.split_once('=').and_then(|(name, rest)| {
         let (count, roles) = rest.split_once(':')?;
         let count: u32 = count.parse().ok()?;
-        let roles: Vec<_> = roles.split('+').filter(|r| !r.is_empty()).collect();
-        (!name.is_empty() && !roles.is_empty()).then(|| json!({ "name": name, "count": count, "roles": roles }))
+        let roles: Vec<_> = roles.split('+').filter(|r| !r.is_empty()).map(str::to_owned).collect();
+        let group =
+            api::NodeGroupBody { name: name.to_owned(), roles, count, cpu: None, memory_mb: None, disk_gb: None };
+        (!name.is_empty() && !group.roles.is_empty()).then_some(group)
     });
     parsed.ok_or_else(|| Failed::usage(format!("--group {text}: it has to be NAME=COUNT:ROLE+ROLE")))
 }
 
-fn list(printer: Printer, clusters: &dto::Clusters) -> Result<(), Failed> {
+fn list(printer: Printer, clusters: &api::Clusters) -> Result<(), Failed> {
     if printer.is_json() {
         return printer.json(clusters);
     }
@@ -239,7 +237,7 @@ fn list(printer: Printer, clusters: &dto::Clusters) -> Result<(), Failed> {
 }
 
 /// Shows a cluster: what it is in a few lines, then its nodes.
-pub fn show(printer: Printer, cluster: &dto::Cluster) -> Result<(), Failed> {
+pub fn show(printer: Printer, cluster: &api::Cluster) -> Result<(), Failed> {
     if printer.is_json() {
         return printer.json(cluster);
     }
@@ -264,16 +262,16 @@ pub fn show(printer: Printer, cluster: &dto::Cluster) -> Result<(), Failed> {
 }
 
 /// The table of the cluster's conditions.
-fn conditions(cluster: &dto::Cluster) -> String {
+fn conditions(cluster: &api::Cluster) -> String {
     let rows = cluster.conditions.iter().map(|c| {
         let since = c.since.round(jiff::Unit::Second).unwrap_or(c.since);
-        vec![c.kind.clone(), format!("{:?}", c.status), since.to_string(), c.reason.clone(), c.message.clone()]
+        vec![c.kind.clone(), c.status.to_string(), since.to_string(), c.reason.clone(), c.message.clone()]
     });
     table(&["condition", "status", "since", "reason", "message"], rows)
 }
 
 /// The table of nodes.
-pub fn nodes(cluster: &dto::Cluster) -> String {
+pub fn nodes(cluster: &api::Cluster) -> String {
     let text = |t: &Option<String>| t.clone().unwrap_or_else(|| "-".to_owned());
     let rows = cluster.nodes.iter().map(|n| {
         vec![

@@ -8,12 +8,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use howdah_api as api;
 use howdah_core::failure::System;
 use howdah_core::policy::Policy;
 use howdah_core::time::Clock;
 use howdah_openstack::{Keys, OpenStack};
 use howdah_server::serve::{Connections, Parts, Running, start};
-use howdah_server::{Config, api::dto, wiring};
+use howdah_server::{Config, wiring};
 use howdah_sim::SiteSettings;
 use howdah_sim::site::{Listen, Site};
 use howdah_sim::world::clock::Span;
@@ -180,7 +181,7 @@ async fn service(site: &Site, folder: &std::path::Path) -> Result<Running, Faile
     start(&config.server, parts).await.map_err(|e| run_failed("the service could not start", e))
 }
 
-fn show(printer: Printer, site: &Site, cluster: &dto::Cluster) -> Result<(), Failed> {
+fn show(printer: Printer, site: &Site, cluster: &api::Cluster) -> Result<(), Failed> {
     let (report, calls) = site.world().read(|s| {
         let calls: Map<String, Value> = [System::Bde, System::VCenter, System::Neutron, System::Keystone]
             .into_iter()
@@ -204,7 +205,7 @@ fn show(printer: Printer, site: &Site, cluster: &dto::Cluster) -> Result<(), Fai
     printer.data(&summary(cluster, &report, &calls))
 }
 
-fn summary(cluster: &dto::Cluster, report: &Report, calls: &Map<String, Value>) -> String {
+fn summary(cluster: &api::Cluster, report: &Report, calls: &Map<String, Value>) -> String {
     let calls: Vec<_> = calls.iter().map(|(system, n)| format!("{system} {n}")).collect();
     let time = match (report.seconds, report.floor_seconds) {
         (Some(took), Some(floor)) => {

@@ -7,11 +7,8 @@
 
 use std::time::{Duration, Instant};
 
-use howdah_core::event::Level;
-use howdah_core::known::OperationState;
+use howdah_api::{self as api, Level, OperationKind, OperationState};
 use howdah_core::text::{into_printable, printable};
-use howdah_core::wanted::OperationKind;
-use howdah_server::api::dto;
 use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -28,7 +25,7 @@ const QUIET: Duration = Duration::from_secs(15);
 /// What a followed operation came to.
 pub enum Outcome {
     /// The cluster as it is after a good end.
-    Done(Box<dto::Cluster>),
+    Done(Box<api::Cluster>),
     /// The cluster is gone: a delete's good end.
     Gone,
 }
@@ -40,7 +37,7 @@ pub enum Outcome {
 pub async fn follow(
     printer: Printer,
     service: &Service,
-    cluster: dto::Cluster,
+    cluster: api::Cluster,
     capability: Option<SecretString>,
 ) -> Result<Outcome, Failed> {
     tokio::select! {
@@ -55,7 +52,7 @@ pub async fn follow(
 struct Following<'a> {
     printer: Printer,
     service: &'a Service,
-    cluster: dto::Cluster,
+    cluster: api::Cluster,
     capability: Option<SecretString>,
     last: Option<u64>,
     /// Since when the service cannot keep what it does.
@@ -66,7 +63,7 @@ struct Following<'a> {
 }
 
 impl<'a> Following<'a> {
-    fn new(printer: Printer, service: &'a Service, cluster: dto::Cluster, capability: Option<SecretString>) -> Self {
+    fn new(printer: Printer, service: &'a Service, cluster: api::Cluster, capability: Option<SecretString>) -> Self {
         let view = View::new(printer, &cluster);
         Self { printer, service, cluster, capability, last: None, stuck: None, told: String::new(), view }
     }
@@ -113,7 +110,7 @@ impl<'a> Following<'a> {
                 self.last = frame.id.or(self.last);
                 match frame.event.as_str() {
                     "event" => {
-                        if let Ok(event) = serde_json::from_str::<dto::Event>(&frame.data) {
+                        if let Ok(event) = serde_json::from_str::<api::Event>(&frame.data) {
                             self.view.event(&event);
                         }
                     }
@@ -186,7 +183,7 @@ impl<'a> Following<'a> {
             return Ok(Outcome::Gone);
         }
         Err(Failed::Operation {
-            what: format!("the {} of {}", word(self.cluster.operation.kind), self.cluster.name),
+            what: format!("the {} of {}", self.cluster.operation.kind, self.cluster.name),
             message: "the cluster was deleted meanwhile".to_owned(),
             hint: None,
         })
@@ -208,7 +205,7 @@ impl<'a> Following<'a> {
                 self.view.finish();
                 let error = now.error.clone();
                 Some(Err(Failed::Operation {
-                    what: format!("the {} of {}", word(now.kind), self.cluster.name),
+                    what: format!("the {} of {}", now.kind, self.cluster.name),
                     message: error.as_ref().map(|e| e.message.clone()).unwrap_or_default(),
                     hint: error.and_then(|e| e.hint),
                 }))
@@ -221,16 +218,6 @@ fn is_gone(failed: &Failed) -> bool {
     matches!(failed, Failed::Refused { code, .. } if code == "cluster_not_found")
 }
 
-/// The operation's noun.
-pub fn word(kind: OperationKind) -> &'static str {
-    match kind {
-        OperationKind::Create => "create",
-        OperationKind::Start => "start",
-        OperationKind::Stop => "stop",
-        OperationKind::Delete => "delete",
-    }
-}
-
 /// How it is drawn.
 struct View {
     printer: Printer,
@@ -239,13 +226,13 @@ struct View {
 }
 
 impl View {
-    fn new(printer: Printer, cluster: &dto::Cluster) -> Self {
+    fn new(printer: Printer, cluster: &api::Cluster) -> Self {
         let bar = printer.draws().then(|| {
             let bar = ProgressBar::new(100);
             if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:24}] {msg}  {elapsed}") {
                 bar.set_style(style.progress_chars("=> "));
             }
-            bar.set_prefix(into_printable(format!("{} {}", word(cluster.operation.kind), cluster.name)));
+            bar.set_prefix(into_printable(format!("{} {}", cluster.operation.kind, cluster.name)));
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
@@ -254,7 +241,7 @@ impl View {
         view
     }
 
-    fn show(&self, cluster: &dto::Cluster) {
+    fn show(&self, cluster: &api::Cluster) {
         let counts = counts(cluster);
         if let Some(bar) = &self.bar {
             bar.set_position((cluster.progress * 100.0) as u64);
@@ -266,7 +253,7 @@ impl View {
     }
 
     /// Only what is not as expected interrupts the view; the rest is in the counts.
-    fn event(&self, event: &dto::Event) {
+    fn event(&self, event: &api::Event) {
         // Why it failed is told at the end.
         if event.level != Level::Info && event.reason != "operation_failed" {
             self.say(&format!("{}: {}", if event.level == Level::Error { "error" } else { "warning" }, event.message));
@@ -288,7 +275,7 @@ impl View {
 }
 
 /// `12 of 20 addressed: 3 planned, 2 cloned, 3 booting`.
-pub fn counts(cluster: &dto::Cluster) -> String {
+pub fn counts(cluster: &api::Cluster) -> String {
     let s = &cluster.stages;
     let rest: Vec<_> =
         [(s.planned, "planned"), (s.cloned, "cloned"), (s.booting, "booting"), (s.no_address, "no address")]

@@ -1,10 +1,10 @@
-//! The native API as the command line uses it. Every method is one request; what it waits for and
-//! what it prints are its callers' business.
+//! The native API as the command line uses it. Every method is one request, or one for each page of a list;
+//! what it waits for and what it prints are its callers' business.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use howdah_server::api::dto;
+use howdah_api as api;
 use howdah_transport::{Deadlines, Http, TransportError, Trust};
 use http::Method;
 use reqwest::{RequestBuilder, Response};
@@ -71,9 +71,13 @@ impl Service {
 
     /// A request about a cluster that was seen. Its project is named, so that the service says whether it
     /// is gone.
-    fn about(&self, method: Method, cluster: &dto::Cluster, path: &str) -> RequestBuilder {
-        let known = self.clone().at(Some(cluster.site.clone()));
-        known.request(method, &format!("/clusters/{}{path}", cluster.id)).query(&[("project", &cluster.project)])
+    fn about(&self, method: Method, cluster: &api::Cluster, path: &str) -> RequestBuilder {
+        self.at_place(method, &cluster.site, &cluster.project, cluster.id, path)
+    }
+
+    fn at_place(&self, method: Method, site: &str, project: &str, id: Uuid, path: &str) -> RequestBuilder {
+        let known = self.clone().at(Some(site.to_owned()));
+        known.request(method, &format!("/clusters/{id}{path}")).query(&[("project", project)])
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failed> {
@@ -85,28 +89,35 @@ impl Service {
     }
 
     /// `PUT /v1/clusters/{id}`.
-    pub async fn want(&self, id: Uuid, body: &Value) -> Result<dto::Accepted, Failed> {
+    pub async fn want(&self, id: Uuid, body: &Value) -> Result<api::Accepted, Failed> {
         self.answer(self.request(Method::PUT, &format!("/clusters/{id}")).json(body)).await
     }
 
     /// `PUT /v1/clusters/{id}/state`.
-    pub async fn want_state(&self, cluster: &dto::Cluster, state: dto::StateWord) -> Result<dto::Accepted, Failed> {
-        let body = serde_json::json!({ "state": state });
-        self.answer(self.about(Method::PUT, cluster, "/state").json(&body)).await
+    pub async fn want_state(&self, cluster: &api::Cluster, state: api::State) -> Result<api::Accepted, Failed> {
+        self.answer(self.about(Method::PUT, cluster, "/state").json(&api::StateBody { state })).await
     }
 
     /// `DELETE /v1/clusters/{id}`.
-    pub async fn delete(&self, cluster: &dto::Cluster) -> Result<dto::Accepted, Failed> {
+    pub async fn delete(&self, cluster: &api::Cluster) -> Result<api::Accepted, Failed> {
         self.answer(self.about(Method::DELETE, cluster, "")).await
     }
 
-    /// `GET /v1/clusters`.
-    pub async fn list(&self) -> Result<dto::Clusters, Failed> {
-        self.answer(self.request(Method::GET, "/clusters")).await
+    /// `GET /v1/clusters`: all of them in short, page after page.
+    pub async fn list(&self) -> Result<api::Clusters, Failed> {
+        let mut all: api::Clusters = self.answer(self.request(Method::GET, "/clusters")).await?;
+        while let Some(marker) = all.next.take() {
+            let request = self.request(Method::GET, "/clusters").query(&[("marker", marker)]);
+            let page: api::Clusters = self.answer(request).await?;
+            all.clusters.extend(page.clusters);
+            all.unreadable.extend(page.unreadable);
+            all.next = page.next;
+        }
+        Ok(all)
     }
 
     /// `GET /v1/clusters/{id}`.
-    pub async fn show(&self, id: Uuid) -> Result<dto::Cluster, Failed> {
+    pub async fn show(&self, id: Uuid) -> Result<api::Cluster, Failed> {
         self.answer(self.request(Method::GET, &format!("/clusters/{id}"))).await
     }
 
@@ -119,7 +130,7 @@ impl Service {
             return Ok(());
         }
         let body = self.http.body(response).await.map_err(|e| (Failed::Service(e), false))?;
-        let error = serde_json::from_slice::<dto::ErrorBody>(&body).ok().map(|body| body.error);
+        let error = serde_json::from_slice::<api::ErrorBody>(&body).ok().map(|body| body.error);
         let store = error.as_ref().and_then(|e| e.details.get("store")).is_some_and(|store| store != "ok");
         let (message, hint) = match error {
             Some(e) => (e.message, e.hint),
@@ -129,7 +140,7 @@ impl Service {
     }
 
     /// A cluster by its name or id.
-    pub async fn find(&self, name: &str) -> Result<dto::Cluster, Failed> {
+    pub async fn find(&self, name: &str) -> Result<api::Cluster, Failed> {
         if let Ok(id) = name.parse() {
             return self.show(id).await;
         }
@@ -139,7 +150,7 @@ impl Service {
         }
         let mut found: Vec<_> = all.clusters.into_iter().filter(|c| c.name == name).collect();
         match (found.pop(), found.len()) {
-            (Some(one), 0) => Ok(one),
+            (Some(one), 0) => self.answer(self.at_place(Method::GET, &one.site, &one.project, one.id, "")).await,
             (None, _) => Err(Failed::Refused {
                 code: "cluster_not_found".to_owned(),
                 message: format!("there is no cluster named {name}"),
@@ -157,7 +168,7 @@ impl Service {
     /// operation they can be read for longer than the token is good.
     pub async fn follow(
         &self,
-        cluster: &dto::Cluster,
+        cluster: &api::Cluster,
         capability: Option<&SecretString>,
         last: Option<u64>,
     ) -> Result<Follow, Failed> {
@@ -212,8 +223,8 @@ async fn refusal(response: Response, http: &Http) -> Result<Response, Failed> {
     }
     let (server, status) = (response.url().origin().ascii_serialization(), response.status().as_u16());
     let body = http.body(response).await.map_err(Failed::Service)?;
-    match serde_json::from_slice::<dto::ErrorBody>(&body) {
-        Ok(dto::ErrorBody { error }) if status == 503 => {
+    match serde_json::from_slice::<api::ErrorBody>(&body) {
+        Ok(api::ErrorBody { error }) if status == 503 => {
             Err(Failed::Unavailable { message: error.message, hint: error.hint })
         }
         Ok(body) => Err(refused(body)),
@@ -222,12 +233,12 @@ async fn refusal(response: Response, http: &Http) -> Result<Response, Failed> {
 }
 
 /// The service's refusal.
-pub fn refused(dto::ErrorBody { error }: dto::ErrorBody) -> Failed {
+pub fn refused(api::ErrorBody { error }: api::ErrorBody) -> Failed {
     Failed::Refused { code: error.code, message: error.message, hint: error.hint }
 }
 
 /// What is said of a cluster that the service cannot read.
-pub fn unreadable(cluster: &dto::UnreadableCluster) -> Failed {
+pub fn unreadable(cluster: &api::UnreadableCluster) -> Failed {
     Failed::Refused {
         code: "cluster_unreadable".to_owned(),
         message: format!("cluster {} ({}) cannot be read: {}", cluster.name, cluster.id, cluster.status_reason),

@@ -100,11 +100,12 @@ pub fn plan(bond: &Bond<'_>, segment: &SegmentKey) -> Plan {
         return plan;
     }
     let ours = |port: &Port| own::marked(ours.pass(), record, state, bond.marks, port);
+    let ports = ports_by_mac(bond);
     let mut asked = BTreeSet::new();
     for slot in provision.slots(&bond.owner, segment) {
         let nic = slot.card.as_ref().map(|card| card.nic);
         let mark = Mark::new(record.id, slot.node.clone(), nic.map_or(0, NicFacts::index));
-        let port = port_of(bond, &slot.mac);
+        let port = ports.get(&slot.mac).copied();
         let first = |card: &Card<'_>| own::of_first_release(record, &card.owner, card.vm, port?);
         let marked = port.and_then(ours).or_else(|| slot.card.as_ref().and_then(first));
         let expected = Expectation {
@@ -135,11 +136,17 @@ pub fn plan(bond: &Bond<'_>, segment: &SegmentKey) -> Plan {
     plan
 }
 
-/// The port with this address on the wire; one of ours, if there are several.
-fn port_of<'a>(bond: &Bond<'a>, mac: &Mac) -> Option<&'a Port> {
-    let of_mac = || bond.owner.seen.ports.present().filter(|p| p.mac == *mac);
-    let ours = |p: &&Port| bond.owner.state.ports.contains_key(&p.id);
-    of_mac().find(ours).or_else(|| of_mac().next())
+/// The port with each address on the wire; one of ours, if there are several.
+fn ports_by_mac<'a>(bond: &Bond<'a>) -> BTreeMap<Mac, &'a Port> {
+    let ours = |p: &Port| bond.owner.state.ports.contains_key(&p.id);
+    let mut ports: BTreeMap<Mac, &Port> = BTreeMap::new();
+    for port in bond.owner.seen.ports.present() {
+        let known = ports.entry(port.mac).or_insert(port);
+        if ours(port) && !ours(known) {
+            *known = port;
+        }
+    }
+    ports
 }
 
 fn request(bond: &Bond<'_>, mark: &Mark, slot: &Slot<'_>) -> PortRequest {

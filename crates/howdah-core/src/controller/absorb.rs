@@ -25,6 +25,7 @@ use crate::intent::{Call, Verb};
 use crate::mark::Mark;
 use crate::own;
 use crate::segment;
+use crate::site::keeper::Told;
 use crate::systems::Remote;
 use crate::systems::manager::{ManagedCluster, ManagedTask, TaskState};
 use crate::systems::networking::Port;
@@ -120,10 +121,10 @@ impl Session<'_> {
                     self.findings.checked_at = Some(now);
                 }
             }
-            Answer::Ports(features, ports) => {
-                self.seen.features = Some(features);
-                let ours: Vec<_> = ports.into_iter().filter(|p| self.concerns_us(p)).collect();
-                self.seen.ports.complete(flight.asked, flight.asked_at, ours.into_iter().map(|p| (p.id.clone(), p)));
+            Answer::Ports(Told { answer, asked, asked_at }) => {
+                self.seen.features = Some(answer.features);
+                let ours: Vec<_> = answer.ports.iter().filter(|p| self.concerns_us(p)).cloned().collect();
+                self.seen.ports.complete(asked, asked_at, ours.into_iter().map(|p| (p.id.clone(), p)));
             }
             Answer::Registered(name) => {
                 if !name.is_empty() {
@@ -238,7 +239,7 @@ impl Session<'_> {
         // What contradicts a remembered fact is looked up again, and then the call is made otherwise.
         let passing = self
             .contradicts_what_is_remembered(action, error)
-            .then(|| RemoteError { kind: ErrorKind::Unavailable, ..copy(error) });
+            .then(|| RemoteError { kind: ErrorKind::Unavailable, ..error.for_others() });
         let error = passing.as_ref().unwrap_or(error);
         self.in_trouble(action.keys(), action.purpose(), error, flight.operation, ended);
     }
@@ -276,11 +277,4 @@ impl Session<'_> {
         let at = self.controller.clock.now();
         self.events.push(Event { at, level, reason: reason.to_owned(), node: None, message });
     }
-}
-
-/// The error without its cause, whose text the message takes over.
-fn copy(error: &RemoteError) -> RemoteError {
-    let full = chain(error);
-    let message = full.strip_prefix(&format!("{}: ", error.system)).unwrap_or(&full).to_owned();
-    RemoteError { hint: error.hint.clone(), ..RemoteError::new(error.system, error.kind, error.code, message) }
 }

@@ -11,9 +11,11 @@ use crate::preflight::{self, Found};
 use crate::report;
 use crate::rights::Standing;
 use crate::segment;
+use crate::site::keeper::{Fresh, Told};
+use crate::site::ports::Ports;
 use crate::systems::Remote;
 use crate::systems::manager::{ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, TaskState};
-use crate::systems::networking::{NetworkingFeatures, Port, PortQuery};
+use crate::systems::networking::Port;
 use crate::systems::vcenter::{Segment, VmFacts};
 use crate::time::{Mono, Stamp};
 use crate::wanted::ClusterRecord;
@@ -24,8 +26,8 @@ pub(super) enum Answer {
     Segment(Result<Option<Segment>, Failure>, usize),
     /// Whether the checks passed, and whether the service may not look at the requester's rights.
     Checked(Result<(), Failure>, bool),
-    /// What Neutron can do, and all ports on the network.
-    Ports(NetworkingFeatures, Vec<Port>),
+    /// What Neutron can do, and all ports on the network, as of when they were really listed.
+    Ports(Told<Ports>),
     /// Under which name the network is registered.
     Registered(String),
     /// The cluster, our newest task, and everybody's tasks if they matter.
@@ -63,7 +65,8 @@ pub(super) struct Snapshot {
     pub(super) segment: Option<Segment>,
     pub(super) registration: Option<String>,
     pub(super) newest_task: Option<TaskId>,
-    pub(super) features: Option<NetworkingFeatures>,
+    /// Which lists of ports will do.
+    pub(super) ports: Fresh,
     /// The checks have passed before: the requester's rights may have gone since.
     pub(super) again: bool,
 }
@@ -85,12 +88,10 @@ impl Snapshot {
             }
             Action::Check => self.check().await,
             Action::ListPorts => {
-                let features = match self.features {
-                    Some(features) => features,
-                    None => site.networking.features().await?,
-                };
-                let query = PortQuery { network: Some(self.record.spec.network.id.clone()), macs: vec![] };
-                Ok(Answer::Ports(features, site.networking.ports(&query).await?))
+                let Controller { clock, ticker, .. } = &self.controller;
+                let network = &self.record.spec.network.id;
+                let listed = site.ports.list(network, self.ports, &site.networking, clock.as_ref(), ticker).await?;
+                Ok(Answer::Ports(listed))
             }
             Action::Look => self.look().await,
             Action::LookAtVms(vms) => site.vcenter.vms(vms).await.map(Answer::Vms),

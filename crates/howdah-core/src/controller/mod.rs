@@ -33,6 +33,7 @@ use crate::ids::{ClusterKey, SiteName};
 use crate::mark::MarkKey;
 use crate::policy::{NetworkBackend, Policy};
 use crate::provision::Provision;
+use crate::site::ports::PortLists;
 use crate::site::registrar::Registrar;
 use crate::site::turns::Turns;
 use crate::store::Store;
@@ -66,6 +67,8 @@ pub struct Site {
     pub registrar: Arc<Registrar>,
     /// Whose turn it is at the manager; shared by all its clusters.
     pub turns: Arc<Turns>,
+    /// The lists of its networks' ports; shared by all its clusters.
+    pub ports: Arc<PortLists>,
 }
 
 /// What a controller works with.
@@ -115,6 +118,7 @@ impl Controller {
             Err(_) => return Ok(Ended::Removed),
         };
         loop {
+            let begun = self.clock.mono();
             let again = match session.pass().await {
                 Passed::Again(again) => again,
                 Passed::Removed => return Ok(Ended::Removed),
@@ -131,6 +135,16 @@ impl Controller {
                 () = wake.notified() => {}
                 () = session.something_happens() => {}
                 () = self.clock.sleep(again) => {}
+            }
+            // A pass goes over all nodes, so it is not made for each answer and each update by itself.
+            let rest = self.policy.pass_every.saturating_sub(self.clock.mono().since(begun));
+            if !rest.is_zero() {
+                let more = async {
+                    loop {
+                        session.something_happens().await;
+                    }
+                };
+                tokio::select! { () = more => {} () = self.clock.sleep(rest) => {} }
             }
         }
     }

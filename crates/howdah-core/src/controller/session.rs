@@ -33,6 +33,7 @@ use crate::observe::{Sight, observe};
 use crate::own::{self, Owner, Ownership, Pass};
 use crate::report;
 use crate::seen::Seen;
+use crate::site::keeper::Fresh;
 use crate::site::turns::{self, Claim, Place, Seat};
 use crate::stage::Stage;
 use crate::systems::Remote;
@@ -472,6 +473,16 @@ impl<'a> Session<'a> {
         Ok(None)
     }
 
+    /// Which list of ports will do: where the own one has only become old, one that another cluster asked for
+    /// lately. Whoever wants another so early wants to see what has happened by now.
+    fn which_ports(&self) -> Fresh {
+        let Controller { clock, policy, ticker, .. } = self.controller;
+        match self.seen.ports.age(clock.mono()) {
+            Some(age) if age >= policy.idle_poll => Fresh::Within(policy.shared_lasts()),
+            _ => Fresh::After(ticker.tick()),
+        }
+    }
+
     fn start(&mut self, actions: Vec<Action>) {
         if actions.is_empty() {
             return;
@@ -482,7 +493,7 @@ impl<'a> Session<'a> {
             segment: self.state.segment.clone(),
             registration: self.state.registration.clone(),
             newest_task: self.state.journal.newest_task().cloned(),
-            features: self.seen.features,
+            ports: self.which_ports(),
             again: self.state.operation.as_ref().is_some_and(|o| o.checked),
         });
         let operation = self.state.operation.as_ref().map(|o| o.id);

@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::failure::{ErrorKind, RemoteError, System};
 use crate::ids::{ClusterId, ClusterName, OperationId, ProjectId, TaskId};
 use crate::known::ClusterState;
-use crate::store::Trace;
+use crate::store::{Page, Trace};
 use crate::systems::manager::{Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask};
 use crate::test_support::segment;
 use crate::wanted::{ClusterRecord, Goal, OperationRequest, Secrets};
@@ -199,7 +199,7 @@ impl Store for World {
     async fn traces(&self, _: &ClusterId) -> Remote<Vec<Trace>> {
         unreachable!()
     }
-    async fn list(&self, _: Option<&ProjectId>) -> Remote<Vec<Row>> {
+    async fn list(&self, _: Option<&ProjectId>, _: Page<'_>) -> Remote<Vec<Row>> {
         unreachable!()
     }
     async fn want(&self, _: &ClusterKey, _: &OperationId, _: Goal, _: &OperationRequest) -> Remote<()> {

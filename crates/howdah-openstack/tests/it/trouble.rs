@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::Router;
+use axum::http::StatusCode;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::systems::identity::Identity;
 use howdah_core::systems::networking::Networking;
 use howdah_openstack::{Keys, OpenStack};
 use howdah_sim::world::faults::{Effect, FaultRule};
+use howdah_testkit::tls::TlsServer;
 use howdah_transport::{Deadlines, Fingerprint, Trust};
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 use crate::site::{Site, shown};
 
@@ -98,8 +98,7 @@ async fn a_page_in_place_of_an_answer_is_said_to_be_one() {
 #[tokio::test]
 async fn a_wrong_address_does_not_look_like_a_port_that_is_gone() {
     let site = Site::new().await;
-    let page = axum::Router::new()
-        .fallback(|| async { (axum::http::StatusCode::NOT_FOUND, "<!doctype html><title>Not Found</title>") });
+    let page = Router::new().fallback(|| async { (StatusCode::NOT_FOUND, "<!doctype html><title>Not Found</title>") });
     let neutron = crate::site::serve(page).await;
     let client = site.with(Keys { neutron_url: Some(neutron), ..site.keys() });
     let e = client.delete_port(&"11111111-2222-4333-8444-555555555555".into()).await.unwrap_err();
@@ -169,34 +168,10 @@ async fn nobody_there_is_told_with_the_address() {
 
 #[tokio::test]
 async fn a_certificate_that_does_not_verify_shows_its_fingerprint() {
-    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-    let certificate = made.cert.der().clone();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                if let Ok(mut tls) = acceptor.accept(stream).await {
-                    let mut request = [0; 4096];
-                    let _ = tls.read(&mut request).await;
-                    let _ = tls.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n").await;
-                }
-            });
-        }
-    });
-
+    let server = TlsServer::start(Router::new().fallback(async || StatusCode::UNAUTHORIZED)).await;
     let site = Site::new().await;
-    let keys = Keys { auth_url: Some(format!("https://{address}/v3")), ..site.keys() };
-    let print = Fingerprint::of(&certificate);
+    let keys = Keys { auth_url: Some(format!("{}/v3", server.url())), ..site.keys() };
+    let print = Fingerprint::of(&server.certificate);
     let error = async |trust: Trust| {
         let settings = keys.clone().settings(Some(trust)).unwrap();
         let client = OpenStack::new(settings, site.world.clock()).unwrap();
@@ -207,7 +182,7 @@ async fn a_certificate_that_does_not_verify_shows_its_fingerprint() {
     let text = shown(&e)
         .replace(&print.to_string(), "SHOWN")
         .replace(&Fingerprint::of(b"another").to_string(), "PINNED")
-        .replace(&address.to_string(), "ADDRESS");
+        .replace(&server.address.to_string(), "ADDRESS");
     // The cause below it is the TLS library's own and may be worded anew.
     insta::assert_snapshot!(text.lines().map(|l| l.split(": error sending").next().unwrap()).collect::<Vec<_>>().join("\n"), @r"
     keystone_certificate_refused Certificate

@@ -1,24 +1,20 @@
 //! TLS: whom the client trusts, and what it says when it does not.
 
-use howdah_core::systems::manager::ClusterManager;
-use howdah_serengeti::routes::ServerProfile;
-use howdah_serengeti::{Client, Release};
-use howdah_transport::{Fingerprint, Trust};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::sync::Arc;
 
-use crate::support::Appliance;
+use howdah_core::systems::manager::ClusterManager;
+use howdah_serengeti::routes::{ServerProfile, router};
+use howdah_serengeti::{Client, Release};
+use howdah_testkit::tls::TlsServer;
+use howdah_transport::{Fingerprint, Trust};
+use rustls::pki_types::CertificateDer;
+
+use crate::support::{Appliance, Memory};
 
 async fn appliance() -> (Appliance, CertificateDer<'static>) {
-    let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let certificate = key.cert.der().clone();
-    let private = PrivateKeyDer::try_from(key.signing_key.serialize_der()).unwrap();
-    let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], private)
-        .unwrap();
-    (Appliance::start_tls(ServerProfile::appliance(Release::V2_3), config).await, certificate)
+    let memory = Arc::new(Memory::default());
+    let server = TlsServer::start(router(memory.clone(), ServerProfile::appliance(Release::V2_3))).await;
+    (Appliance { memory, url: server.url() }, server.certificate)
 }
 
 fn client(appliance: &Appliance, trust: Trust) -> Client {

@@ -2,13 +2,11 @@
 //! for; what it is asked, and what it shall refuse, can be looked at and set.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::serve::Listener;
 use howdah_core::failure::RemoteError;
 use howdah_serengeti::routes::{Backend, Change, LoginRefusal, Outcome, Refusal, ServerProfile, router};
 use howdah_serengeti::wire::{
@@ -18,9 +16,7 @@ use howdah_serengeti::wire::{
 use howdah_serengeti::{Client, Settings, Timeouts};
 use howdah_transport::Trust;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
+use tokio::net::TcpListener;
 
 pub const USER: &str = "administrator@vsphere.local";
 pub const PASSWORD: &str = "bde s€cret&%+";
@@ -328,17 +324,6 @@ impl Appliance {
         Self { memory, url }
     }
 
-    /// The same with this certificate.
-    pub async fn start_tls(profile: ServerProfile, config: rustls::ServerConfig) -> Self {
-        let memory = Arc::new(Memory::default());
-        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://{}", tcp.local_addr().unwrap());
-        let listener = Tls { tcp, acceptor: TlsAcceptor::from(Arc::new(config)) };
-        let app = router(memory.clone(), profile);
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { memory, url }
-    }
-
     pub fn settings(&self) -> Settings {
         Settings {
             url: self.url.clone(),
@@ -351,30 +336,6 @@ impl Appliance {
 
     pub fn client(&self) -> Client {
         Client::new(self.settings()).unwrap()
-    }
-}
-
-struct Tls {
-    tcp: TcpListener,
-    acceptor: TlsAcceptor,
-}
-
-impl Listener for Tls {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
-        loop {
-            let Ok((stream, peer)) = self.tcp.accept().await else { continue };
-            // A client that does not trust us breaks off here.
-            if let Ok(stream) = self.acceptor.accept(stream).await {
-                return (stream, peer);
-            }
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.tcp.local_addr()
     }
 }
 

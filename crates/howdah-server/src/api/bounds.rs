@@ -3,10 +3,10 @@
 //! added to the body does not compile until it has its bound here. What a word may *hold* is decided
 //! elsewhere.
 
+use howdah_api::{ClusterBody, NodeGroupBody};
 use secrecy::ExposeSecret;
 
 use super::ApiError;
-use super::dto::{ClusterBody, NodeGroupBody};
 
 /// The most entries of a list: each costs a look-up at Neutron, or a place in BDE's specification.
 const ENTRIES: usize = 20;

@@ -3,44 +3,101 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::request::Parts;
+use howdah_api::{Cluster, Clusters, ErrorBody, ListedCluster};
 use howdah_core::document::Row;
-use howdah_core::ids::ClusterId;
+use howdah_core::ids::{ClusterId, ClusterKey, ProjectId};
+use howdah_core::known::ClusterState;
+use howdah_core::store::{Page, Trace};
+use howdah_core::wanted::ClusterRecord;
 
 use super::auth::Caller;
-use super::dto::{Cluster, Clusters, ErrorBody};
-use super::query::{All, Checked, Scope};
+use super::query::{All, And, Checked, Paging, Scope, Site};
 use super::visible::{of_reader, readable, site_of};
 use super::{ApiError, Routes, view};
 
-/// All clusters of the requester's project.
+/// Clusters on a page where the request does not say.
+const PAGE: usize = 100;
+/// The most clusters on a page.
+const LIMIT: usize = 1000;
+
+/// The clusters of the requester's project, by time of creation, a page at a time.
+///
+/// Each is told in short, or with `detail=true` in full. `next` is the marker of the page after; there is none
+/// on the last. A cluster that was removed in the meantime is still a good marker for some days.
 #[utoipa::path(
-    get, path = "/v1/clusters", tag = "clusters", params(All),
-    responses((status = 200, body = Clusters), (status = "default", body = ErrorBody)),
+    get, path = "/v1/clusters", tag = "clusters", params(All, Paging, Site),
+    responses((status = 200, body = Clusters<ListedCluster>), (status = "default", body = ErrorBody)),
     security(("token" = [])),
 )]
 pub(super) async fn list(
     State(routes): State<Routes>,
     caller: Caller,
-    Checked(scope): Checked<All>,
-) -> Result<Json<Clusters>, ApiError> {
+    Checked(And(scope, paging)): Checked<And<All, Paging>>,
+) -> Result<Json<Clusters<ListedCluster>>, ApiError> {
     caller.may_ask_for_all(scope.all_projects)?;
+    let limit = match paging.limit {
+        Some(0) => return Err(refused("limit", "it is 0")),
+        limit => limit.unwrap_or(PAGE).min(LIMIT),
+    };
+    let mut after = match &paging.marker {
+        Some(marker) => Some(place(&routes, &caller, marker, scope.all_projects).await?),
+        None => None,
+    };
     let project = (!scope.all_projects).then_some(&caller.project);
+    // One more than asked for: whether there is a next page. Those that the caller may not see do not
+    // count, so that nothing can be told from the size of a page.
+    let mut seen = Vec::new();
+    while seen.len() <= limit {
+        let rows = routes.store.list(project, Page { after: after.as_ref(), limit: Some(limit + 1) }).await?;
+        let Some(last) = rows.last() else { break };
+        after = Some(last.key());
+        seen.extend(
+            rows.into_iter().filter(|row| caller.sees(&row.key().project, site_of(row), &routes, scope.all_projects)),
+        );
+    }
+    let more = seen.len() > limit;
+    seen.truncate(limit);
     let mut shown = Clusters::default();
-    for row in routes.store.list(project).await? {
-        if !caller.sees(&row.key().project, site_of(&row), &routes, scope.all_projects) {
-            continue;
-        }
+    if let Some(last) = seen.last().filter(|_| more) {
+        let ClusterKey { project, id } = last.key();
+        shown.next = Some(if scope.all_projects { format!("{project}/{id}") } else { id.to_string() });
+    }
+    for row in seen {
         match row {
-            Row::Cluster(cluster) => shown.clusters.push(view::cluster(&cluster.0, &cluster.1)),
+            Row::Cluster(cluster) => shown.clusters.push(listed(&cluster.0, &cluster.1, paging.detail)),
             Row::Unreadable(row) => shown.unreadable.push(view::unreadable(&row)),
         }
     }
     Ok(Json(shown))
 }
 
+fn listed(record: &ClusterRecord, state: &ClusterState, detail: bool) -> ListedCluster {
+    match detail {
+        true => ListedCluster::Detail(Box::new(view::cluster(record, state))),
+        false => ListedCluster::Summary(Box::new(view::summary(record, state))),
+    }
+}
+
+/// The cluster that a marker names, which may have been removed. What the caller may not see is not there.
+async fn place(routes: &Routes, caller: &Caller, marker: &str, all: bool) -> Result<ClusterKey, ApiError> {
+    let unknown = || refused("marker", "it names no cluster of the list");
+    let (project, id) = match marker.rsplit_once('/') {
+        Some((project, id)) if all => (ProjectId::from(project), id),
+        _ => (caller.project.clone(), marker),
+    };
+    let key = ClusterKey { project, id: id.parse().map_err(|_| unknown())? };
+    let traces = routes.store.traces(&key.id).await?;
+    let visible = |trace: &Trace| trace.key == key && caller.sees(&key.project, &trace.site, routes, all);
+    if traces.iter().any(visible) { Ok(key) } else { Err(unknown()) }
+}
+
+fn refused(field: &str, says: &str) -> ApiError {
+    ApiError::InvalidField { field: field.to_owned(), says: says.to_owned() }
+}
+
 /// One cluster.
 #[utoipa::path(
-    get, path = "/v1/clusters/{id}", tag = "clusters", params(("id" = uuid::Uuid, Path), Scope),
+    get, path = "/v1/clusters/{id}", tag = "clusters", params(("id" = uuid::Uuid, Path), Scope, Site),
     responses((status = 200, body = Cluster), (status = "default", body = ErrorBody)),
     security(("token" = []), ("capability" = [])),
 )]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use howdah_api::{ErrorBody, ErrorView};
 use howdah_core::document::Unreadable;
 use howdah_core::failure::{ErrorKind, RemoteError, System, chain};
 use howdah_core::ids::ClusterId;
@@ -14,7 +15,6 @@ use howdah_core::text::into_printable;
 use howdah_serengeti::Refusal;
 use serde_json::{Map, Value, json};
 
-use crate::api::dto::{ErrorBody, ErrorView};
 use crate::api::view;
 use crate::limits::{Reached, What};
 
@@ -200,6 +200,12 @@ pub enum ApiError {
         /// The id.
         id: ClusterId,
     },
+    /// The cluster was to be deleted, and that failed.
+    #[error("cluster {id} was to be deleted, and that failed")]
+    DeleteFailed {
+        /// The id.
+        id: ClusterId,
+    },
     /// The project has as much as the operator allows.
     #[error(
         "the project has {} {}, and {} more would be beyond the {} that are allowed",
@@ -252,6 +258,7 @@ impl ApiError {
             Self::SpecDiffers { .. }
             | Self::IdTaken { .. }
             | Self::BeingDeleted { .. }
+            | Self::DeleteFailed { .. }
             | Self::ClusterAmbiguous { .. }
             | Self::Unreadable(_)
             | Self::SiteGone { .. }
@@ -295,6 +302,7 @@ impl ApiError {
             Self::Stopping => "service_stopping",
             Self::NotReady { .. } => "not_ready",
             Self::BeingDeleted { .. } => "cluster_being_deleted",
+            Self::DeleteFailed { .. } => "cluster_delete_failed",
             Self::LimitReached(_) => "project_limit_reached",
             Self::CreateStopped => "create_stopped",
             Self::SubnetElsewhere { .. } => "subnet_elsewhere",
@@ -330,6 +338,7 @@ impl ApiError {
             Self::SpecDiffers { .. } => "Delete it first, or ask for the new one under a new id and name.".to_owned(),
             Self::IdTaken { .. } => "Choose another (random) UUID.".to_owned(),
             Self::BeingDeleted { .. } => "Wait until it is gone, then ask again.".to_owned(),
+            Self::DeleteFailed { .. } => "Delete it again: it may be there in part.".to_owned(),
             Self::ClusterAmbiguous { .. } => {
                 "Ask with a token of one of these projects, without all_projects (over the socket: X-Project-Id)."
                     .to_owned()

@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, Stream};
+use howdah_api::{Cluster, ErrorBody, Events};
 use howdah_core::document::Row;
 use howdah_core::ids::ClusterKey;
 use howdah_core::systems::Remote;
@@ -26,8 +27,7 @@ use tokio::sync::watch;
 
 use super::auth::Reader;
 use super::clusters::parse;
-use super::dto::{Cluster, ErrorBody, Events};
-use super::query::{After, Checked};
+use super::query::{After, And, Checked, Scope, Site};
 use super::visible::of_reader;
 use super::{ApiError, Routes, view};
 
@@ -47,7 +47,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// end; or `event: unreadable` (data: UnreadableCluster), where the stored cluster cannot be read; or
 /// `event: ended` (data: ErrorBody), where the token or the capability is no longer good.
 #[utoipa::path(
-    get, path = "/v1/clusters/{id}/events", tag = "clusters", params(("id" = uuid::Uuid, Path), After),
+    get, path = "/v1/clusters/{id}/events", tag = "clusters", params(("id" = uuid::Uuid, Path), Scope, After, Site),
     responses(
         (status = 200, description = "A list, or a stream", content(
             (Events = "application/json"), (String = "text/event-stream"),
@@ -59,12 +59,10 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 pub(super) async fn follow(
     State(routes): State<Routes>,
     Path(id): Path<String>,
-    Checked(query): Checked<After>,
+    Checked(And(scope, After { after })): Checked<And<Scope, After>>,
     parts: Parts,
 ) -> Result<Response, ApiError> {
     let id = parse(&id)?;
-    let after = query.after;
-    let scope = query.scope();
     let (reader, key) = of_reader(&routes, &parts, &id, &scope).await?;
     let accepts =
         |kind: &str| parts.headers.get_all(ACCEPT).iter().filter_map(|v| v.to_str().ok()).any(|v| v.contains(kind));

@@ -7,12 +7,15 @@
 //! | what is wanted already | ended well | something else, by somebody's hand | a new one |
 //! | what is wanted already | failed | | the same kind anew: a retry |
 //! | something else | any | | a new one; it takes the place of one under way |
-//! | anything but delete, while being deleted | any | | refused |
+//! | anything but delete, while being deleted | under way, or ended well | | refused: wait |
+//! | anything but delete, while being deleted | failed | | refused: delete it again |
 
+use howdah_core::ids::ClusterId;
 use howdah_core::intent::{Existence, Verb};
 use howdah_core::known::{ClusterState, ClusterStatus, OperationState};
 use howdah_core::wanted::{ClusterRecord, Goal, OperationKind};
 
+use super::ApiError;
 use super::view::taken_up;
 
 /// What to do about a request.
@@ -22,15 +25,37 @@ pub(super) enum Intent {
     Keep,
     /// A new operation.
     Begin(OperationKind),
-    /// Refused: it is being deleted.
-    Refuse,
+    /// Refused.
+    Refuse(Leaving),
+}
+
+/// How far a cluster is on its way out, from which there is no way back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// It is being deleted.
+    UnderWay,
+    /// Its delete failed.
+    Failed,
+}
+
+impl Leaving {
+    /// What is said to whoever wants something else of the cluster.
+    pub(super) const fn of(self, id: ClusterId) -> ApiError {
+        match self {
+            Self::UnderWay => ApiError::BeingDeleted { id },
+            Self::Failed => ApiError::DeleteFailed { id },
+        }
+    }
 }
 
 /// What to do when a cluster shall be `asked`.
 pub(super) fn intent(record: &ClusterRecord, state: &ClusterState, asked: Goal) -> Intent {
     let progress = taken_up(record, state).map_or(OperationState::Running, |p| p.state);
     match (record.shape.goal, asked) {
-        (Goal::Deleted, Goal::Running | Goal::Stopped) => Intent::Refuse,
+        (Goal::Deleted, Goal::Running | Goal::Stopped) => Intent::Refuse(match progress {
+            OperationState::Failed => Leaving::Failed,
+            OperationState::Running | OperationState::Succeeded => Leaving::UnderWay,
+        }),
         (wanted, asked) if wanted == asked => match progress {
             OperationState::Failed => Intent::Begin(record.operation.kind),
             OperationState::Succeeded if is_astray(asked, state.status) => Intent::Begin(kind(state, asked)),

@@ -1,6 +1,6 @@
 //! The native API, `/v1`: JSON over HTTP.
 //!
-//! * [`dto`]: what goes over the wire;
+//! * `view`: from the core's types to those of [`howdah_api`], which go over the wire;
 //! * [`error`](ApiError): what is refused, and how;
 //! * `realm`: which Keystone a token is shown to; `login`: which tokens are, and how many at once;
 //!   `auth`: who asks;
@@ -14,8 +14,6 @@
 //! Invariant: an answer to a write is sent only after the store has kept it. Handlers write what
 //! is wanted; the controllers do everything else. A cluster is what its project and its id name. A
 //! write outlives its request: a client that goes away loses its answer and nothing else.
-
-pub mod dto;
 
 mod auth;
 mod body;

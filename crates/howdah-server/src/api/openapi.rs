@@ -6,7 +6,7 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{auth, clusters, dto, events, service, writes};
+use super::{auth, clusters, events, service, writes};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -29,7 +29,7 @@ use super::{auth, clusters, dto, events, service, writes};
         service::ready,
         service::metrics,
     ),
-    components(schemas(dto::Event)),
+    components(schemas(howdah_api::Event)),
     tags(
         (name = "clusters", description = "Clusters and what happens to them"),
         (name = "service", description = "The service itself"),

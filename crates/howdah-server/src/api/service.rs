@@ -7,11 +7,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use howdah_api::{ErrorBody, SiteList};
 use howdah_core::failure::chain;
 use serde_json::{Map, Value, json};
 
 use super::auth::Caller;
-use super::dto::{ErrorBody, SiteList};
 use super::{ApiError, Routes};
 use crate::metrics::system_word;
 

@@ -8,22 +8,22 @@
 //! Invariant: a sentence is printable, whoever's words are in it; a name is given out as it is.
 
 mod reason;
+mod words;
 
 use std::collections::BTreeMap;
 
+use howdah_api::{
+    Cluster, ClusterCondition, ClusterSummary, Condition, Event, Named, Node, Operation, Reason, Stages, SubnetView,
+    UnreadableCluster,
+};
 use howdah_core::document;
 use howdah_core::ids::NodeName;
 use howdah_core::known::{ClusterState, ClusterStatus, NodeState, OperationProgress, OperationState};
 use howdah_core::preflight::nodes_asked;
 use howdah_core::stage::Stage;
 use howdah_core::text::into_printable;
-use howdah_core::wanted::{ClusterRecord, Goal, OperationKind};
+use howdah_core::wanted::{ClusterRecord, OperationKind};
 use serde::Serialize;
-
-use crate::api::dto::{
-    Cluster, ClusterCondition, Condition, Event, Named, Node, Operation, Reason, Stages, SubnetView, UnreadableCluster,
-    WantedWord,
-};
 
 /// The status of a cluster that cannot be read.
 pub const UNREADABLE: &str = "unreadable";
@@ -43,8 +43,8 @@ pub fn operation(record: &ClusterRecord, state: &ClusterState) -> Operation {
     let progress = taken_up(record, state);
     Operation {
         id: record.operation.id.0,
-        kind: record.operation.kind,
-        state: progress.map_or(OperationState::Running, |p| p.state),
+        kind: words::kind(record.operation.kind),
+        state: words::state(progress.map_or(OperationState::Running, |p| p.state)),
         requested: record.operation.requested,
         started: progress.map(|p| p.started),
         ended: progress.and_then(|p| p.ended),
@@ -56,14 +56,35 @@ pub fn operation(record: &ClusterRecord, state: &ClusterState) -> Operation {
     }
 }
 
-/// The document.
-pub fn cluster(record: &ClusterRecord, state: &ClusterState) -> Cluster {
+/// The document in short.
+pub fn summary(record: &ClusterRecord, state: &ClusterState) -> ClusterSummary {
     let spec = &record.spec;
     let stages = stages(state);
     let asked = nodes_asked(record).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
     let node_count = asked.max(state.nodes.len());
     let status =
         status(record.operation.kind, taken_up(record, state).is_some(), state.operation.is_none(), state.status);
+    ClusterSummary {
+        id: record.id.0,
+        site: record.site.to_string(),
+        project: record.project.to_string(),
+        name: record.name.to_string(),
+        cluster_type: spec.distro.clone(),
+        wanted: words::wanted(record.shape.goal),
+        status: word(status),
+        status_reason: into_printable(reason::of(record, state, status, &stages, node_count)),
+        progress: if taken_up(record, state).is_some() { state.progress } else { 0.0 },
+        network: Named { id: spec.network.id.to_string(), name: spec.network.name.clone() },
+        node_count,
+        stages,
+        operation: operation(record, state),
+        created: record.created,
+    }
+}
+
+/// The document.
+pub fn cluster(record: &ClusterRecord, state: &ClusterState) -> Cluster {
+    let (spec, short) = (&record.spec, summary(record, state));
     let mut nodes: Vec<_> = state.nodes.iter().collect();
     nodes.sort_by_key(|(name, node)| (node.group.clone(), name.index(), name.as_str().to_owned()));
     let mut addresses: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -73,44 +94,40 @@ pub fn cluster(record: &ClusterRecord, state: &ClusterState) -> Cluster {
         }
     }
     Cluster {
-        id: record.id.0,
-        site: record.site.to_string(),
-        project: record.project.to_string(),
-        name: record.name.to_string(),
-        cluster_type: spec.distro.clone(),
-        wanted: match record.shape.goal {
-            Goal::Running => WantedWord::Running,
-            Goal::Stopped => WantedWord::Stopped,
-            Goal::Deleted => WantedWord::Deleted,
-        },
-        status: word(status),
-        status_reason: into_printable(reason::of(record, state, status, &stages, node_count)),
+        id: short.id,
+        site: short.site,
+        project: short.project,
+        name: short.name,
+        cluster_type: short.cluster_type,
+        wanted: short.wanted,
+        status: short.status,
+        status_reason: short.status_reason,
         conditions: state
             .conditions
             .iter()
             .map(|c| ClusterCondition {
                 kind: word(c.kind),
-                status: c.status,
+                status: words::truth(c.status),
                 reason: c.reason.clone(),
                 message: into_printable(&c.message),
                 since: c.since,
             })
             .collect(),
-        progress: if taken_up(record, state).is_some() { state.progress } else { 0.0 },
-        network: Named { id: spec.network.id.to_string(), name: spec.network.name.clone() },
+        progress: short.progress,
+        network: short.network,
         subnet: SubnetView {
             id: spec.subnet.id.to_string(),
             name: spec.subnet.name.clone(),
             cidr: spec.subnet.cidr.clone(),
         },
         security_groups: spec.security_groups.iter().map(ToString::to_string).collect(),
-        node_count,
-        stages,
-        operation: operation(record, state),
+        node_count: short.node_count,
+        stages: short.stages,
+        operation: short.operation,
         master_address: master(&nodes),
         nodes: nodes.into_iter().map(|(name, node)| self::node(name, node)).collect(),
         addresses,
-        created: record.created,
+        created: short.created,
     }
 }
 
@@ -131,7 +148,7 @@ pub fn event(number: u64, event: &howdah_core::event::Event) -> Event {
     Event {
         id: number,
         at: event.at,
-        level: event.level,
+        level: words::level(event.level),
         reason: event.reason.clone(),
         node: event.node.as_ref().map(ToString::to_string),
         message: into_printable(&event.message),
@@ -185,7 +202,7 @@ fn node(name: &NodeName, node: &NodeState) -> Node {
         name: name.to_string(),
         group: node.group.clone(),
         roles: node.roles.clone(),
-        stage: node.stage,
+        stage: words::stage(node.stage),
         address: node.address.map(|a| a.to_string()),
         mac: node.mac.map(|m| m.to_string()),
         port_id: node.port.as_ref().map(ToString::to_string),
@@ -197,7 +214,7 @@ fn node(name: &NodeName, node: &NodeState) -> Node {
             .iter()
             .map(|c| Condition {
                 kind: word(c.kind),
-                status: c.status,
+                status: words::truth(c.status),
                 reason: c.reason.clone(),
                 message: into_printable(&c.message),
                 since: c.since,

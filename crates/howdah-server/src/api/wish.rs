@@ -4,10 +4,12 @@
 
 use std::collections::BTreeSet;
 
+use howdah_api::{ClusterBody, NodeGroupBody, Remedy, State};
 use howdah_core::event::{Event, Level};
 use howdah_core::ids::{ClusterKey, ClusterName, GroupName};
 use howdah_core::mark::MarkKey;
-use howdah_core::specification::SealedSpecification;
+use howdah_core::sealed::SealedSecrets;
+use howdah_core::specification::{SealedSpecification, Specification};
 use howdah_core::systems::identity::{NetworkGrant, NetworkWish};
 use howdah_core::systems::manager::{Demand, ManagedSpec};
 use howdah_core::wanted::{ClusterRecord, ClusterSpec, Goal, NodeGroup, RemedyPolicy, Secrets, Shape, WaitFor};
@@ -16,7 +18,6 @@ use howdah_serengeti::names::check_password;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::dto::{ClusterBody, NodeGroupBody, StateWord};
 use super::{ApiError, bounds};
 use crate::config::Templates;
 use crate::sites::Choice;
@@ -28,6 +29,7 @@ pub(super) struct Wish {
     node_groups: Vec<NodeGroup>,
     remedy: RemedyPolicy,
     wait_for: WaitFor,
+    specification: Option<Specification>,
     body: ClusterBody,
 }
 
@@ -61,8 +63,9 @@ impl Wish {
             name,
             network,
             node_groups,
-            remedy: body.remedy.unwrap_or_default(),
-            wait_for: body.wait_for.unwrap_or_default(),
+            remedy: body.remedy.map_or_else(RemedyPolicy::default, remedy),
+            wait_for: body.wait_for.map_or_else(WaitFor::default, wait_for),
+            specification: body.specification.take().map(|fields| Specification::new(fields.0)),
             body,
         })
     }
@@ -90,7 +93,7 @@ impl Wish {
             network: String::new(),
             node_groups: self.node_groups.clone(),
             password: None,
-            specification: body.specification.clone(),
+            specification: self.specification.clone(),
         };
         Ok(Body::build(&spec, rules)?.demand)
     }
@@ -98,6 +101,8 @@ impl Wish {
     /// The record's unchangeable part, in which the specification is known by its digest.
     pub(super) fn spec(
         &self,
+        marks: &MarkKey,
+        key: &ClusterKey,
         grant: NetworkGrant,
         specification: Option<SealedSpecification>,
     ) -> Result<ClusterSpec, ApiError> {
@@ -113,6 +118,7 @@ impl Wish {
             resource_pools: self.body.resource_pools.clone().unwrap_or_default(),
             datastores: self.body.datastores.clone().unwrap_or_default(),
             specification,
+            secrets: Some(self.sealed_secrets(marks, key)),
             wait_for: self.wait_for,
             remedy: self.remedy,
         })
@@ -123,9 +129,13 @@ impl Wish {
         Shape::first(self.node_groups.clone())
     }
 
+    fn sealed_secrets(&self, marks: &MarkKey, key: &ClusterKey) -> SealedSecrets {
+        SealedSecrets::of(marks, key, self.body.cluster_password.as_ref(), self.body.password.as_ref())
+    }
+
     /// What the record of a cluster keeps of the specification.
     pub(super) fn sealed(&self, marks: &MarkKey, key: &ClusterKey, demand: &Demand) -> Option<SealedSpecification> {
-        self.body.specification.as_ref().map(|s| s.sealed(marks, key, demand.nodes))
+        self.specification.as_ref().map(|s| s.sealed(marks, key, demand.nodes))
     }
 
     /// Whether network, subnet and groups are named just as the record has them: then nothing
@@ -149,7 +159,11 @@ impl Wish {
     ) -> Vec<&'static str> {
         let (body, spec) = (&self.body, &record.spec);
         // The fields themselves may have been forgotten; their digest stays with the record.
-        let digest = body.specification.as_ref().map(|s| s.digest(marks, &record.key()));
+        let digest = self.specification.as_ref().map(|s| s.digest(marks, &record.key()));
+        // A repeat need not say a password again; a record from before they were kept has none to compare with.
+        let asked = self.sealed_secrets(marks, &record.key());
+        let known = spec.secrets.as_ref().unwrap_or(&asked);
+        let is_another = |asked: &Option<String>, known: &Option<String>| asked.is_some() && asked != known;
         let empty = Vec::new();
         let groups_differ = grant.is_some_and(|g| {
             let ids = |all: &[howdah_core::ids::SecurityGroupId]| -> BTreeSet<String> {
@@ -171,6 +185,8 @@ impl Wish {
             ("remedy", self.remedy != spec.remedy),
             ("wait_for", self.wait_for != spec.wait_for),
             ("specification", digest.as_ref() != spec.specification.as_ref().map(|s| &s.digest)),
+            ("cluster_password", is_another(&asked.cluster_password, &known.cluster_password)),
+            ("password", is_another(&asked.password, &known.password)),
         ];
         checks.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
     }
@@ -181,7 +197,7 @@ impl Wish {
         let mut secrets = Secrets {
             cluster_password: body.cluster_password.clone(),
             credentials: None,
-            specification: body.specification.clone(),
+            specification: self.specification.clone(),
         };
         let mut warnings = Vec::new();
         let mut warn = |reason: &str, message: String| {
@@ -232,10 +248,25 @@ pub(super) fn choice(body: &ClusterBody) -> Choice<'_> {
 }
 
 /// The core's word.
-pub(super) const fn wanted(state: StateWord) -> Goal {
+pub(super) const fn wanted(state: State) -> Goal {
     match state {
-        StateWord::Running => Goal::Running,
-        StateWord::Stopped => Goal::Stopped,
+        State::Running => Goal::Running,
+        State::Stopped => Goal::Stopped,
+    }
+}
+
+const fn remedy(word: Remedy) -> RemedyPolicy {
+    match word {
+        Remedy::Auto => RemedyPolicy::Auto,
+        Remedy::Bounce => RemedyPolicy::Bounce,
+        Remedy::Off => RemedyPolicy::Off,
+    }
+}
+
+const fn wait_for(word: howdah_api::WaitFor) -> WaitFor {
+    match word {
+        howdah_api::WaitFor::Addresses => WaitFor::Addresses,
+        howdah_api::WaitFor::Services => WaitFor::Services,
     }
 }
 

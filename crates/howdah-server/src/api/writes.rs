@@ -15,10 +15,12 @@
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
 use axum::http::StatusCode;
+use howdah_api::{Accepted, ClusterBody, ErrorBody, StateBody};
 use howdah_core::capability;
 use howdah_core::failure::{ErrorKind, RemoteError};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId};
 use howdah_core::known::ClusterState;
+use howdah_core::store::Page;
 use howdah_core::systems::identity::{NetworkGrant, NetworkWish, TOKEN_REFUSED};
 use howdah_core::wanted::{ClusterRecord, Goal, OperationKind, OperationRequest};
 use secrecy::ExposeSecret;
@@ -26,10 +28,9 @@ use secrecy::ExposeSecret;
 use super::auth::{self, AuthMode, Caller, hash};
 use super::body::Body;
 use super::clusters::parse;
-use super::dto::{Accepted, ClusterBody, ErrorBody, StateBody};
 use super::intent::{Intent, intent};
-use super::query::{Checked, Place, Scope};
-use super::visible::{of_caller, readable};
+use super::query::{Checked, Place, Scope, Site};
+use super::visible::{Cluster, of_caller, readable};
 use super::wish::{Wish, choice, wanted};
 use super::{ApiError, Routes, realm, view};
 use crate::limits::Inside;
@@ -45,7 +46,7 @@ type Answer = Result<(StatusCode, Json<Accepted>), ApiError>;
 /// The caller chooses the id, so that the request can be repeated safely. The same id with another
 /// unchangeable part is refused with the names of the fields that differ.
 #[utoipa::path(
-    put, path = "/v1/clusters/{id}", tag = "clusters", params(("id" = uuid::Uuid, Path), Place),
+    put, path = "/v1/clusters/{id}", tag = "clusters", params(("id" = uuid::Uuid, Path), Place, Site),
     request_body = ClusterBody,
     responses((status = 202, body = Accepted), (status = "default", body = ErrorBody)),
     security(("token" = [])),
@@ -101,7 +102,7 @@ impl FromRequest<Routes> for Claim {
 
 /// Starts or stops a cluster.
 #[utoipa::path(
-    put, path = "/v1/clusters/{id}/state", tag = "clusters", params(("id" = uuid::Uuid, Path), Scope),
+    put, path = "/v1/clusters/{id}/state", tag = "clusters", params(("id" = uuid::Uuid, Path), Scope, Site),
     request_body = StateBody,
     responses((status = 202, body = Accepted), (status = "default", body = ErrorBody)),
     security(("token" = [])),
@@ -120,7 +121,7 @@ pub(super) async fn want_state(
 
 /// Removes a cluster and everything that was made for it.
 #[utoipa::path(
-    delete, path = "/v1/clusters/{id}", tag = "clusters", params(("id" = uuid::Uuid, Path), Scope),
+    delete, path = "/v1/clusters/{id}", tag = "clusters", params(("id" = uuid::Uuid, Path), Scope, Site),
     responses((status = 202, body = Accepted), (status = "default", body = ErrorBody)),
     security(("token" = [])),
 )]
@@ -138,7 +139,7 @@ pub(super) async fn delete(
 async fn create(routes: &Routes, caller: &Caller, id: &ClusterId, wish: &Wish, named: Option<&str>) -> Answer {
     let key = ClusterKey { project: caller.project.clone(), id: *id };
     if let Some(row) = routes.store.load(&key).await? {
-        return create_again(routes, caller, wish, &readable(row)?.0).await;
+        return create_again(routes, caller, wish, readable(row)?).await;
     }
     let choice = wish.choice();
     let choice = if choice.says_something() { choice } else { Choice { site: named, ..choice } };
@@ -150,7 +151,7 @@ async fn create(routes: &Routes, caller: &Caller, id: &ClusterId, wish: &Wish, n
         return Err(ApiError::CreateStopped);
     }
     let sealed = wish.sealed(&routes.marks, &key, &wish.demand(&site.rules)?);
-    let spec = wish.spec(grant(site, caller, &wish.network).await?, sealed)?;
+    let spec = wish.spec(&routes.marks, &key, grant(site, caller, &wish.network).await?, sealed)?;
     let now = routes.clock.now();
     let (secrets, warnings) = wish.secrets(&routes.templates, now);
     let record = ClusterRecord {
@@ -171,7 +172,7 @@ async fn create(routes: &Routes, caller: &Caller, id: &ClusterId, wish: &Wish, n
         // The same request, at the same time, was a little faster.
         Err(e) if e.code == "cluster_id_taken" => {
             let other = routes.store.load(&key).await?.ok_or(ApiError::ClusterNotFound { id: *id })?;
-            return create_again(routes, caller, wish, &readable(other)?.0).await;
+            return create_again(routes, caller, wish, readable(other)?).await;
         }
         Err(e) => return Err(e.into()),
     }
@@ -181,13 +182,13 @@ async fn create(routes: &Routes, caller: &Caller, id: &ClusterId, wish: &Wish, n
     Ok(accepted(&record, &ClusterState::default(), capability))
 }
 
-async fn create_again(routes: &Routes, caller: &Caller, wish: &Wish, record: &ClusterRecord) -> Answer {
+async fn create_again(routes: &Routes, caller: &Caller, wish: &Wish, (record, state): Cluster) -> Answer {
     let id = record.id;
     if !caller.sees(&record.project, &record.site, routes, false) {
         return Err(ApiError::IdTaken { id });
     }
-    if record.shape.goal == Goal::Deleted {
-        return Err(ApiError::BeingDeleted { id });
+    if let Intent::Refuse(why) = intent(&record, &state, wish.wanted()) {
+        return Err(why.of(id));
     }
     let choice = wish.choice();
     let site = match (choice.site, choice.bde_endpoint, choice.vcm_server) {
@@ -195,10 +196,10 @@ async fn create_again(routes: &Routes, caller: &Caller, wish: &Wish, record: &Cl
         _ => Some(routes.sites.choose(choice)?.name.as_str()),
     };
     let grant = match routes.sites.get(&record.site) {
-        Some(site) if !wish.names_the_same(record) => Some(self::grant(site, caller, &wish.network).await?),
+        Some(site) if !wish.names_the_same(&record) => Some(self::grant(site, caller, &wish.network).await?),
         _ => None,
     };
-    let differences = wish.differences(record, site, grant.as_ref(), &routes.marks);
+    let differences = wish.differences(&record, site, grant.as_ref(), &routes.marks);
     if !differences.is_empty() {
         return Err(ApiError::SpecDiffers { id, differences });
     }
@@ -210,14 +211,14 @@ async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: &Scope,
     let (key, mut row) = of_caller(routes, caller, id, scope).await?;
     for _ in 0..TRIES {
         let (mut record, state) = readable(row)?;
-        let intent = intent(&record, &state, asked);
-        if intent == Intent::Refuse {
-            return Err(ApiError::BeingDeleted { id: *id });
-        }
-        let Intent::Begin(kind) = intent else {
-            routes.supervisor.wake(&key);
-            let capability = capability(routes, &key, &record).await?;
-            return Ok(accepted(&record, &state, capability));
+        let kind = match intent(&record, &state, asked) {
+            Intent::Refuse(why) => return Err(why.of(*id)),
+            Intent::Keep => {
+                routes.supervisor.wake(&key);
+                let capability = capability(routes, &key, &record).await?;
+                return Ok(accepted(&record, &state, capability));
+            }
+            Intent::Begin(kind) => kind,
         };
         // Nobody would work on it.
         if routes.sites.get(&record.site).is_none() {
@@ -249,7 +250,7 @@ async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: &Scope,
 async fn admit<'r>(routes: &'r Routes, record: &ClusterRecord) -> Result<Inside<'r>, ApiError> {
     let inside = routes.door.enter().await;
     if inside.is_limited() {
-        let project = routes.store.list(Some(&record.project)).await?;
+        let project = routes.store.list(Some(&record.project), Page::WHOLE).await?;
         inside.check(record, &project).map_err(ApiError::LimitReached)?;
     }
     Ok(inside)

@@ -1,5 +1,6 @@
 //! How much one body may say.
 
+use howdah_core::store::Page;
 use serde_json::{Value, json};
 
 use crate::harness::{Service, but, code, path, wish};
@@ -55,7 +56,7 @@ async fn lists_and_words_have_a_bound_each_and_the_answer_names_the_field() {
     }
     insta::assert_snapshot!(told);
     assert!(service.cloud.wishes.lock().unwrap().is_empty(), "something was looked up");
-    assert!(service.store.list(None).await.unwrap().is_empty());
+    assert!(service.store.list(None, Page::WHOLE).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Create, repeat, start, stop, delete.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
 use std::time::Duration;
 
 use howdah_core::condition::{Condition, ConditionKind, ConditionStatus};
@@ -9,12 +9,29 @@ use howdah_core::failure::Failure;
 use howdah_core::ids::NodeName;
 use howdah_core::known::{ClusterState, ClusterStatus, NodeState, OperationProgress, OperationState};
 use howdah_core::stage::Stage;
-use howdah_core::wanted::{Goal, OperationKind};
+use howdah_core::store::{Page, Store};
+use howdah_core::wanted::{Goal, OperationKind, Secrets};
+use howdah_store::MemoryStore;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::fakes::now;
 use crate::harness::{ANN, Service, but, code, key, path, wish};
+
+/// What a version wrote that kept no digests of passwords.
+#[tokio::test]
+async fn a_record_without_digests_of_its_passwords_is_compared_without() {
+    let store = Arc::new(MemoryStore::new());
+    let own = store.clone();
+    let service = Service::with(move |parts| parts.store = own).await;
+    service.create(1).await;
+    let (mut record, _) = service.stored(1).await;
+    service.store.remove(&key(1), &[]).await.unwrap();
+    assert!(record.spec.secrets.take().is_some_and(|sealed| sealed.cluster_password.is_some()));
+    store.insert(&record, &Secrets::default(), &[]).await.unwrap();
+    let (status, body) = service.put(&path(1), but(wish(1), json!({"cluster_password": "Hush_hush2"}))).await;
+    assert_eq!(status, 202, "{body}");
+}
 
 #[tokio::test]
 async fn a_create_is_accepted_and_shown() {
@@ -24,7 +41,7 @@ async fn a_create_is_accepted_and_shown() {
     assert_eq!(body["capability"].as_str().unwrap().len(), 64);
     insta::assert_json_snapshot!(body["cluster"]);
     assert_eq!(service.get(&path(1)).await, (200, body["cluster"].clone()));
-    let (_, list) = service.get("/v1/clusters").await;
+    let (_, list) = service.get("/v1/clusters?detail=true").await;
     assert_eq!(list, json!({"clusters": [body["cluster"]]}));
     assert_eq!(*service.cloud.grants.lock().unwrap(), [Some(ANN.to_owned())], "looked up with the requester's token");
     assert_eq!(*service.idle.started.lock().unwrap(), [key(1)]);
@@ -101,7 +118,7 @@ async fn a_repeat_is_the_same_operation() {
         assert_eq!((status, &body["operation"]), (202, &first["operation"]), "{body}");
         assert_eq!(body["capability"], first["capability"], "the operation's own");
     }
-    assert_eq!(service.store.list(None).await.unwrap().len(), 1);
+    assert_eq!(service.store.list(None, Page::WHOLE).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -170,6 +187,8 @@ async fn a_difference_is_named() {
         (json!({"remedy": "off"}), "remedy"),
         (json!({"wait_for": "services"}), "wait_for"),
         (json!({"specification": {"topologyPolicy": "NONE"}}), "specification"),
+        (json!({"cluster_password": "Hush_hush2"}), "cluster_password"),
+        (json!({"password": "other"}), "password"),
     ];
     for (change, field) in rows {
         let (status, body) = service.put(&path(1), but(wish(1), change)).await;
@@ -226,8 +245,13 @@ async fn stop_start_and_delete() {
         let (status, body) = service.put(&path, body).await;
         assert_eq!((status, code(&body)), (409, "cluster_being_deleted"));
     }
-    // A delete that failed is tried again.
+    // A delete that failed is tried again; until then nothing else is.
     service.end(1, Some(Failure::new("x", "y"))).await;
+    for (path, body) in [(path(1), wish(1)), (format!("{}/state", path(1)), json!({"state": "running"}))] {
+        let (status, body) = service.put(&path, body).await;
+        assert_eq!((status, code(&body)), (409, "cluster_delete_failed"));
+        assert!(body["error"]["hint"].as_str().unwrap().starts_with("Delete it again"), "{body}");
+    }
     let (_, again) = service.ask(ANN, Method::DELETE, &path(1), None).await;
     assert_ne!(again["operation"]["id"], gone["operation"]["id"]);
     service.store.remove(&key(1), &[]).await.unwrap();

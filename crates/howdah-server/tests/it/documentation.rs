@@ -206,21 +206,21 @@ fn no_page_explains_a_code_that_there_is_not() {
 
 #[test]
 fn every_status_and_condition_is_explained() {
-    use howdah_server::api::dto;
+    use howdah_api as api;
     let page = read("docs/api.md");
     let words = [
-        dto::StatusWord::WORDS,
-        dto::UnreadableWord::WORDS,
-        dto::ClusterConditionTypeWord::WORDS,
-        dto::ConditionTypeWord::WORDS,
-        dto::ConditionStatusWord::WORDS,
-        dto::OperationStateWord::WORDS,
+        api::Status::WORDS,
+        api::Unreadable::WORDS,
+        api::ClusterConditionType::WORDS,
+        api::ConditionType::WORDS,
+        api::ConditionStatus::WORDS,
+        api::OperationState::WORDS,
     ];
     for word in words.concat() {
         assert!(has(&page, word), "docs/api.md does not tell of {word}");
     }
     let templates = read("docs/templates.md");
-    for word in dto::StatusWord::WORDS {
+    for word in api::Status::WORDS {
         assert!(has(&templates, word), "docs/templates.md does not tell of the status {word}");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use howdah_core::ids::ClusterId;
 use howdah_core::known::ClusterStatus;
+use howdah_core::store::Page;
 use howdah_store::{MemoryStore, Options, SqliteStore};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -85,7 +86,7 @@ async fn a_cluster_is_not_made_in_another_project_than_was_named() {
         let (status, body) = service.put(&format!("{}{query}", path(1)), wish(1)).await;
         assert_eq!((status, code(&body)), (404, "cluster_not_visible"));
     }
-    assert!(service.store.list(None).await.unwrap().is_empty());
+    assert!(service.store.list(None, Page::WHOLE).await.unwrap().is_empty());
     assert_eq!(service.put(&format!("{}?project=p1", path(1)), wish(1)).await.0, 202);
 }
 

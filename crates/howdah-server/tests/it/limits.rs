@@ -5,6 +5,7 @@ use std::sync::Arc;
 use howdah_core::document::Unreadable;
 use howdah_core::failure::Failure;
 use howdah_core::known::{ClusterState, OperationProgress, OperationState};
+use howdah_core::store::Page;
 use howdah_server::limits::Limits;
 use howdah_store::MemoryStore;
 use reqwest::Method;
@@ -37,7 +38,7 @@ async fn the_usual_limits_say_which_one_was_reached_and_by_how_much() {
     let (message, details) = reached(service.put(&path(6), wish(6)).await);
     insta::assert_snapshot!(message, @"the project has 5 creates in progress, and 1 more would be beyond the 5 that are allowed");
     assert_eq!(details, json!({"limit": "creates", "allowed": 5, "used": 5, "asked": 1}));
-    assert_eq!(service.store.list(None).await.unwrap().len(), 5);
+    assert_eq!(service.store.list(None, Page::WHOLE).await.unwrap().len(), 5);
     // Another project is not held up, and the same request again is no new one.
     assert_eq!(service.ask(OTHER, Method::PUT, &path(6), Some(wish(6))).await.0, 202);
     assert_eq!(service.put(&path(5), wish(5)).await.0, 202);
@@ -90,7 +91,7 @@ async fn of_many_at_the_same_time_no_more_than_allowed_slip_through() {
     });
     let answers = futures::future::join_all(all).await;
     assert_eq!(answers.iter().filter(|status| **status == 202).count(), 3, "{answers:?}");
-    assert_eq!(service.store.list(None).await.unwrap().len(), 3);
+    assert_eq!(service.store.list(None, Page::WHOLE).await.unwrap().len(), 3);
 }
 
 /// Ends the newest create of cluster `n` before BDE was asked for anything.

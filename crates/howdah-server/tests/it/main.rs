@@ -19,6 +19,7 @@ mod limits;
 mod logins;
 mod odd_store;
 mod openapi;
+mod paging;
 mod readiness;
 mod realms;
 mod refusals;

@@ -11,7 +11,7 @@ use howdah_core::failure::RemoteError;
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
 use howdah_core::known::ClusterState;
 use howdah_core::site::registrar::Registration;
-use howdah_core::store::{Store, Trace};
+use howdah_core::store::{Page, Store, Trace};
 use howdah_core::systems::Remote;
 use howdah_core::wanted::{ClusterRecord, Goal, OperationRequest, Secrets};
 
@@ -74,9 +74,9 @@ impl Store for OddStore {
         self.looks.fetch_add(1, Ordering::SeqCst);
         self.inner.traces(id).await
     }
-    async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<Row>> {
+    async fn list(&self, project: Option<&ProjectId>, page: Page<'_>) -> Remote<Vec<Row>> {
         self.looks.fetch_add(1, Ordering::SeqCst);
-        self.inner.list(project).await
+        self.inner.list(project, page).await
     }
     async fn want(&self, key: &ClusterKey, seen: &OperationId, goal: Goal, op: &OperationRequest) -> Remote<()> {
         self.write("want", self.inner.want(key, seen, goal, op)).await

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use howdah_api as api;
 use howdah_core::condition::{ClusterConditionKind, ConditionKind, ConditionStatus};
 use howdah_core::event::Level;
 use howdah_core::known::{ClusterStatus, OperationState};
 use howdah_core::stage::Stage;
 use howdah_core::wanted::{OperationKind, RemedyPolicy, WaitFor};
-use howdah_server::api::{document, dto};
+use howdah_server::api::document;
 use serde::Serialize;
 
 #[test]
@@ -62,15 +63,15 @@ fn its_words_are_the_cores() {
     use ClusterStatus as S;
     let first = [S::Pending, S::Creating, S::Running, S::Stopping, S::Stopped, S::Starting, S::Deleting];
     let last = [S::Degraded, S::Gone, S::Error];
-    assert_eq!([words(&first), words(&last)].concat(), dto::StatusWord::WORDS);
+    assert_eq!([words(&first), words(&last)].concat(), api::Status::WORDS);
     use OperationKind as K;
-    assert_eq!(words(&[K::Create, K::Start, K::Stop, K::Delete]), dto::OperationWord::WORDS);
+    assert_eq!(words(&[K::Create, K::Start, K::Stop, K::Delete]), api::OperationKind::WORDS);
     use OperationState as O;
-    assert_eq!(words(&[O::Running, O::Succeeded, O::Failed]), dto::OperationStateWord::WORDS);
-    assert_eq!(words(&Stage::ALL), dto::StageWord::WORDS);
-    assert_eq!(words(&[Level::Info, Level::Warning, Level::Error]), dto::LevelWord::WORDS);
+    assert_eq!(words(&[O::Running, O::Succeeded, O::Failed]), api::OperationState::WORDS);
+    assert_eq!(words(&Stage::ALL), api::Stage::WORDS);
+    assert_eq!(words(&[Level::Info, Level::Warning, Level::Error]), api::Level::WORDS);
     use ConditionKind as C;
-    assert_eq!(words(&[C::VmExists, C::PortReady, C::Attached, C::Addressed]), dto::ConditionTypeWord::WORDS);
+    assert_eq!(words(&[C::VmExists, C::PortReady, C::Attached, C::Addressed]), api::ConditionType::WORDS);
     use ClusterConditionKind as G;
     let kinds = [
         G::Owned,
@@ -81,9 +82,9 @@ fn its_words_are_the_cores() {
         G::PortsReady,
         G::SecretsReadable,
     ];
-    assert_eq!(words(&kinds), dto::ClusterConditionTypeWord::WORDS);
+    assert_eq!(words(&kinds), api::ClusterConditionType::WORDS);
     use ConditionStatus as T;
-    assert_eq!(words(&[T::True, T::False, T::Unknown]), dto::ConditionStatusWord::WORDS);
-    assert_eq!(words(&[RemedyPolicy::Auto, RemedyPolicy::Bounce, RemedyPolicy::Off]), dto::RemedyWord::WORDS);
-    assert_eq!(words(&[WaitFor::Addresses, WaitFor::Services]), dto::WaitForWord::WORDS);
+    assert_eq!(words(&[T::True, T::False, T::Unknown]), api::ConditionStatus::WORDS);
+    assert_eq!(words(&[RemedyPolicy::Auto, RemedyPolicy::Bounce, RemedyPolicy::Off]), api::Remedy::WORDS);
+    assert_eq!(words(&[WaitFor::Addresses, WaitFor::Services]), api::WaitFor::WORDS);
 }

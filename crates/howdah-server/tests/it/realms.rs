@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use howdah_core::mark::MarkKey;
+use howdah_core::store::Page;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -151,5 +152,5 @@ async fn a_token_of_the_wrong_cloud_is_refused_with_what_to_do() {
     assert_eq!((status, code(&body)), (503, "unreachable"));
     let response = service.request(Method::PUT, &path(1)).json(&wish(1)).send().await.unwrap();
     assert_eq!(response.status(), 401, "a body is not read for somebody without a token");
-    assert!(service.store.list(None).await.unwrap().is_empty());
+    assert!(service.store.list(None, Page::WHOLE).await.unwrap().is_empty());
 }

@@ -1,5 +1,6 @@
 //! What is refused: each with its status, code, sentence and hint, as a caller reads them.
 
+use howdah_core::store::Page;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -59,7 +60,7 @@ async fn bodies() {
         told.push_str(&line(status, &answer));
     }
     insta::assert_snapshot!(told);
-    assert!(service.store.list(None).await.unwrap().is_empty());
+    assert!(service.store.list(None, Page::WHOLE).await.unwrap().is_empty());
     assert!(service.idle.started.lock().unwrap().is_empty());
 }
 

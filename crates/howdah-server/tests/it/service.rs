@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use howdah_core::failure::{System, chain};
+use howdah_core::store::Page;
 use howdah_server::ServerError;
 use howdah_server::api::AuthMode;
 use howdah_server::config::{Server, TlsFiles};
@@ -146,7 +147,7 @@ async fn who_reads_the_metrics_makes_nobody_read_clusters() {
     assert_eq!(store.looks.load(Ordering::SeqCst), before);
     // A list of all, such as each sweep's, corrects what the store never told.
     inner.insert_unreadable(row(1, "c1"));
-    service.ask("adm@p1:admin", Method::GET, "/v1/clusters?all_projects=true", None).await;
+    service.store.list(None, Page::WHOLE).await.unwrap();
     let text = service.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
     assert!(text.contains("howdah_clusters{site=\"main\",status=\"unreadable\"} 2"), "{text}");
 }

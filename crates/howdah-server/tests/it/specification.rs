@@ -1,6 +1,7 @@
 //! What a request may say of a cluster, in BDE's own words: an allow-list, and the operator's additions
 //! to it. What is refused is refused at once: nothing is stored, and nobody is asked.
 
+use howdah_core::store::Page;
 use howdah_serengeti::Rules;
 use howdah_server::serve::Parts;
 use reqwest::Method;
@@ -57,7 +58,7 @@ async fn what_is_not_on_the_list_is_refused_by_name_before_anything_happens() {
     }
     assert!(!told.contains("hush"), "{told}");
     insta::assert_snapshot!(told);
-    assert!(service.store.list(None).await.unwrap().is_empty(), "nothing is stored");
+    assert!(service.store.list(None, Page::WHOLE).await.unwrap().is_empty(), "nothing is stored");
     assert!(service.cloud.grants.lock().unwrap().is_empty(), "nobody is asked");
     assert!(service.idle.started.lock().unwrap().is_empty());
 }

@@ -45,6 +45,7 @@ async fn record(n: u128) -> ClusterRecord {
             resource_pools: vec![],
             datastores: vec![],
             specification: None,
+            secrets: None,
             wait_for: Default::default(),
             remedy: Default::default(),
         },

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use howdah_core::document::Unreadable;
 use howdah_core::ids::ClusterKey;
+use howdah_core::store::Page;
 use howdah_store::MemoryStore;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ async fn is_shown_beside_the_others_and_takes_no_writes() {
     store.insert_unreadable(odd(key(2), "c2"));
     store.insert_unreadable(odd(ClusterKey { project: "p2".into(), ..key(3) }, "c3"));
 
-    let (status, list) = service.get("/v1/clusters").await;
+    let (status, list) = service.get("/v1/clusters?detail=true").await;
     assert_eq!((status, &list["clusters"]), (200, &json!([accepted["cluster"]])));
     insta::assert_json_snapshot!(list["unreadable"], @r#"
     [
@@ -82,6 +83,7 @@ async fn is_shown_beside_the_others_and_takes_no_writes() {
     let stream = stream.header("Accept", "text/event-stream").send().await.unwrap().text().await.unwrap();
     let told: Vec<_> = stream.lines().filter_map(|l| l.strip_prefix("event: ")).collect();
     assert_eq!(told, ["event", "unreadable"], "and then it ends");
+    service.store.list(None, Page::WHOLE).await.unwrap();
     let text = service.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
     assert!(text.contains("howdah_clusters{site=\"main\",status=\"unreadable\"} 2"), "{text}");
 }

@@ -2,6 +2,7 @@
 //! as escapes where it goes out.
 
 use howdah_core::failure::Failure;
+use howdah_core::store::Page;
 use howdah_core::text::first_unfit;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -85,7 +86,7 @@ async fn no_field_of_a_body_takes_it() {
     }
     let (status, body) = service.put(&format!("{}/state", path(1)), json!({"state": "running\n"})).await;
     assert_eq!((status, body["error"]["details"]["field"].as_str()), (400, Some("state")));
-    assert!(service.store.list(None).await.unwrap().is_empty());
+    assert!(service.store.list(None, Page::WHOLE).await.unwrap().is_empty());
     // What people write is taken.
     let (status, body) = service.put(&path(1), but(wish(1), json!({"app_manager": "größer 日本語 🦀"}))).await;
     assert_eq!(status, 202, "{body}");
@@ -152,7 +153,7 @@ async fn a_local_users_project_is_plain_text_or_refused() {
         let body: Value = response.json().await.unwrap();
         assert_eq!(body["error"]["details"]["field"], "x-project-id", "not taken for the project `local`: {body}");
     }
-    assert!(service.store.list(None).await.unwrap().is_empty());
+    assert!(service.store.list(None, Page::WHOLE).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use howdah_core::failure::{ErrorKind, Failure, RemoteError, System};
 use howdah_core::known::ClusterStatus;
+use howdah_core::store::Page;
 use howdah_core::wanted::Goal;
 use howdah_store::MemoryStore;
 use reqwest::Method;
@@ -53,7 +54,7 @@ async fn a_client_that_hangs_up_loses_its_answer_and_nothing_else() {
     // Some may have hung up before the service had read what they sent.
     let (mut stored, mut worked_on) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..200 {
-        stored = service.store.list(None).await.unwrap().iter().map(|row| row.key()).collect();
+        stored = service.store.list(None, Page::WHOLE).await.unwrap().iter().map(|row| row.key()).collect();
         worked_on = service.idle.started.lock().unwrap().iter().cloned().collect();
         if worked_on == stored && stored.len() as u128 == MANY {
             break;
@@ -173,7 +174,7 @@ async fn what_was_stored_is_worked_on_even_if_the_capability_could_not_be() {
     assert_eq!(*service.idle.started.lock().unwrap(), [key(1)]);
     let (status, body) = service.put(&path(1), wish(1)).await;
     assert_eq!((status, body["operation"]["kind"].as_str()), (202, Some("create")));
-    assert_eq!(service.store.list(None).await.unwrap().len(), 1);
+    assert_eq!(service.store.list(None, Page::WHOLE).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

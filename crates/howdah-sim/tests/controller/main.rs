@@ -11,6 +11,7 @@ mod life;
 mod messages;
 mod quiet;
 mod race;
+mod shared;
 mod site;
 mod specification;
 mod story;

@@ -15,21 +15,22 @@ use howdah_core::time::Ticker;
 use howdah_core::wanted::{
     ClusterRecord, ClusterSpec, Goal, NodeGroup, OperationKind, OperationRequest, Secrets, Shape,
 };
+use howdah_sim::crashing::Crashing;
 use howdah_sim::inprocess;
 use howdah_sim::invariants::Moment;
-use howdah_sim::memory_store::MemoryStore;
 use howdah_sim::{SiteSettings, World};
+use howdah_store::MemoryStore;
 use tokio::sync::{Notify, watch};
 
 pub struct Run {
     pub world: World,
-    pub store: Arc<MemoryStore>,
+    pub store: Arc<Crashing<MemoryStore>>,
     pub controller: Controller,
     pub seed: u64,
 }
 
 /// What a process of the service has: its own order of things, and a registrar for the site.
-pub fn controller(world: &World, store: &Arc<MemoryStore>) -> Controller {
+pub fn controller(world: &World, store: &Arc<Crashing<MemoryStore>>) -> Controller {
     let store: Arc<dyn Store> = store.clone();
     Controller {
         site: inprocess::site(world, "simulated".into(), &store, &Policy::default()),
@@ -46,7 +47,7 @@ impl Run {
     pub fn new(settings: SiteSettings) -> Self {
         let seed = settings.seed;
         let world = World::new(settings);
-        let store = Arc::new(MemoryStore::new());
+        let store = Arc::new(Crashing::new(MemoryStore::new()));
         let controller = controller(&world, &store);
         Self { world, store, controller, seed }
     }
@@ -80,6 +81,7 @@ impl Run {
                 resource_pools: vec!["openstackRP".into()],
                 datastores: vec![],
                 specification: None,
+                secrets: None,
                 wait_for: Default::default(),
                 remedy: Default::default(),
             },

@@ -58,7 +58,7 @@ async fn one_of_another_project_waits_for_at_most_two_of_two_hundred() {
     let before = asked_for(&story);
     assert!((1..=3).contains(&before.len()), "seed {}: {before:?}", story.seed);
     let (status, reason, message) = says(&story, &first[100]).await;
-    assert_eq!((status, reason.as_str()), (ConditionStatus::False, "waiting_for_turn"));
+    assert_eq!((status, reason.as_str()), (ConditionStatus::False, "WaitingForTurn"));
     assert!(message.starts_with("BDE makes one cluster at a time: this one waits for its turn: "), "{message}");
 
     let late = story.service.create_in("b", "late", 1).await.unwrap();
@@ -70,7 +70,7 @@ async fn one_of_another_project_waits_for_at_most_two_of_two_hundred() {
     assert!(between <= 2, "seed {}: {between} of the others came before it", story.seed);
     story.good(&late).await;
     let told = story.events(&late).await;
-    assert_eq!(told.iter().filter(|e| e.starts_with("waiting_for_turn")).count(), 1, "{told:#?}");
+    assert_eq!(told.iter().filter(|e| e.starts_with("WaitingForTurn")).count(), 1, "{told:#?}");
     assert_eq!(told.iter().filter(|e| e.starts_with("TurnHasCome")).count(), 1, "{told:#?}");
     let loud = story.events(&first[150]).await;
     assert!(loud.len() <= 5, "it waits, and says so once: {loud:#?}");

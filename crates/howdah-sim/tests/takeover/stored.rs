@@ -13,7 +13,7 @@ use howdah_core::document::Row;
 use howdah_core::known::ClusterState;
 use howdah_core::mark::MarkKey;
 use howdah_core::site::registrar::Registration;
-use howdah_core::store::Store;
+use howdah_core::store::{Page, Store};
 use howdah_core::wanted::{ClusterRecord, Secrets};
 use howdah_store::{Options, SqliteStore};
 
@@ -52,7 +52,7 @@ async fn open() -> Stored {
     fs::set_permissions(&options.key_file, fs::Permissions::from_mode(0o600)).unwrap();
     let store = SqliteStore::open(&options).await.unwrap();
     let mut sites = BTreeMap::<String, Shelf>::new();
-    for row in store.list(None).await.unwrap() {
+    for row in store.list(None, Page::WHOLE).await.unwrap() {
         let key = row.key();
         let Row::Cluster(cluster) = row else { panic!("{key} cannot be read: {row:?}") };
         let (record, state) = *cluster;

@@ -1,4 +1,4 @@
-//! What every store does: each test runs on the file and in memory.
+//! What every store does: each test runs on every kind of store there is.
 
 use std::ops::Deref;
 
@@ -8,17 +8,19 @@ use howdah_core::ids::ClusterKey;
 use howdah_core::known::{ClusterState, ClusterStatus};
 use howdah_core::site::registrar::Registration;
 use howdah_core::specification::Specification;
-use howdah_core::store::{Store, Trace};
+use howdah_core::store::{Page, Store, Trace};
 use howdah_core::wanted::{ClusterRecord, Goal, OperationKind, Secrets};
+use howdah_sim::crashing::Crashing;
 use howdah_store::{MemoryStore, SqliteStore};
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 
 use crate::sample::{event, id, key, key_in, operation, options, raw, record};
 
-/// A store of one kind or the other, that can also be damaged.
+/// A store of some kind, that can also be damaged.
 enum Subject {
     Memory(MemoryStore),
+    Crashing(Crashing<MemoryStore>),
     File(Box<SqliteStore>, TempDir),
 }
 
@@ -27,6 +29,7 @@ impl Deref for Subject {
     fn deref(&self) -> &Self::Target {
         match self {
             Self::Memory(store) => store,
+            Self::Crashing(store) => store,
             Self::File(store, _) => store.as_ref(),
         }
     }
@@ -43,6 +46,7 @@ impl Subject {
         };
         match self {
             Self::Memory(store) => store.insert_unreadable(row.clone()),
+            Self::Crashing(store) => store.inner().insert_unreadable(row.clone()),
             Self::File(_, folder) => {
                 let spoiled = "UPDATE clusters SET record = json_set(record, '$.shape.goal', 'hibernated') \
                      WHERE id = ? AND project = ?";
@@ -56,6 +60,7 @@ impl Subject {
     async fn spoil_secrets(&self, key: &ClusterKey) {
         match self {
             Self::Memory(store) => store.set_secrets_unreadable(key, true),
+            Self::Crashing(store) => store.inner().set_secrets_unreadable(key, true),
             Self::File(_, folder) => {
                 run(folder, "UPDATE secrets SET sealed = x'00' WHERE id = ? AND project = ?", key).await;
             }
@@ -73,13 +78,17 @@ async fn run(folder: &TempDir, statement: &'static str, key: &ClusterKey) {
     assert_eq!(done.rows_affected(), 1);
 }
 
-macro_rules! for_both {
+macro_rules! for_each {
     ($($name:ident),* $(,)?) => {$(
         mod $name {
-            use super::{MemoryStore, SqliteStore, Subject, options};
+            use super::{Crashing, MemoryStore, SqliteStore, Subject, options};
             #[tokio::test]
             async fn in_memory() {
                 super::$name(&Subject::Memory(MemoryStore::new())).await;
+            }
+            #[tokio::test]
+            async fn in_one_that_could_crash() {
+                super::$name(&Subject::Crashing(Crashing::new(MemoryStore::new()))).await;
             }
             #[tokio::test]
             async fn in_a_file() {
@@ -91,8 +100,9 @@ macro_rules! for_both {
     )*};
 }
 
-for_both! {
+for_each! {
     a_cluster_reads_back,
+    a_list_is_read_by_pages,
     ids_and_names_are_taken_once,
     one_id_in_two_projects_is_two_clusters,
     a_removed_cluster_leaves_its_events,
@@ -138,8 +148,32 @@ async fn a_cluster_reads_back(store: &Subject) {
         assert_eq!(store.load(&nobody).await.unwrap(), None);
         assert_eq!(store.wanted(&nobody).await.unwrap(), None);
     }
-    assert_eq!(store.list(None).await.unwrap(), [row(&one, &state), row(&two, &state)]);
-    assert_eq!(store.list(Some(&"p2".into())).await.unwrap(), [row(&two, &state)]);
+    assert_eq!(store.list(None, Page::WHOLE).await.unwrap(), [row(&one, &state), row(&two, &state)]);
+    assert_eq!(store.list(Some(&"p2".into()), Page::WHOLE).await.unwrap(), [row(&two, &state)]);
+}
+
+async fn a_list_is_read_by_pages(store: &Subject) {
+    let records = [1, 2, 3, 4].map(|n| record(n, &format!("c{n}")));
+    for record in records.iter().rev() {
+        store.insert(record, &no_secrets(), &[]).await.unwrap();
+    }
+    let elsewhere = ClusterRecord { project: "p2".into(), ..record(2, "elsewhere") };
+    store.insert(&elsewhere, &no_secrets(), &[]).await.unwrap();
+    let of = &records[0].project;
+    let page = async |project, after: Option<&ClusterKey>, limit| {
+        let rows = store.list(project, Page { after, limit }).await.unwrap();
+        rows.iter().map(|row| row.key().clone()).collect::<Vec<_>>()
+    };
+    let [one, two, three, four] = records.each_ref().map(ClusterRecord::key);
+    assert_eq!(page(Some(of), None, Some(2)).await, [one.clone(), two.clone()]);
+    assert_eq!(page(Some(of), Some(&two), Some(2)).await, [three.clone(), four.clone()]);
+    assert_eq!(page(Some(of), Some(&four), Some(2)).await, []);
+    // Those of one id, made at the same moment, come one after the other.
+    assert_eq!(page(None, Some(&two), None).await, [elsewhere.key(), three.clone(), four.clone()]);
+    // A page goes on after a cluster that was removed in the meantime, and after nobody's not at all.
+    store.remove(&two, &[]).await.unwrap();
+    assert_eq!(page(Some(of), Some(&two), Some(1)).await, [three]);
+    assert_eq!(page(None, Some(&key(9)), None).await, []);
 }
 
 async fn ids_and_names_are_taken_once(store: &Subject) {
@@ -195,7 +229,7 @@ async fn a_removed_cluster_leaves_its_events(store: &Subject) {
     }
     assert_eq!(store.load(&one.key()).await.unwrap(), None);
     assert_eq!(store.wanted(&one.key()).await.unwrap(), None);
-    assert_eq!(store.list(None).await.unwrap(), []);
+    assert_eq!(store.list(None, Page::WHOLE).await.unwrap(), []);
     let events = store.events(&one.key(), 0, 10).await.unwrap();
     assert_eq!(events, [(1, event("accepted")), (2, event("begun")), (3, event("removed"))]);
     assert_eq!(store.by_capability(&one.id, &[7; 32]).await.unwrap(), Some(one.key()));
@@ -308,8 +342,8 @@ async fn what_cannot_be_read_is_shown_and_left_alone(store: &Subject) {
     let shown = store.spoil(&odd).await;
 
     let all = [Row::Unreadable(shown.clone()), row(&good, &ClusterState::default())];
-    assert_eq!(store.list(None).await.unwrap().len(), 2);
-    for row in store.list(None).await.unwrap() {
+    assert_eq!(store.list(None, Page::WHOLE).await.unwrap().len(), 2);
+    for row in store.list(None, Page::WHOLE).await.unwrap() {
         assert!(all.contains(&row), "{row:?}");
     }
     assert_eq!(store.load(&odd.key()).await.unwrap(), Some(Row::Unreadable(shown.clone())));

@@ -6,7 +6,7 @@ use howdah_core::event::Level;
 use howdah_core::failure::ErrorKind;
 use howdah_core::known::ClusterState;
 use howdah_core::site::registrar::Registration;
-use howdah_core::store::Store;
+use howdah_core::store::{Page, Store};
 use howdah_core::wanted::Secrets;
 use howdah_store::SqliteStore;
 use jiff::Timestamp;
@@ -26,7 +26,7 @@ async fn shown(store: &SqliteStore) -> Vec<String> {
         Row::Cluster(cluster) => format!("{}: fine", cluster.0.name),
         Row::Unreadable(row) => format!("{}: {}", row.name, row.why),
     };
-    store.list(None).await.unwrap().into_iter().map(told).collect()
+    store.list(None, Page::WHOLE).await.unwrap().into_iter().map(told).collect()
 }
 
 #[tokio::test]

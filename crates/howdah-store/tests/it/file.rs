@@ -8,9 +8,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use howdah_core::failure::chain;
+use howdah_core::failure::{ErrorKind, chain};
 use howdah_core::known::ClusterState;
-use howdah_core::store::Store;
+use howdah_core::site::registrar::Registration;
+use howdah_core::store::{Page, Store};
 use howdah_core::wanted::{Goal, OperationKind, Secrets};
 use howdah_store::{SqliteStore, StoreError};
 use jiff::Timestamp;
@@ -37,7 +38,7 @@ async fn from_empty_and_again() {
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(options(&folder).path), mode(options(&folder).key_file)), (0o600, 0o600));
     let store = SqliteStore::open(&options(&folder)).await.unwrap();
-    assert_eq!(store.list(None).await.unwrap().len(), 1);
+    assert_eq!(store.list(None, Page::WHOLE).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -50,6 +51,40 @@ async fn a_second_service_is_refused() {
     ");
     drop(first);
     SqliteStore::open(&options(&folder)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_that_was_taken_over_writes_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = SqliteStore::open(&options(&folder)).await.unwrap();
+    old.insert(&record(1, "one"), &Secrets::default(), &[]).await.unwrap();
+    // As on a file system without locks, or by an operator who removed what he took for a leftover.
+    fs::remove_file(folder.path().join("db/howdah.db.lock")).unwrap();
+    let new = SqliteStore::open(&options(&folder)).await.unwrap();
+
+    let stale = ClusterState { progress: 0.1, ..ClusterState::default() };
+    let fresh = ClusterState { progress: 0.9, ..ClusterState::default() };
+    new.save(&key(1), &fresh, &[]).await.unwrap();
+    let registration = Registration { name: "net".into(), port_group: "net".into(), users: [].into(), open: false };
+    for refused in [
+        old.save(&key(1), &stale, &[event("late")]).await,
+        old.insert(&record(2, "two"), &Secrets::default(), &[]).await,
+        old.remove(&key(1), &[]).await,
+        old.save_registration(&"main".into(), &registration).await,
+        old.try_write().await,
+    ] {
+        let e = refused.unwrap_err();
+        assert_eq!((e.code, e.kind), ("fenced", ErrorKind::Unavailable), "{}", chain(&e));
+    }
+    let rows = new.list(None, Page::WHOLE).await.unwrap();
+    let states: Vec<_> = rows.into_iter().map(|row| row.cluster().unwrap().1.progress).collect();
+    assert_eq!(states, [0.9]);
+    assert!(new.events(&key(1), 0, 10).await.unwrap().is_empty());
+
+    // It is no lock: who comes up again is the newest, and writes.
+    drop((old, new));
+    let again = SqliteStore::open(&options(&folder)).await.unwrap();
+    again.save(&key(1), &stale, &[]).await.unwrap();
 }
 
 #[tokio::test]
@@ -67,7 +102,7 @@ async fn a_newer_database_is_refused_and_left_alone() {
     db.close().await.unwrap();
     insta::assert_snapshot!(refusal(&folder).await, @"
     store_newer
-    /var/lib/howdah/db/howdah.db was written by a newer howdah (schema 7, this one knows 4): Install the newer howdah again, or restore the backup that was made before it.
+    /var/lib/howdah/db/howdah.db was written by a newer howdah (schema 7, this one knows 5): Install the newer howdah again, or restore the backup that was made before it.
     ");
 }
 

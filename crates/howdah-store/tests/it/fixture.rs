@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use howdah_core::known::ClusterState;
-use howdah_core::store::Store;
+use howdah_core::store::{Page, Store};
 use howdah_core::wanted::ClusterRecord;
 use howdah_store::SqliteStore;
 use secrecy::ExposeSecret;
@@ -31,7 +31,13 @@ fn hash(cluster: &str) -> [u8; 32] {
 }
 
 async fn clusters(store: &SqliteStore) -> Vec<(ClusterRecord, ClusterState)> {
-    store.list(None).await.unwrap().into_iter().map(|row| row.cluster().expect("all can be read")).collect()
+    store
+        .list(None, Page::WHOLE)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|row| row.cluster().expect("all can be read"))
+        .collect()
 }
 
 #[tokio::test]

@@ -57,6 +57,7 @@ pub fn record(n: u128, name: &str) -> ClusterRecord {
             resource_pools: vec![],
             datastores: vec![],
             specification: None,
+            secrets: None,
             wait_for: WaitFor::Addresses,
             remedy: RemedyPolicy::Auto,
         },

@@ -5,59 +5,18 @@
 mod bounds;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use howdah_core::failure::{ErrorKind, chain};
+use howdah_testkit::tls::TlsServer;
 use howdah_transport::{Deadlines, Fingerprint, Http, TransportError, Trust};
 use reqwest::Method;
-use rustls::ServerConfig;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
-struct Server {
-    address: SocketAddr,
-    certificate: CertificateDer<'static>,
-    pem: String,
-}
-
-/// A server that answers every connection with an empty 200.
-async fn server() -> Server {
-    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-    serving(made.cert, made.signing_key).await
-}
-
-async fn serving(made: rcgen::Certificate, key: rcgen::KeyPair) -> Server {
-    let certificate = made.der().clone();
-    let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], private)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let Ok(mut tls) = acceptor.accept(stream).await else {
-                    return;
-                };
-                let mut request = [0; 4096];
-                if tls.read(&mut request).await.is_ok_and(|n| n > 0) {
-                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-                    let _ = tls.write_all(answer).await;
-                    let _ = tls.shutdown().await;
-                }
-            });
-        }
-    });
-    Server { address, certificate, pem: made.pem() }
+/// A server that answers everything with an empty 200.
+fn empty() -> Router {
+    Router::new().fallback(async || ())
 }
 
 async fn get(trust: &Trust, address: SocketAddr) -> Result<u16, TransportError> {
@@ -68,7 +27,7 @@ async fn get(trust: &Trust, address: SocketAddr) -> Result<u16, TransportError> 
 
 #[tokio::test]
 async fn each_mode_trusts_whom_it_says() {
-    let server = server().await;
+    let server = TlsServer::start(empty()).await;
     let right = Fingerprint::of(&server.certificate);
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &server.pem).unwrap();
@@ -119,13 +78,9 @@ async fn a_socket_is_named_by_its_path() {
     assert_eq!(error.hint().unwrap(), "Check that the service runs, and that you may open its socket.");
 }
 
-/// What `openssl req -x509` writes by default, and what many appliances serve.
 #[tokio::test]
 async fn a_self_signed_certificate_that_is_an_authority_is_trusted_as_its_own_ca_file() {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let server = serving(params.self_signed(&key).unwrap(), key).await;
+    let server = TlsServer::start_as_authority(empty()).await;
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &server.pem).unwrap();
     assert_eq!(get(&Trust::CaFile(file.path().to_owned()), server.address).await.unwrap(), 200);

@@ -1,26 +1,60 @@
-//! Following within one login: set up, wait, take what came, fetch what is missing, tell, again.
+//! Following within one login: waiting for updates, and beside that whatever calls they make necessary.
 //! Any error ends it; the caller starts anew and compares.
+//!
+//! Invariant: no other call holds a wait back, and an update is all that is needed to tell of a VM. Between two waits there is a short pause, so that
+//! what changes at a time is told by one call; an update that comes after a quiet time is told at once.
 
+use std::collections::VecDeque;
+use std::pin::Pin;
 use std::time::Duration;
 
-use howdah_core::ids::VmRef;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::site::{Place, Site};
-use super::{Command, Ended, RESYNC};
+use super::site::Site;
+use super::{Age, Command, Ended, RESYNC};
 use crate::error::Error;
 use crate::fault::FaultKind;
 use crate::request::{self, Ref};
-use crate::retrieve::{BULK, Wanted, retrieve_in};
+use crate::retrieve::{Object, Wanted, retrieve_in};
 use crate::session::{Live, Session};
 use crate::update::{self, LONGEST_WAIT, UpdateSet};
-use crate::vm::{DEVICES, LIGHT, nics};
+use crate::vm::{DEVICES, LIGHT, PARENT};
 
 /// How long a cancelled wait may take to end.
 const CANCEL: Duration = Duration::from_secs(2);
+/// From one set of updates to the next wait, while VMs are being made: their ports are urgent.
+const PAUSE: Duration = Duration::from_millis(150);
+/// The same while all VMs are on.
+const LONG_PAUSE: Duration = Duration::from_secs(1);
+/// How many folders one filter looks into, and one read.
+const FOLDERS: usize = 100;
+/// How many calls of [`Job`] are under way at the most.
+const JOBS: usize = 4;
 
-/// The objects that live in a login.
+/// A call that is to be made.
+enum Job {
+    Open(Vec<String>),
+    ReadFolders,
+    Read(Vec<String>),
+    Remove(Ref),
+    Cancel,
+}
+
+/// What became of a call.
+enum Done {
+    Opened(Vec<String>, Result<Ref, Error>),
+    FoldersRead(Age, Result<Vec<Object>, Error>),
+    Read(Vec<String>, Age, Result<Vec<Object>, Error>),
+    Nothing,
+}
+
+type Wait<'a> = Pin<Box<dyn Future<Output = Result<Option<UpdateSet>, Error>> + Send + 'a>>;
+
+/// What lives in a login.
 struct Watch<'a> {
     session: &'a Session,
     live: &'a Live,
@@ -28,6 +62,14 @@ struct Watch<'a> {
     folder_view: Ref,
     folder_filter: Ref,
     version: String,
+    jobs: VecDeque<Job>,
+    running: FuturesUnordered<BoxFuture<'a, Done>>,
+    /// Filters are being made, or are to be.
+    opening: usize,
+    /// The wait that is under way may not know of the newest filter.
+    outdated: bool,
+    /// A wait is being cancelled, and when that is tried again.
+    cancelled: Option<Instant>,
 }
 
 pub(super) async fn follow(
@@ -66,7 +108,19 @@ impl<'a> Watch<'a> {
         let folder_view = update::create_view(session, live, &live.content.root, &["Folder"]).await?;
         let wanted = folders(&folder_view);
         let folder_filter = update::create_filter(session, live, &collector, wanted.properties, wanted.objects).await?;
-        Ok(Self { session, live, collector, folder_view, folder_filter, version: String::new() })
+        Ok(Self {
+            session,
+            live,
+            collector,
+            folder_view,
+            folder_filter,
+            version: String::new(),
+            jobs: VecDeque::from([Job::ReadFolders]),
+            running: FuturesUnordered::new(),
+            opening: 0,
+            outdated: false,
+            cancelled: None,
+        })
     }
 
     async fn run(
@@ -75,71 +129,70 @@ impl<'a> Watch<'a> {
         commands: &mut mpsc::UnboundedReceiver<Command>,
         failures: &mut u32,
     ) -> Result<Ended, Error> {
-        // The folders that are there. The shortest wait: there may be none at all.
-        loop {
-            let set = update::wait(self.session, self.live, &self.collector, &self.version, Duration::ZERO).await?;
-            let Some(set) = set else { break };
-            self.take(site, &set);
-            if !set.truncated {
-                break;
-            }
-        }
+        let mut wait = Some(self.wait());
+        let mut wait_at = Instant::now();
         let mut resync_at = Instant::now() + RESYNC;
         loop {
             while let Ok(command) = commands.try_recv() {
                 site.take(command);
             }
-            if Instant::now() >= resync_at {
-                self.resync(site).await?;
-                resync_at = Instant::now() + RESYNC;
-            }
-            self.settle(site).await?;
-            *failures = 0;
             if site.is_empty() {
                 return Ok(if commands.is_closed() { Ended::Closed } else { Ended::Idle });
             }
-            let longest = resync_at.saturating_duration_since(Instant::now()).min(LONGEST_WAIT);
-            if let Some(set) = self.wait(site, commands, longest).await? {
-                self.take(site, &set);
+            if Instant::now() >= resync_at {
+                self.resync(site);
+                resync_at = Instant::now() + RESYNC;
+            }
+            if wait.is_none() && Instant::now() >= wait_at {
+                wait = Some(self.wait());
+            }
+            self.rearrange(site, wait.is_some());
+            site.tell();
+            self.start_calls(site);
+            let mut timer = self.cancelled.map_or(resync_at, |again| again.min(resync_at));
+            if wait.is_none() {
+                timer = timer.min(wait_at);
+            }
+            tokio::select! {
+                result = ended(&mut wait) => {
+                    wait_at = Instant::now();
+                    match result {
+                        Ok(Some(set)) => {
+                            self.take(site, &set);
+                            wait_at += if set.truncated { Duration::ZERO } else { self.pause(site) };
+                        }
+                        Ok(None) => {}
+                        Err(e) if self.cancelled.is_some() && e.fault_kind() == Some(FaultKind::RequestCanceled) => {}
+                        Err(e) => return Err(e),
+                    }
+                    *failures = 0;
+                    wait = None;
+                }
+                Some(done) = self.running.next() => self.finish(site, done)?,
+                command = commands.recv() => match command {
+                    Some(command) => site.take(command),
+                    None => return Ok(Ended::Closed),
+                },
+                () = tokio::time::sleep_until(timer) => {}
             }
         }
     }
 
-    /// Waits for an update, or for a command that needs calls of its own.
-    async fn wait(
-        &self,
-        site: &mut Site,
-        commands: &mut mpsc::UnboundedReceiver<Command>,
-        longest: Duration,
-    ) -> Result<Option<UpdateSet>, Error> {
-        let wait = update::wait(self.session, self.live, &self.collector, &self.version, longest);
-        tokio::pin!(wait);
-        while !site.has_work() {
-            tokio::select! {
-                result = &mut wait => return result,
-                command = commands.recv() => match command {
-                    Some(command) => site.take(command),
-                    None => break,
-                },
-            }
-        }
-        // The wait is ended rather than dropped: what it may have fetched must not be lost. It can
-        // still be on its way to the server when the cancel arrives there, hence the repeats.
-        for _ in 0..10 {
-            update::destroy(self.session, self.live, "CancelWaitForUpdates", &self.collector).await;
-            match tokio::time::timeout(CANCEL, &mut wait).await {
-                Ok(Err(e)) if e.fault_kind() == Some(FaultKind::RequestCanceled) => {
-                    return Ok(None);
-                }
-                Ok(result) => return result,
-                Err(_) => {}
-            }
-        }
-        Err(Error::Incomplete { method: "CancelWaitForUpdates".to_owned(), missing: "effect" })
+    /// The next wait. It goes on where the one before has ended, so nothing is lost in between.
+    fn wait(&mut self) -> Wait<'a> {
+        (self.outdated, self.cancelled) = (false, None);
+        let (session, live, collector, version) =
+            (self.session, self.live, self.collector.clone(), self.version.clone());
+        Box::pin(async move { update::wait(session, live, &collector, &version, LONGEST_WAIT).await })
+    }
+
+    fn pause(&self, site: &Site) -> Duration {
+        if site.is_calm() { LONG_PAUSE } else { PAUSE }
     }
 
     fn take(&mut self, site: &mut Site, set: &UpdateSet) {
         self.version.clone_from(&set.version);
+        site.begin_set();
         for filter in &set.filters {
             if filter.filter == self.folder_filter.value {
                 filter.objects.iter().for_each(|o| site.update_folder(o));
@@ -149,73 +202,111 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Looks into new folders, out of old ones, fetches device lists, tells.
-    async fn settle(&self, site: &mut Site) -> Result<(), Error> {
-        if std::mem::take(&mut site.folders_changed) {
-            let (open, close) = site.moves();
-            for (cluster, folder) in close {
-                if let Some(place) = site.closed(&cluster, &folder) {
-                    update::destroy(self.session, self.live, "DestroyPropertyFilter", &place.filter).await;
-                    update::destroy(self.session, self.live, "DestroyView", &place.view).await;
-                }
-            }
-            for (cluster, folder) in open {
-                match self.open(site, &cluster, &folder).await {
-                    // The folder has gone meanwhile, and its leaving will be told.
-                    Err(e) if e.fault_kind() == Some(FaultKind::ManagedObjectNotFound) => {}
-                    other => other?,
-                }
-            }
+    /// Looks into new folders, and out of old ones.
+    fn rearrange(&mut self, site: &mut Site, waits: bool) {
+        let (open, close) = site.rearrange();
+        self.jobs.extend(close.into_iter().map(Job::Remove));
+        for folders in open.chunks(FOLDERS) {
+            self.open(folders.to_vec());
         }
-        self.fetch_devices(site).await?;
-        site.tell();
-        Ok(())
+        // A wait that began before a filter was made need not tell of it. It is ended rather than dropped:
+        // what it may have fetched must not be lost. The cancel may overtake it, and is then repeated.
+        if waits && self.outdated && self.opening == 0 && self.cancelled.is_none_or(|again| Instant::now() >= again) {
+            self.cancelled = Some(Instant::now() + CANCEL);
+            self.jobs.push_front(Job::Cancel);
+        }
     }
 
-    /// Looks into a folder: the filter first, then its content, so that nothing falls between.
-    async fn open(&self, site: &mut Site, cluster: &str, folder: &str) -> Result<(), Error> {
-        let container = Ref::new("Folder", folder);
-        let view = update::create_view(self.session, self.live, &container, &["VirtualMachine"]).await?;
-        let wanted = vms(&view);
-        let filter =
-            update::create_filter(self.session, self.live, &self.collector, wanted.properties, wanted.objects).await?;
-        site.opened(cluster, folder.to_owned(), Place { view: view.clone(), filter });
-        let objects = retrieve_in(self.session, self.live, &vms(&view)).await?;
-        site.replace_vms(cluster, folder, &objects);
-        Ok(())
+    fn open(&mut self, folders: Vec<String>) {
+        self.opening += 1;
+        self.jobs.push_front(Job::Open(folders));
     }
 
-    async fn fetch_devices(&self, site: &mut Site) -> Result<(), Error> {
-        let stale: Vec<_> = site.stale().into_iter().collect();
-        for chunk in stale.chunks(BULK) {
-            let refs: Vec<_> = chunk.iter().map(|(vm, _)| Ref::new("VirtualMachine", vm.as_str())).collect();
-            let wanted = Wanted {
-                properties: vec![request::properties("VirtualMachine", &[DEVICES])],
-                objects: request::objects(&refs),
-            };
-            for object in retrieve_in(self.session, self.live, &wanted).await? {
-                let vm = VmRef::new(object.obj.value.as_str());
-                let age = chunk.iter().find(|(v, _)| *v == vm).map(|(_, age)| age.clone());
-                if let (Some(age), Some(devices)) = (age, object.properties.get(DEVICES)) {
-                    site.set_devices(&vm, age, nics(devices));
+    /// Reads everything anew, in case an update was lost.
+    fn resync(&mut self, site: &Site) {
+        self.jobs.push_back(Job::ReadFolders);
+        self.jobs.extend(site.open().chunks(FOLDERS).map(|folders| Job::Read(folders.to_vec())));
+    }
+
+    /// Starts as many calls as may be under way.
+    fn start_calls(&mut self, site: &mut Site) {
+        while self.running.len() < JOBS
+            && let Some(job) = self.jobs.pop_front()
+        {
+            self.running.push(self.call(job, site.age()));
+        }
+        if self.running.is_empty() {
+            site.nothing_is_read();
+        }
+    }
+
+    fn call(&self, job: Job, age: Age) -> BoxFuture<'a, Done> {
+        let (session, live, collector) = (self.session, self.live, self.collector.clone());
+        match job {
+            Job::Open(folders) => Box::pin(async move {
+                let Wanted { properties, objects } = vms(&folders);
+                let filter = update::create_filter(session, live, &collector, properties, objects).await;
+                Done::Opened(folders, filter)
+            }),
+            Job::ReadFolders => {
+                let wanted = self::folders(&self.folder_view);
+                Box::pin(async move { Done::FoldersRead(age, retrieve_in(session, live, &wanted).await) })
+            }
+            Job::Read(folders) => Box::pin(async move {
+                let objects = retrieve_in(session, live, &vms(&folders)).await;
+                Done::Read(folders, age, objects)
+            }),
+            Job::Remove(filter) => Box::pin(async move {
+                update::destroy(session, live, "DestroyPropertyFilter", &filter).await;
+                Done::Nothing
+            }),
+            Job::Cancel => Box::pin(async move {
+                update::destroy(session, live, "CancelWaitForUpdates", &collector).await;
+                Done::Nothing
+            }),
+        }
+    }
+
+    fn finish(&mut self, site: &mut Site, done: Done) -> Result<(), Error> {
+        let is_gone = |e: &Error| e.fault_kind() == Some(FaultKind::ManagedObjectNotFound);
+        match done {
+            Done::Opened(folders, result) => {
+                self.opening -= 1;
+                match result {
+                    // The filter first, then its content, so that nothing falls between.
+                    Ok(filter) => {
+                        site.opened(&folders, filter);
+                        self.outdated = true;
+                        self.jobs.push_front(Job::Read(folders));
+                    }
+                    // One has gone meanwhile, and its leaving will be told.
+                    Err(e) if is_gone(&e) => match folders.as_slice() {
+                        [folder] => site.vanished(folder),
+                        several => several.iter().for_each(|folder| self.open(vec![folder.clone()])),
+                    },
+                    Err(e) => return Err(e),
                 }
             }
-        }
-        Ok(())
-    }
-
-    /// Reads everything anew.
-    async fn resync(&self, site: &mut Site) -> Result<(), Error> {
-        let objects = retrieve_in(self.session, self.live, &folders(&self.folder_view)).await?;
-        site.replace_folders(&objects);
-        for (cluster, folder, view) in site.places() {
-            match retrieve_in(self.session, self.live, &vms(&view)).await {
-                Ok(objects) => site.replace_vms(&cluster, &folder, &objects),
-                Err(e) if e.fault_kind() == Some(FaultKind::ManagedObjectNotFound) => {}
+            Done::FoldersRead(asked, objects) => site.read_folders(&objects?, asked),
+            Done::Read(folders, asked, objects) => match objects {
+                Ok(objects) => site.read_vms(&folders, &objects, asked),
+                Err(e) if is_gone(&e) => match folders.as_slice() {
+                    [folder] => site.vanished(folder),
+                    several => self.jobs.extend(several.iter().map(|folder| Job::Read(vec![folder.clone()]))),
+                },
                 Err(e) => return Err(e),
-            }
+            },
+            Done::Nothing => {}
         }
         Ok(())
+    }
+}
+
+/// The end of a wait, if there is one.
+async fn ended(wait: &mut Option<Wait<'_>>) -> Result<Option<UpdateSet>, Error> {
+    match wait {
+        Some(wait) => wait.await,
+        None => std::future::pending().await,
     }
 }
 
@@ -226,9 +317,11 @@ fn folders(view: &Ref) -> Wanted {
     }
 }
 
-fn vms(view: &Ref) -> Wanted {
+/// The VMs in these folders.
+fn vms(folders: &[String]) -> Wanted {
+    let paths: Vec<&str> = LIGHT.iter().copied().chain([PARENT, DEVICES]).collect();
     Wanted {
-        properties: vec![request::properties("VirtualMachine", LIGHT)],
-        objects: request::viewed(view, Vec::new()),
+        properties: vec![request::properties("VirtualMachine", &paths)],
+        objects: request::below(folders.iter().map(|f| Ref::new("Folder", f))),
     }
 }

@@ -13,10 +13,13 @@
 //!
 //! Invariants: what listeners were told adds up to what vCenter showed last; after a loss they get
 //! [`WatchEvent::Reset`] first. The number of calls depends on the followed clusters' VMs only: the
-//! site-wide filter is on folders, and VMs are looked at through the view of a cluster's own folder.
+//! site-wide filter is on folders, and VMs are looked at from the clusters' own folders down, many
+//! folders in one call.
 
+mod folders;
 mod follow;
 mod site;
+mod vms;
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,6 +46,9 @@ pub(crate) const RESYNC: Duration = Duration::from_secs(600);
 
 /// A refused password is not tried often: vCenter locks accounts.
 const AFTER_REFUSED_LOGIN: Duration = Duration::from_secs(300);
+
+/// A moment in the order of what came: the number of the set of updates.
+type Age = u64;
 
 /// Where listeners are sent to.
 type Listener = mpsc::UnboundedSender<Remote<WatchEvent>>;

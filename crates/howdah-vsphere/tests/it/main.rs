@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the answers are those of the service under test")]
 
 mod acting;
+mod calls;
 mod certificates;
 mod create;
 mod errors;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use howdah_sim::SiteSettings;
+use howdah_testkit::tls::TlsServer;
 
-use crate::certificates::tls;
 use crate::site::{Site, skip, swift};
 
 /// A Python that has PyVmomi: `$PYVMOMI_PYTHON`, or the system's.
@@ -27,9 +27,9 @@ async fn pyvmomi_reads_what_there_is() {
         let login = site.world.read(|s| s.settings.vcenter_login.clone());
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../howdah-sim/tests/pyvmomi_oracle.py");
         // As scripts do it: over TLS, with whatever certificate there is.
-        let tls = tls(&site).await;
+        let tls = TlsServer::start(site.face.router()).await;
         let mut command = Command::new(&python);
-        command.arg(script).args(["--url", &tls.url, "--user", &login.user, "--password", &login.password]);
+        command.arg(script).args(["--url", &tls.url(), "--user", &login.user, "--password", &login.password]);
         command.args(["--power-on", "c-worker%2f0"]);
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         assert!(output.status.success(), "{version}: {}", String::from_utf8_lossy(&output.stderr));

@@ -11,13 +11,15 @@ use howdah_core::systems::vcenter::VCenter;
 use howdah_core::systems::vcenter::{Power, WatchEvent};
 use howdah_transport::Trust;
 use howdah_vsphere::{Client, Settings, Timeouts};
+use tempfile::TempDir;
 
 use crate::site::{cluster, next, say, skip, until};
 
-/// A running vcsim; ended with the test.
+/// A running vcsim; ended with the test, and its files with it.
 struct Vcsim {
     child: Child,
     url: String,
+    _datastores: TempDir,
 }
 
 impl Drop for Vcsim {
@@ -50,10 +52,13 @@ fn program() -> Option<PathBuf> {
 
 fn start() -> Option<Vcsim> {
     let program = program()?;
+    // It makes a folder for each datastore where temporary files are, and leaves them when it is ended.
+    let datastores = tempfile::tempdir().unwrap();
     let mut child = Command::new(&program)
         .args(["-l", "127.0.0.1:0", "-tls=false", "-username", "howdah", "-password", "vc-secret"])
         // Everything in folders, so that one can be followed: /F0/DC0/vm/F0.
         .args(["-folder", "1", "-nsx", "1", "-pg-nsx", "1"])
+        .env("TMPDIR", datastores.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -62,7 +67,7 @@ fn start() -> Option<Vcsim> {
     let url = lines.map_while(Result::ok).find_map(|l| Some(l.split_once("GOVC_URL=")?.1.to_owned())).unwrap();
     // The address comes with the credentials in it.
     let host = url.rsplit('@').next().unwrap();
-    Some(Vcsim { child, url: format!("http://{host}") })
+    Some(Vcsim { child, url: format!("http://{host}"), _datastores: datastores })
 }
 
 fn client(vcsim: &Vcsim, password: &str) -> Client {

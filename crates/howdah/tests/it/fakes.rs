@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
+
 /// A server that says what it was told to and hangs up. It ends with its handle.
 pub struct Fake {
     pub url: String,
@@ -20,6 +22,16 @@ impl Fake {
         Self::saying(move |request| {
             let (status, kind, body) = answer(request);
             whole(status, kind, &body, body.len())
+        })
+    }
+
+    /// A service that has the clusters of a list: it lists them, and shows each under its id.
+    pub fn with_clusters(list: &Value) -> Self {
+        let list = list.clone();
+        Self::by_request(move |request| {
+            let all = list["clusters"].as_array().unwrap();
+            let asked = all.iter().find(|c| request.contains(&format!("/v1/clusters/{}", c["id"].as_str().unwrap())));
+            ("200 OK", "application/json", asked.unwrap_or(&list).to_string())
         })
     }
 

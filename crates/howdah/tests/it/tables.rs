@@ -45,17 +45,16 @@ fn clusters_that_are_not_as_they_should_be() {
         condition("BdeReachable", "False", "bde_unreachable", "BDE is failing: it cannot be reached."),
         condition("MoonPhase", "Unknown", "New", "A condition of a newer service."),
     ]);
-    let fake = says(
-        "200 OK",
-        &json!({
-            "clusters": [
-                cluster("hadoop", "degraded", "not as it should be; 1 of 2 nodes have their address", conditions),
-                cluster("other", "hibernated", "a word of a newer service", json!([])),
-            ],
-            "unreadable": [{"id": "00000000-0000-0000-0000-000000000009", "site": "main", "project": "p1",
-                "name": "odd", "status": "unreadable", "status_reason": "its record has version 9"}],
-        }),
-    );
+    let mut other = cluster("other", "hibernated", "a word of a newer service", json!([]));
+    other["id"] = "00000000-0000-0000-0000-000000000003".into();
+    let fake = Fake::with_clusters(&json!({
+        "clusters": [
+            cluster("hadoop", "degraded", "not as it should be; 1 of 2 nodes have their address", conditions),
+            other,
+        ],
+        "unreadable": [{"id": "00000000-0000-0000-0000-000000000009", "site": "main", "project": "p1",
+            "name": "odd", "status": "unreadable", "status_reason": "its record has version 9"}],
+    }));
     let mut told = String::new();
     for (args, code) in [(&["list"][..], 0), (&["show", "hadoop"], 0), (&["show", "other"], 0), (&["show", "odd"], 1)] {
         let ran = ask(&fake, args).ended(code);
@@ -63,8 +62,10 @@ fn clusters_that_are_not_as_they_should_be() {
     }
     insta::assert_snapshot!(told);
     let listed = ask(&fake, &["list", "--output", "json"]).ended(0).json();
-    assert_eq!(listed["clusters"][0]["conditions"][2]["type"], "MoonPhase", "passed on as it is");
+    assert_eq!(listed["clusters"][1]["status"], "hibernated", "passed on as it is");
     assert_eq!(listed["unreadable"][0]["name"], "odd");
+    let shown = ask(&fake, &["show", "hadoop", "--output", "json"]).ended(0).json();
+    assert_eq!(shown["conditions"][2]["type"], "MoonPhase", "passed on as it is");
 }
 
 #[test]
@@ -86,17 +87,19 @@ fn only_one_word_means_gone_and_the_requests_say_whose_cluster_it_is() {
             match request.split(' ').next() {
                 Some("DELETE") => ("202 Accepted", "application/json", accepted.to_string()),
                 _ if request.contains("/events") => ("404 Not Found", "application/json", error.to_string()),
+                _ if request.contains("/clusters/") => ("200 OK", "application/json", shown.to_string()),
                 _ => ("200 OK", "application/json", json!({"clusters": [shown]}).to_string()),
             }
         });
         let ran = ask(&fake, &["delete", "hadoop", "--site", "north"]).ended(ends);
         assert!(format!("{}{}", ran.stdout, ran.stderr).contains(told), "{}{}", ran.stdout, ran.stderr);
         let asked: Vec<_> = asked.try_iter().collect();
-        let [list, delete, events] = asked.as_slice() else { panic!("{asked:?}") };
+        let [list, show, delete, events] = asked.as_slice() else { panic!("{asked:?}") };
         let has = |request: &str, text: &str| request.to_lowercase().contains(text);
         assert!(has(list, "get /v1/clusters http") && has(list, "x-howdah-site: north"), "{list}");
+        assert!(has(show, "get /v1/clusters/00000000-0000-0000-0000-000000000001?"), "{show}");
         // From here on it is known where the cluster lives, and whose it is.
-        for request in [delete, events] {
+        for request in [show, delete, events] {
             assert!(has(request, "?project=p1 http") && has(request, "x-howdah-site: main"), "{request}");
         }
         assert!(has(events, "x-howdah-capability: c4pability"), "so that the token may end: {events}");
@@ -104,10 +107,40 @@ fn only_one_word_means_gone_and_the_requests_say_whose_cluster_it_is() {
 }
 
 #[test]
+fn a_list_is_followed_page_by_page_and_is_short() {
+    let fake = Fake::by_request(|request| {
+        let page = |index: u32, next: Option<&str>| {
+            let mut one = cluster(&format!("c{index}"), "running", "running", json!([]));
+            // A service that pages and still tells all, of more nodes than one wants to see.
+            let node = one["nodes"][0].clone();
+            one["nodes"] = vec![node; 10_000].into();
+            let mut page = json!({ "clusters": [one] });
+            if let Some(next) = next {
+                page["next"] = next.into();
+            }
+            page
+        };
+        let page = match request.lines().next().unwrap() {
+            line if line.contains("marker=b%2F2") => page(3, None),
+            line if line.contains("marker=1") => page(2, Some("b/2")),
+            _ => page(1, Some("1")),
+        };
+        ("200 OK", "application/json", page.to_string())
+    });
+    let ran = ask(&fake, &["list", "--output", "json"]).ended(0);
+    assert!(ran.stdout.len() < 5000, "{} bytes", ran.stdout.len());
+    let listed = ran.json();
+    let names: Vec<_> = listed["clusters"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["c1", "c2", "c3"]);
+    assert!(listed.get("next").is_none(), "it is the whole list");
+    assert!(ask(&fake, &["list"]).ended(0).stdout.contains("c3"));
+}
+
+#[test]
 fn a_service_of_before_conditions_is_understood() {
     let mut old = cluster("hadoop", "running", "running; 2 of 2 nodes have their address", json!([]));
     old.as_object_mut().unwrap().remove("conditions");
-    let fake = says("200 OK", &json!({ "clusters": [old] }));
+    let fake = Fake::with_clusters(&json!({ "clusters": [old] }));
     assert!(ask(&fake, &["show", "hadoop"]).ended(0).stdout.contains("hadoop-worker-1"));
 }
 

@@ -50,7 +50,7 @@ fn says(status: &str, body: &Value) -> Fake {
 fn documents() {
     let odd = json!({"id": "00000000-0000-0000-0000-000000000009", "site": ODD, "project": ODD, "name": "odd",
         "status": ODD, "status_reason": ODD});
-    let fake = says("200 OK", &json!({"clusters": [odd_cluster("failed", "create")], "unreadable": [odd]}));
+    let fake = Fake::with_clusters(&json!({"clusters": [odd_cluster("failed", "create")], "unreadable": [odd]}));
     let list = ask(&fake, &["list"]).ended(0);
     sound(&list);
     assert_eq!(list.stdout.lines().count(), 3, "a line for the head and for each cluster: {}", list.stdout);

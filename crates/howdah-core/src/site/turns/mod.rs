@@ -32,7 +32,7 @@ use crate::intent::{Phase, Verb};
 use crate::known::ClusterState;
 use crate::own::Pass;
 use crate::stage::Stage;
-use crate::store::Store;
+use crate::store::{Page, Store};
 use crate::systems::Remote;
 use crate::systems::manager::ManagedStatus;
 
@@ -137,7 +137,7 @@ impl Turns {
         if self.table().founded {
             return Ok(());
         }
-        let rows = self.store.list(None).await?;
+        let rows = self.store.list(None, Page::WHOLE).await?;
         let mut table = self.table();
         if !table.founded {
             for (record, state) in rows.into_iter().filter_map(Row::cluster) {

@@ -2,6 +2,7 @@
 //!
 //! A failure of the newest operation comes first, but not before what is not there any more.
 
+use howdah_api::Stages;
 use howdah_core::condition::{ClusterConditionKind, ConditionStatus};
 use howdah_core::intent::{Phase, Verb};
 use howdah_core::known::{ClusterState, ClusterStatus, OperationState};
@@ -9,7 +10,6 @@ use howdah_core::stage::Stage;
 use howdah_core::wanted::{ClusterRecord, OperationKind};
 
 use super::taken_up;
-use crate::api::dto::Stages;
 
 /// How many nodes are named.
 const NAMED: usize = 2;

@@ -162,8 +162,9 @@ impl Spec {
 
     /// Whether a VM's own revision says that its properties have not changed.
     pub(super) fn only_of_the_vm(&self) -> bool {
-        let own =
-            |p: &String| p == "name" || ["runtime.", "config.", "guest."].iter().any(|front| p.starts_with(front));
+        let own = |p: &String| {
+            p == "name" || p == "parent" || ["runtime.", "config.", "guest."].iter().any(|front| p.starts_with(front))
+        };
         self.paths("VirtualMachine").all(own)
     }
 

@@ -16,6 +16,7 @@ mod value;
 mod vm;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -44,6 +45,31 @@ const PRIOR: &[&str] = &["9.0", "8.0", "7.0", "6.7", "6.5", "6.0", "5.5", "5.1",
 pub struct VCenterFace {
     world: World,
     sessions: Arc<Sessions>,
+    load: Arc<Load>,
+}
+
+/// How many calls are under way.
+#[derive(Debug, Default)]
+struct Load {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+/// A call that is under way until this is dropped.
+struct UnderWay(Arc<Load>);
+
+impl UnderWay {
+    fn new(load: &Arc<Load>) -> Self {
+        let now = load.now.fetch_add(1, Ordering::Relaxed) + 1;
+        load.most.fetch_max(now, Ordering::Relaxed);
+        Self(Arc::clone(load))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What clients have left lying about.
@@ -65,7 +91,7 @@ pub fn router(world: World) -> Router {
 impl VCenterFace {
     /// A face without sessions.
     pub fn new(world: World) -> Self {
-        Self { world, sessions: Arc::new(Sessions::default()) }
+        Self { world, sessions: Arc::default(), load: Arc::default() }
     }
 
     /// Its routes.
@@ -86,6 +112,11 @@ impl VCenterFace {
     pub fn leftovers(&self) -> Leftovers {
         let (views, filters) = self.sessions.leftovers();
         Leftovers { sessions: self.sessions.count(), views, filters }
+    }
+
+    /// The most calls that were under way at a time, waits among them.
+    pub fn most_at_once(&self) -> usize {
+        self.load.most.load(Ordering::Relaxed)
     }
 
     fn api_version(&self) -> String {
@@ -114,6 +145,7 @@ fn numbers(version: &str) -> (u32, u32) {
 }
 
 async fn soap(State(face): State<VCenterFace>, headers: HeaderMap, body: Bytes) -> Response {
+    let _under_way = UnderWay::new(&face.load);
     let envelope = match Element::parse(&body) {
         Ok(envelope) => envelope,
         Err(e) => return refuse(&Fault::invalid_request(e)),

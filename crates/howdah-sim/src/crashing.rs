@@ -1,5 +1,6 @@
-//! A store for simulations that fails when it is told to: like a service that is killed at a
-//! chosen write, or like a disk that is full for a while.
+//! A store around another one that fails when it is told to: like a service that is killed at a
+//! chosen write, or like a disk that is full for a while. Until then it adds nothing and holds nothing
+//! back.
 //!
 //! ```text
 //!   crash_after(n): n writes pass --> the next one and everything after it fail, until `revive`
@@ -15,7 +16,7 @@ use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
 use howdah_core::known::ClusterState;
 use howdah_core::site::registrar::Registration;
-use howdah_core::store::{Store, Trace};
+use howdah_core::store::{Page, Store, Trace};
 use howdah_core::systems::Remote;
 use howdah_core::wanted::{ClusterRecord, Goal, OperationRequest, Secrets};
 use tokio::sync::watch;
@@ -23,40 +24,34 @@ use tokio::sync::watch;
 /// No crash is planned.
 const NEVER: u64 = u64::MAX;
 
-/// A store in memory that can fail.
+/// A store that can fail.
 #[derive(Debug)]
-pub struct MemoryStore {
-    inner: howdah_store::MemoryStore,
+pub struct Crashing<S> {
+    inner: S,
     writes: AtomicU64,
     crash_at: AtomicU64,
     refuses: AtomicBool,
     down: watch::Sender<bool>,
 }
 
-impl Default for MemoryStore {
-    fn default() -> Self {
+fn refused(code: &'static str, message: &str) -> RemoteError {
+    RemoteError::new(System::Store, ErrorKind::Unavailable, code, message)
+}
+
+impl<S: Store> Crashing<S> {
+    /// One that works so far.
+    pub fn new(inner: S) -> Self {
         Self {
-            inner: howdah_store::MemoryStore::new(),
+            inner,
             writes: AtomicU64::new(0),
             crash_at: AtomicU64::new(NEVER),
             refuses: AtomicBool::new(false),
             down: watch::Sender::new(false),
         }
     }
-}
-
-fn refused(code: &'static str, message: &str) -> RemoteError {
-    RemoteError::new(System::Store, ErrorKind::Unavailable, code, message)
-}
-
-impl MemoryStore {
-    /// An empty store.
-    pub fn new() -> Self {
-        Self::default()
-    }
 
     /// The store itself: for what a test puts into it past all faults.
-    pub fn inner(&self) -> &howdah_store::MemoryStore {
+    pub fn inner(&self) -> &S {
         &self.inner
     }
 
@@ -92,21 +87,21 @@ impl MemoryStore {
     /// searched for what must not be there.
     pub async fn text(&self) -> String {
         let mut found = vec![];
-        for row in self.inner.list(None).await.unwrap_or_default() {
+        for row in self.inner.list(None, Page::WHOLE).await.unwrap_or_default() {
             let events = self.inner.events(&row.key(), 0, usize::MAX).await.unwrap_or_default();
             found.push(serde_json::json!({ "cluster": row.cluster(), "events": events }));
         }
         serde_json::Value::from(found).to_string()
     }
 
-    fn up(&self) -> Remote<&howdah_store::MemoryStore> {
+    fn up(&self) -> Remote<&S> {
         if *self.down.borrow() {
             return Err(refused("store_unreachable", "the store is down"));
         }
         Ok(&self.inner)
     }
 
-    fn writing(&self) -> Remote<&howdah_store::MemoryStore> {
+    fn writing(&self) -> Remote<&S> {
         self.up()?;
         if self.refuses.load(Ordering::SeqCst) {
             return Err(refused("store_full", "the disk is full"));
@@ -121,7 +116,7 @@ impl MemoryStore {
 }
 
 #[async_trait]
-impl Store for MemoryStore {
+impl<S: Store> Store for Crashing<S> {
     async fn insert(&self, record: &ClusterRecord, secrets: &Secrets, events: &[Event]) -> Remote<()> {
         self.writing()?.insert(record, secrets, events).await
     }
@@ -142,8 +137,8 @@ impl Store for MemoryStore {
         self.up()?.traces(id).await
     }
 
-    async fn list(&self, project: Option<&ProjectId>) -> Remote<Vec<Row>> {
-        self.up()?.list(project).await
+    async fn list(&self, project: Option<&ProjectId>, page: Page<'_>) -> Remote<Vec<Row>> {
+        self.up()?.list(project, page).await
     }
 
     async fn want(&self, key: &ClusterKey, seen: &OperationId, goal: Goal, operation: &OperationRequest) -> Remote<()> {

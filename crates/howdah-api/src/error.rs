@@ -1,0 +1,28 @@
+//! The document of every answer that is no success.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+#[cfg(feature = "openapi")]
+use utoipa::ToSchema;
+
+/// An error answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct ErrorBody {
+    /// The error.
+    pub error: ErrorView,
+}
+
+/// An error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct ErrorView {
+    /// A code that does not change.
+    pub code: String,
+    /// A sentence.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Further facts, by name.
+    pub details: Map<String, Value>,
+}

@@ -1,0 +1,159 @@
+//! Questions that many callers ask at a time, asked together: which tasks have ended, and which devices VMs
+//! have. One task of the runtime asks; it starts with the first question and ends with the client.
+//!
+//! Invariant: a task is asked for at most every [`POLL`], all that are waited for by one call; device lists
+//! that are asked for while others are being read are read by one call after that.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use howdah_core::ids::VmRef;
+use howdah_transport::Backoff;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::fault::Fault;
+use crate::request::{self, Ref};
+use crate::retrieve::{BULK, Object, Wanted, retrieve};
+use crate::session::Session;
+use crate::vm::DEVICES;
+use crate::xml::Element;
+
+/// How often tasks are asked for.
+const POLL: Duration = Duration::from_millis(500);
+
+/// What is known of a task.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Task {
+    pub(crate) state: String,
+    pub(crate) progress: u32,
+    pub(crate) fault: Option<Fault>,
+    /// Why it cannot be asked for, if that does not pass.
+    pub(crate) refused: Option<Arc<Error>>,
+}
+
+impl Task {
+    fn has_ended(&self) -> bool {
+        matches!(self.state.as_str(), "success" | "error") || self.refused.is_some()
+    }
+}
+
+type Follow = (Ref, watch::Sender<Task>);
+type Read = (VmRef, oneshot::Sender<Result<Option<Element>, Arc<Error>>>);
+
+/// Asks for many.
+pub(crate) struct Together {
+    session: Arc<Session>,
+    tasks: OnceLock<mpsc::UnboundedSender<Follow>>,
+    reads: OnceLock<mpsc::UnboundedSender<Read>>,
+}
+
+impl Together {
+    pub(crate) fn new(session: Arc<Session>) -> Self {
+        Self { session, tasks: OnceLock::new(), reads: OnceLock::new() }
+    }
+
+    /// Waits until a task has ended, at most so long. What was seen of it last.
+    pub(crate) async fn end_of(&self, task: &Ref, limit: Duration) -> Task {
+        let follow = self.tasks.get_or_init(|| {
+            let (send, receive) = mpsc::unbounded_channel();
+            tokio::spawn(follow_tasks(Arc::clone(&self.session), receive));
+            send
+        });
+        let (to, mut seen) = watch::channel(Task { state: "queued".to_owned(), ..Task::default() });
+        // It ends after the last sender, so it is there to hear this.
+        let _ = follow.send((task.clone(), to));
+        let _ = tokio::time::timeout(limit, seen.wait_for(Task::has_ended)).await;
+        seen.borrow().clone()
+    }
+
+    /// A VM's device list; `None` if there is no such VM.
+    pub(crate) async fn devices(&self, vm: &VmRef) -> Result<Option<Element>, Error> {
+        let reads = self.reads.get_or_init(|| {
+            let (send, receive) = mpsc::unbounded_channel();
+            tokio::spawn(read_devices(Arc::clone(&self.session), receive));
+            send
+        });
+        let (to, answer) = oneshot::channel();
+        let _ = reads.send((vm.clone(), to));
+        let lost = || Error::Incomplete { method: "RetrievePropertiesEx".to_owned(), missing: "answer" };
+        answer.await.map_err(|_| lost())?.map_err(Error::Shared)
+    }
+}
+
+async fn follow_tasks(session: Arc<Session>, mut new: mpsc::UnboundedReceiver<Follow>) {
+    let backoff = Backoff { first: POLL, max: Duration::from_secs(10), attempts: u32::MAX };
+    let mut tasks: BTreeMap<Ref, watch::Sender<Task>> = BTreeMap::new();
+    let mut failures = 0;
+    loop {
+        if tasks.is_empty() {
+            match new.recv().await {
+                Some((task, to)) => tasks.insert(task, to),
+                None => return,
+            };
+        }
+        while let Ok((task, to)) = new.try_recv() {
+            tasks.insert(task, to);
+        }
+        let asked = Instant::now();
+        match read_tasks(&session, tasks.keys()).await {
+            Ok(found) => {
+                failures = 0;
+                for object in found {
+                    if let Some(to) = tasks.get(&object.obj) {
+                        to.send_modify(|task| note(task, &object));
+                    }
+                }
+            }
+            // Tasks outlive sessions and interruptions.
+            Err(error) if error.kind().is_transient() => {
+                tracing::debug!(%error, tasks = tasks.len(), "tasks cannot be asked for");
+                failures += 1;
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                tasks.values().for_each(|to| to.send_modify(|task| task.refused = Some(Arc::clone(&error))));
+            }
+        }
+        tasks.retain(|_, to| !to.is_closed() && !to.borrow().has_ended());
+        if !tasks.is_empty() {
+            let pause = if failures > 0 { backoff.delay(failures) } else { POLL };
+            tokio::time::sleep_until(asked + pause).await;
+        }
+    }
+}
+
+async fn read_tasks(session: &Session, tasks: impl Iterator<Item = &Ref>) -> Result<Vec<Object>, Error> {
+    let paths = &["info.state", "info.progress", "info.error"];
+    let wanted = Wanted { properties: vec![request::properties("Task", paths)], objects: request::objects(tasks) };
+    retrieve(session, &wanted).await
+}
+
+fn note(task: &mut Task, object: &Object) {
+    object.text("info.state").unwrap_or_default().clone_into(&mut task.state);
+    task.progress = object.text("info.progress").and_then(|p| p.parse().ok()).unwrap_or(task.progress);
+    let fault = object.properties.get("info.error").filter(|_| task.state == "error");
+    task.fault = fault.map(Fault::of_localized);
+}
+
+async fn read_devices(session: Arc<Session>, mut reads: mpsc::UnboundedReceiver<Read>) {
+    let mut asked = Vec::new();
+    while reads.recv_many(&mut asked, BULK).await > 0 {
+        let refs: Vec<_> = asked.iter().map(|(vm, _)| Ref::new("VirtualMachine", vm.as_str())).collect();
+        let wanted = Wanted {
+            properties: vec![request::properties("VirtualMachine", &[DEVICES])],
+            objects: request::objects(&refs),
+        };
+        let found = retrieve(&session, &wanted).await.map_err(Arc::new);
+        for (vm, to) in asked.drain(..) {
+            let of_vm = |objects: &Vec<Object>| {
+                let object = objects.iter().find(|o| o.obj.value == vm.as_str())?;
+                Some(object.properties.get(DEVICES).cloned().unwrap_or_else(|| Element::new("val")))
+            };
+            // Who asked may be gone.
+            let _ = to.send(found.as_ref().map(of_vm).map_err(Arc::clone));
+        }
+    }
+}
