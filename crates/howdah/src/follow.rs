@@ -222,7 +222,8 @@ fn is_gone(failed: &Failed) -> bool {
 struct View {
     printer: Printer,
     bar: Option<ProgressBar>,
-    shown: std::cell::RefCell<String>,
+    /// The counts that were written last, and where the operation was then.
+    shown: std::cell::RefCell<Option<(String, OperationState)>>,
 }
 
 impl View {
@@ -246,9 +247,13 @@ impl View {
         if let Some(bar) = &self.bar {
             bar.set_position((cluster.progress * 100.0) as u64);
             bar.set_message(counts);
-        } else if *self.shown.borrow() != counts {
-            self.printer.note(&format!("{:>3.0} %  {counts}", cluster.progress * 100.0));
-            self.shown.replace(counts);
+        } else {
+            // The end is news even if no count changed with it.
+            let shown = (counts, cluster.operation.state);
+            if self.shown.borrow().as_ref() != Some(&shown) {
+                self.printer.note(&format!("{:>3.0} %  {}", cluster.progress * 100.0, shown.0));
+                self.shown.replace(Some(shown));
+            }
         }
     }
 
