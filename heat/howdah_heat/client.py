@@ -4,8 +4,8 @@ There is no retry and no waiting in here: a request ends within its time limits,
 asks again at Heat's next poll. Nothing is logged in here either, because bodies hold passwords
 and headers hold tokens. What went wrong is one of three things:
 
-* :class:`Unavailable`: nobody could be asked; asking again later may help;
-* :class:`Gone`: the service says that the cluster is not there (any more); it says so only to those who may know;
+* :class:`Unavailable`: the service could not be reached; a retry may succeed;
+* :class:`Gone`: the service says that the cluster does not exist, which it reveals only to authorised requesters;
 * :class:`Refused`: the service, or the way to it, says no, and why.
 """
 from typing import Any, Dict, Mapping, Optional

@@ -146,7 +146,7 @@ class BigDataCluster(resource.Resource):
         return self._ended(pending)
 
     def needs_replace_failed(self) -> bool:
-        """Whether a failed resource is to be built anew: only if there is nothing to finish.
+        """Whether to replace a failed resource: only if there is nothing to finish.
 
         In doubt, with the service away, the answer is no: asking for the same cluster again is
         safe, and a second cluster of the same name is not.
@@ -157,8 +157,8 @@ class BigDataCluster(resource.Resource):
             # Somebody has deleted it in BDE: the record of it is all that is left.
             return bool(self._look(self.resource_id).get("status") == GONE)
         except client.Gone:
-            # It was there once, and somebody removed it: begin anew. But if no request was ever
-            # answered it was never there, and the first one can simply be sent again.
+            # It existed and was removed: create it again. But if no request was ever
+            # answered it never existed, and the first one can simply be sent again.
             return self._capability() is not None
         except (client.Refused, client.Unavailable) as problem:
             LOG.warning("cannot tell whether cluster %s can be resumed: %s", self.resource_id, problem)
@@ -389,5 +389,5 @@ class BigDataCluster(resource.Resource):
             error = operation.get("error") or {}
             message = error.get("message") or document.get("status_reason") or _("the service gives no reason")
             raise ClusterFailed(client.describe(str(message), error.get("code") or "", error.get("hint") or ""))
-        # A delete is over when the service does not know the cluster any more, not before.
+        # A delete is over when the service no longer knows the cluster, not before.
         return operation.get("state") == "succeeded" and pending.method != "DELETE"
