@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | 1 (no `v`) | 2 | `create_call`, `asked` and `task` became the journal; VMs and ports of the nodes became identity and ledger |
 //! | 2 | 3 | nothing; in the record the specification's fields became their digest, see below |
+//! | 3 | 4 | nothing; in the record `wanted` and `spec.node_groups` became the shape |
 //!
 //! The fields of a specification went from the record to the sealed secrets, which needs the
 //! installation's key: the store does that when it opens a database ([`take_specification`]), before
@@ -25,13 +26,13 @@ use crate::specification::Specification;
 use crate::wanted::ClusterRecord;
 
 /// The version that is written.
-pub const VERSION: u64 = 3;
+pub const VERSION: u64 = 4;
 
 /// Brings the fields of a state up by one version, given the record beside it.
 type Upgrade = fn(&Value, &mut Map<String, Value>);
 
 /// The upgrades from version 1 on.
-const UPGRADES: &[Upgrade] = &[from_1, |_, _| ()];
+const UPGRADES: &[Upgrade] = &[from_1, |_, _| (), |_, _| ()];
 
 /// A stored cluster.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,13 +93,14 @@ pub fn write<T: Serialize>(document: &T) -> serde_json::Result<String> {
 /// # Errors
 /// Why they cannot be read; the text does not quote them.
 pub fn read(record: &str, state: &str) -> Result<(ClusterRecord, ClusterState), String> {
-    let (record, _) = versioned("record", record)?;
+    let (mut record, record_version) = versioned("record", record)?;
     let (mut state, version) = versioned("state", state)?;
     for upgrade in UPGRADES.iter().skip(usize::try_from(version - 1).unwrap_or(usize::MAX)) {
         if let Some(fields) = state.as_object_mut() {
             upgrade(&record, fields);
         }
     }
+    shape_from_3(&mut record, record_version);
     Ok((typed("record", record)?, typed("state", state)?))
 }
 
@@ -107,7 +109,18 @@ pub fn read(record: &str, state: &str) -> Result<(ClusterRecord, ClusterState), 
 /// # Errors
 /// As [`read`].
 pub fn read_record(record: &str) -> Result<ClusterRecord, String> {
-    typed("record", versioned("record", record)?.0)
+    let (mut record, version) = versioned("record", record)?;
+    shape_from_3(&mut record, version);
+    typed("record", record)
+}
+
+/// Brings a record of a version before 4 up: goal and node groups became the shape.
+fn shape_from_3(record: &mut Value, version: u64) {
+    let Some(fields) = record.as_object_mut().filter(|_| version < 4) else { return };
+    let goal = fields.remove("wanted").unwrap_or_default();
+    let spec = fields.get_mut("spec").and_then(Value::as_object_mut);
+    let groups = spec.and_then(|spec| spec.remove("node_groups")).unwrap_or_else(|| json!([]));
+    fields.insert("shape".to_owned(), json!({"generation": 1, "goal": goal, "node_groups": groups}));
 }
 
 /// Takes the specification out of a record of a version before 3, where its fields stood in clear:
@@ -222,8 +235,13 @@ mod tests {
     use crate::intent::{Existence, Phase, Verb};
     use crate::test_support::{record, state};
 
+    /// As versions 1 to 3 wrote it.
     fn first_record() -> Value {
-        serde_json::to_value(record()).unwrap()
+        let mut record = serde_json::to_value(record()).unwrap();
+        let mut shape = record.as_object_mut().unwrap().remove("shape").unwrap();
+        record["wanted"] = shape["goal"].take();
+        record["spec"]["node_groups"] = shape["node_groups"].take();
+        record
     }
 
     fn upgraded(state: &Value) -> ClusterState {
@@ -243,11 +261,11 @@ mod tests {
     fn a_newer_version_and_an_unknown_word_are_unreadable_and_not_quoted() {
         let good = write(&state()).unwrap();
         let says = |record: String, state: &str| read(&record, state).unwrap_err();
-        let newer = write(&record()).unwrap().replacen("\"v\":3", "\"v\":9", 1);
-        assert_eq!(says(newer, &good), "its record has version 9; this Howdah reads versions 1 to 3");
+        let newer = write(&record()).unwrap().replacen(&format!("\"v\":{VERSION}"), "\"v\":9", 1);
+        assert_eq!(says(newer, &good), "its record has version 9; this Howdah reads versions 1 to 4");
         let word = write(&record()).unwrap().replace("\"running\"", "\"hibernated\"");
         let said = says(word, &good);
-        assert!(said.contains("`wanted`") && !said.contains("hibernated"), "{said}");
+        assert!(said.contains("`shape.goal`") && !said.contains("hibernated"), "{said}");
         assert_eq!(says("{".to_owned(), &good), "its record is not JSON");
         assert_eq!(says("{\"v\":\"x\"}".to_owned(), &good), "its record has no version that can be read");
     }
@@ -273,6 +291,18 @@ mod tests {
         // One of a newer version is left alone, and so is what makes no sense.
         old["v"] = json!(9);
         assert!(take(&old).is_none() && take(&json!({"spec": 5})).is_none());
+    }
+
+    #[test]
+    fn goal_and_node_groups_become_the_shape() {
+        let mut old = first_record();
+        old["v"] = json!(3);
+        old["wanted"] = json!("stopped");
+        old["spec"]["node_groups"] = json!([{"name": "worker", "roles": [], "count": 3}]);
+        let new = read_record(&old.to_string()).unwrap();
+        assert_eq!((new.shape.generation, new.shape.goal), (1, crate::wanted::Goal::Stopped));
+        assert_eq!(new.shape.node_groups[0].count, 3);
+        assert_eq!(read(&old.to_string(), "{}").unwrap().0, new);
     }
 
     #[test]

@@ -241,6 +241,9 @@ pub struct ClusterState {
     /// In one word.
     #[serde(default)]
     pub status: ClusterStatus,
+    /// The generation of the wanted shape that the controller took up last.
+    #[serde(default)]
+    pub observed_generation: u64,
     /// The newest operation that the controller took up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationProgress>,

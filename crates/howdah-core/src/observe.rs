@@ -306,7 +306,7 @@ fn dated((kind, status, reason, message): Said, old: Option<&NodeState>, now: Ti
 
 fn tell(sight: &Sight<'_>, name: &NodeName, old: Option<&NodeState>, new: &NodeState, events: &mut Vec<Event>) {
     // In a delete of ours, nodes go because they shall.
-    let loss = if sight.record.goal == Goal::Deleted { Level::Info } else { Level::Warning };
+    let loss = if sight.record.shape.goal == Goal::Deleted { Level::Info } else { Level::Warning };
     let mut say = |level, reason: &str, message: String| {
         events.push(Event { at: sight.now, level, reason: reason.to_owned(), node: Some(name.clone()), message });
     };

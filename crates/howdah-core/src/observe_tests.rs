@@ -183,7 +183,7 @@ fn a_delete_of_ours_warns_of_nothing() {
     for (goal, warnings) in [(Goal::Deleted, 0), (Goal::Running, 2)] {
         let mut watched = Watched::up();
         watched.eyes.watch([]);
-        let (seen, record) = (&watched.eyes.seen, ClusterRecord { goal, ..record() });
+        let (seen, record) = (&watched.eyes.seen, ClusterRecord { shape: record().shape.with_goal(goal), ..record() });
         let (vms, marks, now) = (&seen.vms, &marks(), at(60));
         let sight =
             Sight { pass: PASS, record: &record, seen, vms, cluster: None, marks, backend: NetworkBackend::NsxV, now };

@@ -26,7 +26,7 @@ pub struct Found {
 /// distribution's template. For whoever counts clusters that are accepted already: before that,
 /// and for the checks of a create, the [`Demand`] says it.
 pub fn nodes_asked(record: &ClusterRecord) -> Option<u64> {
-    let groups = &record.spec.node_groups;
+    let groups = &record.shape.node_groups;
     if groups.is_empty() {
         return record.spec.specification.as_ref().and_then(|s| s.nodes);
     }
@@ -234,7 +234,7 @@ mod tests {
             memory_mb: None,
             disk_gb: None,
         };
-        record.spec.node_groups = vec![group];
+        record.shape.node_groups = vec![group];
         assert_eq!(nodes_asked(&record), Some(20), "the groups win over those of the specification");
     }
 }

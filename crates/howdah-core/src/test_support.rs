@@ -19,7 +19,7 @@ use crate::systems::networking::{FixedIp, Network, NetworkingFeatures, Port, Sub
 use crate::systems::vcenter::{NicFacts, Power, Segment, Tools, VmFacts};
 use crate::time::{Mono, Stamp, Ticker};
 use crate::trouble::Failed;
-use crate::wanted::{ClusterRecord, ClusterSpec, Goal, OperationKind, OperationRequest, RemedyPolicy, WaitFor};
+use crate::wanted::{ClusterRecord, ClusterSpec, OperationKind, OperationRequest, RemedyPolicy, Shape, WaitFor};
 
 pub(crate) const MAC: Mac = mac(0);
 pub(crate) const VM_UUID: Uuid = Uuid::from_u128(0x5000);
@@ -74,13 +74,12 @@ pub(crate) fn record() -> ClusterRecord {
             security_groups: vec![],
             resource_pools: vec!["openstackRP".into()],
             datastores: vec![],
-            node_groups: vec![],
             specification: None,
             secrets: None,
             wait_for: WaitFor::Addresses,
             remedy: RemedyPolicy::Auto,
         },
-        goal: Goal::Running,
+        shape: Shape::first(vec![]),
         operation: OperationRequest {
             id: OperationId(Uuid::from_u128(2)),
             kind: OperationKind::Create,

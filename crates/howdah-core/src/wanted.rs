@@ -12,7 +12,7 @@ use crate::sealed::SealedSecrets;
 use crate::specification::{SealedSpecification, Specification};
 use crate::systems::networking::{Network, Subnet};
 
-/// What a cluster shall be.
+/// What a cluster should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
@@ -89,9 +89,6 @@ pub struct ClusterSpec {
     /// Datastores by their registered names; all if empty.
     #[serde(default)]
     pub datastores: Vec<String>,
-    /// Node groups; the distribution's default template if empty.
-    #[serde(default)]
-    pub node_groups: Vec<NodeGroup>,
     /// Further fields of the cluster manager's own specification: that there are some. The fields
     /// are among the [`Secrets`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,6 +102,32 @@ pub struct ClusterSpec {
     /// What may be done to a node that missed its lease.
     #[serde(default)]
     pub remedy: RemedyPolicy,
+}
+
+/// The part of a cluster that can be changed after it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Counts up with each change, from 1. The controller writes down the newest that it has taken up
+    /// ([`observed_generation`](crate::known::ClusterState::observed_generation)).
+    pub generation: u64,
+    /// What the cluster should be.
+    pub goal: Goal,
+    /// Node groups; the distribution's default template if empty.
+    #[serde(default)]
+    pub node_groups: Vec<NodeGroup>,
+}
+
+impl Shape {
+    /// That of a cluster that is asked for.
+    pub const fn first(node_groups: Vec<NodeGroup>) -> Self {
+        Self { generation: 1, goal: Goal::Running, node_groups }
+    }
+
+    /// The next generation, with another goal.
+    #[must_use]
+    pub fn with_goal(&self, goal: Goal) -> Self {
+        Self { generation: self.generation.saturating_add(1), goal, ..self.clone() }
+    }
 }
 
 /// What an operation does.
@@ -149,9 +172,8 @@ pub struct ClusterRecord {
     pub name: ClusterName,
     /// The unchangeable part.
     pub spec: ClusterSpec,
-    /// What it shall be.
-    #[serde(rename = "wanted")]
-    pub goal: Goal,
+    /// The changeable part.
+    pub shape: Shape,
     /// The newest operation.
     pub operation: OperationRequest,
     /// When it was asked for first.

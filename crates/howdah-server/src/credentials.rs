@@ -160,7 +160,7 @@ mod tests {
                 "network": {"id": "n", "name": "n", "project": "p1", "external": false},
                 "subnet": {"id": "s", "name": "s", "network": "n", "cidr": "10.0.0.0/24", "ip_version": 4,
                     "dhcp": true, "capacity": 9, "used": 0}},
-            "wanted": "running", "created": "2026-01-02T03:04:05Z",
+            "shape": {"generation": 1, "goal": "running"}, "created": "2026-01-02T03:04:05Z",
             "operation": {"id": "00000000-0000-0000-0000-000000000002", "kind": "create",
                 "requested": "2026-01-02T03:04:05Z"}}"#;
         let record: howdah_core::wanted::ClusterRecord = serde_json::from_str(text).unwrap();

@@ -26,7 +26,9 @@ use howdah_core::systems::Remote;
 use howdah_core::systems::networking::{Network, Subnet};
 use howdah_core::time::Clock;
 use howdah_core::time::Ticker;
-use howdah_core::wanted::{ClusterRecord, ClusterSpec, Goal, NodeGroup, OperationKind, OperationRequest, Secrets};
+use howdah_core::wanted::{
+    ClusterRecord, ClusterSpec, Goal, NodeGroup, OperationKind, OperationRequest, Secrets, Shape,
+};
 use howdah_store::MemoryStore;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -182,8 +184,8 @@ impl Service {
             site: self.site.clone(),
             project: network.project.clone(),
             name: name.parse().map_err(|_| missing())?,
-            spec: spec(network, subnet, nodes),
-            goal: Goal::Running,
+            spec: spec(network, subnet),
+            shape: Shape::first(workers(nodes)),
             operation: self.request(OperationKind::Create),
             created: self.world.now(),
         })
@@ -265,11 +267,19 @@ impl Service {
     }
 }
 
-fn spec(network: Network, subnet: Subnet, nodes: u32) -> ClusterSpec {
-    let group = |name: &str, role: &str, count| {
-        let name = name.parse().ok()?;
-        Some(NodeGroup { name, roles: vec![role.to_owned()], count, cpu: None, memory_mb: None, disk_gb: None })
+fn workers(count: u32) -> Vec<NodeGroup> {
+    let group = |name| NodeGroup {
+        name,
+        roles: vec!["hadoop_client".to_owned()],
+        count,
+        cpu: None,
+        memory_mb: None,
+        disk_gb: None,
     };
+    "worker".parse().ok().map(group).into_iter().collect()
+}
+
+fn spec(network: Network, subnet: Subnet) -> ClusterSpec {
     ClusterSpec {
         distro: "bigtop".to_owned(),
         app_manager: None,
@@ -278,7 +288,6 @@ fn spec(network: Network, subnet: Subnet, nodes: u32) -> ClusterSpec {
         security_groups: vec![],
         resource_pools: vec!["openstackRP".to_owned()],
         datastores: vec![],
-        node_groups: group("worker", "hadoop_client", nodes).into_iter().collect(),
         specification: None,
         secrets: None,
         wait_for: Default::default(),

@@ -225,7 +225,8 @@ impl Store for MemoryStore {
         if record.operation.id != *seen {
             return Err(StoreError::Changed { key: key.clone() }.into());
         }
-        let new = ClusterRecord { goal, operation: operation.clone(), ..record.clone() };
+        let shape = record.shape.with_goal(goal);
+        let new = ClusterRecord { shape, operation: operation.clone(), ..record.clone() };
         if takes_name(goal) {
             tables.name_is_free(&new)?;
         }

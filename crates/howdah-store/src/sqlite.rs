@@ -192,7 +192,7 @@ impl Store for SqliteStore {
             if record.operation.id != *seen {
                 return Err(StoreError::Changed { key: key.clone() });
             }
-            record.goal = goal;
+            record.shape = record.shape.with_goal(goal);
             record.operation = operation.clone();
             let takes = takes_name(goal);
             if takes {

@@ -199,7 +199,7 @@ impl Snapshot {
             resource_pools: spec.resource_pools.clone(),
             datastores: spec.datastores.clone(),
             network: self.registration.clone().unwrap_or_default(),
-            node_groups: spec.node_groups.clone(),
+            node_groups: self.record.shape.node_groups.clone(),
             password: secrets.cluster_password,
             specification: secrets.specification,
         })

@@ -175,7 +175,7 @@ impl<'a> Session<'a> {
         self.note_conditions(&own, conflict, place, now);
         drop(vms);
         // Writes of an operation that has just failed are not begun.
-        if outcome.is_some() && self.record.goal != Goal::Running {
+        if outcome.is_some() && self.record.shape.goal != Goal::Running {
             actions.retain(|a| a.pass().is_none());
         }
         actions.retain(|a| a.pass().is_none_or(|p| p == pass) && a.turn().is_none_or(|p| p == pass));
@@ -198,7 +198,7 @@ impl<'a> Session<'a> {
             }
             None => {}
         }
-        self.state.status = health::status(self.record.goal, &self.state, &own, &self.seen);
+        self.state.status = health::status(self.record.shape.goal, &self.state, &own, &self.seen);
         let intent = self.write_intents(&actions);
         let turn = self.seat.turn(pass);
         let claim = self.claim(claim, turn.is_some(), now);
@@ -242,6 +242,7 @@ impl<'a> Session<'a> {
             without_address: Duration::ZERO,
         });
         self.state.progress = 0.0;
+        self.state.observed_generation = self.record.shape.generation;
         self.troubles.hurry(self.controller.clock.mono());
         self.findings = self.findings.next(self.controller.ticker.tick());
     }
@@ -354,7 +355,7 @@ impl<'a> Session<'a> {
         operation.watched += watched;
         if !lacking {
             operation.without_address = Duration::ZERO;
-        } else if finished && self.record.goal == Goal::Running {
+        } else if finished && self.record.shape.goal == Goal::Running {
             // At least a moment, so that the deadline is known from the first sight on.
             operation.without_address += watched.max(Duration::from_millis(1));
         }

@@ -58,7 +58,7 @@ impl Session<'_> {
                 self.watch_is_down(&RemoteError::new(
                     System::VCenter,
                     ErrorKind::Unavailable,
-                    "vcenter_watch_ended",
+                    "vcenter_watch_lost",
                     says,
                 ));
             }

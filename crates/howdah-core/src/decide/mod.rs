@@ -180,7 +180,7 @@ impl<'a> Draft<'a> {
         let view = self.view;
         let founding = view.state.journal.existence(Verb::Found);
         let founded = !matches!(founding, Existence::Never | Existence::Without(_));
-        match (view.record.goal, view.own) {
+        match (view.record.shape.goal, view.own) {
             // Nothing in the manager can be ours, whoever has the name there.
             (Goal::Deleted, _) if !founded && view.operation_runs() => self.leave_nothing(),
             (_, Ownership::Unknown) => self.look_now(),
@@ -203,7 +203,7 @@ impl<'a> Draft<'a> {
     /// everything of ours has ended and was looked at since.
     fn converge(&mut self, ours: &Ours) {
         let view = self.view;
-        match (view.record.goal, &view.state.segment) {
+        match (view.record.shape.goal, &view.state.segment) {
             (Goal::Running, None) => self.act(Action::FindSegment),
             // A card that was powered on too early for NSX-T is attached while it is off.
             (Goal::Running | Goal::Stopped, Some(segment)) => self.keep_ports(ours, &segment.key),
@@ -215,7 +215,7 @@ impl<'a> Draft<'a> {
         if !view.operation_runs() {
             return;
         }
-        match view.record.goal {
+        match view.record.shape.goal {
             Goal::Running => view.provision.run(self, ours, cluster),
             Goal::Stopped => view.provision.stop(self, ours, cluster),
             Goal::Deleted => view.provision.remove(self, ours, cluster),
@@ -330,7 +330,7 @@ impl<'a> Draft<'a> {
         let of_this = view
             .troubles
             .iter()
-            .filter(|(key, t)| t.operation == Some(operation.id) && is_essential(view.record.goal, key));
+            .filter(|(key, t)| t.operation == Some(operation.id) && is_essential(view.record.shape.goal, key));
         let mut of_this: Vec<_> = of_this.map(|(_, trouble)| trouble).collect();
         of_this.sort_by_key(|t| t.since);
         let vcenter_fails = of_this.iter().any(|t| t.system == System::VCenter);
@@ -346,7 +346,7 @@ impl<'a> Draft<'a> {
             self.again = self.again.min(patience - over);
         }
         // A call that fails says more than the watch.
-        let lost = view.troubles.get(&Key::Watch).filter(|_| view.record.goal == Goal::Running && !vcenter_fails);
+        let lost = view.troubles.get(&Key::Watch).filter(|_| view.record.shape.goal == Goal::Running && !vcenter_fails);
         if let Some(trouble) = lost {
             // An operation answers for its own time only.
             let lost = view.now.since(trouble.since).min(operation.watched);
@@ -372,14 +372,14 @@ impl<'a> Draft<'a> {
         }
         // No verdict on what was not looked at since the start: until then, a call that fails for
         // too long is what ends the operation.
-        if !view.seen.is_complete(view.record.goal) {
+        if !view.seen.is_complete(view.record.shape.goal) {
             return;
         }
         if operation.watched >= view.policy.operation_patience {
             return self.fail(report::out_of_time(view, operation.watched));
         }
         self.again = self.again.min(view.policy.operation_patience - operation.watched);
-        if view.record.goal == Goal::Running {
+        if view.record.shape.goal == Goal::Running {
             if operation.without_address >= view.policy.address_patience {
                 self.fail(report::no_address(view.state, operation.without_address));
             } else if !operation.without_address.is_zero() {

@@ -22,7 +22,7 @@ impl Draft<'_> {
             // What was listed before the request may have been put right since.
             if view.seen.ports.whole_after(view.findings.begun).is_none() {
                 self.act(Action::ListPorts);
-            } else if view.record.goal == Goal::Running {
+            } else if view.record.shape.goal == Goal::Running {
                 self.fail(failure.clone());
             }
         }

@@ -230,7 +230,7 @@ fn likeness(record: &ClusterRecord, state: &ClusterState) -> Likeness {
     let spec = &record.spec;
     Likeness {
         distro: spec.distro.clone(),
-        groups: spec.node_groups.iter().map(|g| (g.name.to_string(), g.count)).collect(),
+        groups: record.shape.node_groups.iter().map(|g| (g.name.to_string(), g.count)).collect(),
         networks: state.registration.iter().cloned().collect(),
     }
 }

@@ -44,7 +44,7 @@ impl Provision for PortFirst {
     fn about_to_send(&self, _: Verb, _: &ClusterRecord, _: &mut ClusterState) {}
 
     fn prepare(&self, record: &ClusterRecord, state: &mut ClusterState, uuid: &mut dyn FnMut() -> Uuid) {
-        for group in &record.spec.node_groups {
+        for group in &record.shape.node_groups {
             for index in 0..group.count {
                 let name = NodeName::of(&record.name, &group.name, index);
                 let node = state.nodes.entry(name).or_insert_with_key(|name| NodeState::planned(record, name));

@@ -1,31 +1,27 @@
-//! The core's trait over an appliance: what is asked for, and what the answers mean.
+//! The core's trait over an appliance: what is asked for. What the answers mean stands in [`super::translate`].
 //!
 //! The one call to change a cluster's state that every release takes is
 //! `PUT cluster/{name}?state=`: 2.1 and 2.2.0 have no `/action`, later ones forward to it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use async_trait::async_trait;
-use howdah_core::ids::{ClusterName, NodeName, TaskId, VmRef};
-use howdah_core::known::Likeness;
+use howdah_core::ids::{ClusterName, TaskId};
 use howdah_core::systems::Remote;
 use howdah_core::systems::manager::ClusterManager;
 use howdah_core::systems::manager::{
-    Catalog, Demand, ManagedChange, ManagedCluster, ManagedNode, ManagedSpec, ManagedStatus, ManagedTask,
-    RegisteredNetwork, TaskState, Unregistered,
+    Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, RegisteredNetwork, Unregistered,
 };
 use http::Method;
 use serde_json::{Value, json};
 
 use super::session::Call;
+use super::translate::{cluster, task};
 use super::{Client, spec};
 use crate::body::{BUILT_IN, Body};
 use crate::error::Error;
 use crate::names::in_path;
 use crate::release::Release;
 use crate::wire::{
-    AppManagerRead, ClusterRead, ClusterStatus, DatastoreRead, DistroRead, ErrorBody, NetworkRead, NodeGroupRead,
-    NodeRead, ResourcePoolRead, TaskRead, TaskStatus, code,
+    AppManagerRead, DatastoreRead, DistroRead, ErrorBody, NetworkRead, ResourcePoolRead, TaskRead, code,
 };
 
 #[async_trait]
@@ -142,11 +138,11 @@ impl ClusterManager for Client {
         }
     }
 
-    async fn task(&self, task: &TaskId) -> Remote<Option<ManagedTask>> {
-        let step = format!("look at task {task}");
-        let call = Call::get(format!("task/{}", in_path(task.as_str())), step.as_str());
+    async fn task(&self, id: &TaskId) -> Remote<Option<ManagedTask>> {
+        let step = format!("look at task {id}");
+        let call = Call::get(format!("task/{}", in_path(id.as_str())), step.as_str());
         match self.sessions.call(&call).await {
-            Ok(answer) => Ok(Some(managed_task(task.clone(), answer.json(&step)?))),
+            Ok(answer) => Ok(Some(task(id.clone(), answer.json(&step)?))),
             Err(e) if e.is(code::NOT_FOUND) => Ok(None),
             Err(e) => Err(e.into()),
         }
@@ -155,7 +151,7 @@ impl ClusterManager for Client {
     async fn tasks(&self) -> Remote<Vec<ManagedTask>> {
         let step = "list the tasks";
         let tasks: Vec<TaskRead> = self.sessions.call(&Call::get("tasks", step)).await?.json(step)?;
-        Ok(tasks.into_iter().map(|t| managed_task(TaskId::new(t.id.to_string()), t)).collect())
+        Ok(tasks.into_iter().map(|t| task(TaskId::new(t.id.to_string()), t)).collect())
     }
 }
 
@@ -194,157 +190,5 @@ impl Client {
                 body: Box::new(ErrorBody::not_found("Distro", &spec.distro)),
             }),
         }
-    }
-}
-
-fn status(status: ClusterStatus) -> ManagedStatus {
-    match status {
-        ClusterStatus::Provisioning => ManagedStatus::Provisioning,
-        ClusterStatus::ProvisionError => ManagedStatus::ProvisionError,
-        ClusterStatus::Running => ManagedStatus::Running,
-        // The VMs run, something about their software failed.
-        ClusterStatus::ServiceWarning | ClusterStatus::ConfigureError | ClusterStatus::UpgradeError => {
-            ManagedStatus::ServiceWarning
-        }
-        ClusterStatus::ServiceStopped => ManagedStatus::ServiceStopped,
-        ClusterStatus::Stopping => ManagedStatus::Stopping,
-        ClusterStatus::Stopped => ManagedStatus::Stopped,
-        ClusterStatus::Starting => ManagedStatus::Starting,
-        ClusterStatus::Deleting => ManagedStatus::Deleting,
-        ClusterStatus::Error => ManagedStatus::Error,
-        ClusterStatus::Updating
-        | ClusterStatus::Expanding
-        | ClusterStatus::Configuring
-        | ClusterStatus::Maintenance
-        | ClusterStatus::Upgrading
-        | ClusterStatus::VhmRunning
-        | ClusterStatus::VmReconfiguring
-        | ClusterStatus::Na
-        | ClusterStatus::Unknown => ManagedStatus::Busy,
-    }
-}
-
-fn cluster(read: ClusterRead, step: &str) -> Result<ManagedCluster, Error> {
-    let likeness = likeness(&read);
-    let mut nodes = Vec::new();
-    for group in read.node_groups {
-        let NodeGroupRead { name, roles, instances, .. } = group;
-        let group_name = name.parse().map_err(|error| Error::Answer {
-            step: step.to_owned(),
-            status: 200,
-            said: format!("a node group's name is out of order: {error}"),
-        })?;
-        let mut of_group = instances.unwrap_or_default();
-        of_group.sort_by_key(|n| NodeName::new(n.name.as_str()).index());
-        for read in of_group {
-            nodes.push(ManagedNode {
-                vm: vm(&read, step)?,
-                status_text: said_of(&read),
-                error: read.err_message.filter(|_| read.action_failed).map(without_time),
-                name: NodeName::new(read.name),
-                roles: read.roles.or_else(|| roles.clone()).unwrap_or_default(),
-                group: Clone::clone(&group_name),
-            });
-        }
-    }
-    // Stable: within a group the nodes keep their order.
-    nodes.sort_by(|a, b| a.group.cmp(&b.group));
-    Ok(ManagedCluster {
-        status: status(read.status),
-        status_text: serde_json::to_value(read.status)
-            .ok()
-            .and_then(|word| word.as_str().map(str::to_owned))
-            .unwrap_or_default(),
-        node_count: read.instance_num as usize,
-        likeness,
-        nodes,
-    })
-}
-
-/// What the cluster was made from, as far as the appliance shows it. Its networks stand with the
-/// nodes only, and those are there once they are planned.
-fn likeness(read: &ClusterRead) -> Likeness {
-    let groups: BTreeMap<_, _> = read.node_groups.iter().map(|g| (g.name.clone(), g.instance_num)).collect();
-    let nodes = read.node_groups.iter().flat_map(|g| g.instances.iter().flatten());
-    let addresses = nodes.flat_map(|n| n.ip_configs.iter().flat_map(BTreeMap::values).flatten());
-    let networks: BTreeSet<_> =
-        addresses.filter_map(|a| a.network_name.clone()).filter(|name| !name.is_empty()).collect();
-    Likeness { distro: read.distro.clone().unwrap_or_default(), groups, networks }
-}
-
-/// The last of the three parts of `<server>:VirtualMachine:<value>`.
-fn vm(node: &NodeRead, step: &str) -> Result<Option<VmRef>, Error> {
-    let Some(mo_id) = node.mo_id.as_deref().filter(|id| !id.is_empty()) else {
-        return Ok(None);
-    };
-    match mo_id.split(':').collect::<Vec<_>>().as_slice() {
-        [_, "VirtualMachine", vm] if !vm.is_empty() => Ok(Some(VmRef::new(*vm))),
-        _ => Err(Error::Answer {
-            step: step.to_owned(),
-            status: 200,
-            said: format!("the moId {mo_id:?} of node {:?} is not a virtual machine's", node.name),
-        }),
-    }
-}
-
-fn said_of(node: &NodeRead) -> String {
-    let words = [node.status.as_deref(), node.action.as_deref()];
-    words.into_iter().flatten().filter(|w| !w.is_empty()).collect::<Vec<_>>().join(", ")
-}
-
-/// A node's error begins with a time in brackets; events carry their own.
-fn without_time(message: String) -> String {
-    match message.strip_prefix('[').and_then(|m| m.split_once(']')) {
-        Some((_, rest)) => rest.trim_start().to_owned(),
-        None => message,
-    }
-}
-
-fn managed_task(id: TaskId, read: TaskRead) -> ManagedTask {
-    let state = match read.status {
-        TaskStatus::Completed => TaskState::Completed,
-        TaskStatus::Failed | TaskStatus::Abandoned | TaskStatus::Stopped => TaskState::Failed,
-        TaskStatus::Starting | TaskStatus::Started | TaskStatus::Stopping | TaskStatus::Unknown => TaskState::Running,
-    };
-    // Jobs that go node by node leave the message with the nodes.
-    let node = || read.fail_nodes.iter().find_map(|n| Some(format!("{}: {}", n.node_name, n.error_message.as_ref()?)));
-    let error = match state {
-        TaskState::Failed => read
-            .error_message
-            .clone()
-            .filter(|m| !m.is_empty())
-            .or_else(node)
-            .or_else(|| (read.status != TaskStatus::Failed).then(|| "the task was given up".to_owned())),
-        _ => None,
-    };
-    let progress = if state == TaskState::Completed { 1.0 } else { read.progress.unwrap_or(0.0).clamp(0.0, 1.0) };
-    ManagedTask { id, target: read.target.unwrap_or_default(), state, progress, error }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> ManagedCluster {
-        cluster(serde_json::from_str(text).unwrap(), "look").unwrap()
-    }
-
-    #[test]
-    fn the_likeness_is_what_the_appliance_shows_and_no_more() {
-        assert_eq!(read(r#"{"name": "c", "status": "PROVISIONING"}"#).likeness, Likeness::default());
-        let cluster = read(
-            r#"{"name": "c", "status": "RUNNING", "distro": "Mesos", "nodeGroups": [
-                {"name": "master", "instanceNum": 1, "instances": null},
-                {"name": "worker", "instanceNum": 3, "instances": [
-                    {"name": "c-worker-0", "ipConfigs": null},
-                    {"name": "c-worker-1", "ipConfigs": {"MGT_NETWORK": [{"networkName": "net"}, {"networkName": ""}, {}]}},
-                    {"name": "c-worker-2", "ipConfigs": {"MGT_NETWORK": [{"networkName": "net"}], "HDFS_NETWORK": [{"networkName": "data"}]}}]}]}"#,
-        );
-        let likeness = Likeness {
-            distro: "Mesos".to_owned(),
-            groups: [("master".to_owned(), 1), ("worker".to_owned(), 3)].into(),
-            networks: ["data".to_owned(), "net".to_owned()].into(),
-        };
-        assert_eq!(cluster.likeness, likeness);
     }
 }

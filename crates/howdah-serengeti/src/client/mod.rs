@@ -2,7 +2,8 @@
 //! Serengeti API.
 //!
 //! ```text
-//!   manager.rs   what is asked for, and what the answers mean to the core
+//!   manager.rs   what is asked for
+//!   translate.rs what the answers mean to the core
 //!   spec.rs      what the appliance's release does to a request's body
 //!   session.rs   login (one at a time), the cookie, one repeat after an expired session
 //!   reading.rs   an answer's head and body: JSON, error body, HTML page, maintenance
@@ -16,6 +17,7 @@ mod manager;
 mod reading;
 mod session;
 mod spec;
+pub mod translate;
 
 use std::fmt;
 use std::time::Duration;

@@ -51,7 +51,7 @@ impl Leaving {
 /// What to do when a cluster shall be `asked`.
 pub(super) fn intent(record: &ClusterRecord, state: &ClusterState, asked: Goal) -> Intent {
     let progress = taken_up(record, state).map_or(OperationState::Running, |p| p.state);
-    match (record.goal, asked) {
+    match (record.shape.goal, asked) {
         (Goal::Deleted, Goal::Running | Goal::Stopped) => Intent::Refuse(match progress {
             OperationState::Failed => Leaving::Failed,
             OperationState::Running | OperationState::Succeeded => Leaving::UnderWay,

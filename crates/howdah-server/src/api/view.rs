@@ -70,7 +70,7 @@ pub fn summary(record: &ClusterRecord, state: &ClusterState) -> ClusterSummary {
         project: record.project.to_string(),
         name: record.name.to_string(),
         cluster_type: spec.distro.clone(),
-        wanted: words::wanted(record.goal),
+        wanted: words::wanted(record.shape.goal),
         status: word(status),
         status_reason: into_printable(reason::of(record, state, status, &stages, node_count)),
         progress: if taken_up(record, state).is_some() { state.progress } else { 0.0 },

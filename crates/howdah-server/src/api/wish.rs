@@ -12,7 +12,7 @@ use howdah_core::sealed::SealedSecrets;
 use howdah_core::specification::{SealedSpecification, Specification};
 use howdah_core::systems::identity::{NetworkGrant, NetworkWish};
 use howdah_core::systems::manager::{Demand, ManagedSpec};
-use howdah_core::wanted::{ClusterRecord, ClusterSpec, Goal, NodeGroup, RemedyPolicy, Secrets, WaitFor};
+use howdah_core::wanted::{ClusterRecord, ClusterSpec, Goal, NodeGroup, RemedyPolicy, Secrets, Shape, WaitFor};
 use howdah_serengeti::body::{Body, NODES_LIMIT, Rules};
 use howdah_serengeti::names::check_password;
 use jiff::Timestamp;
@@ -117,12 +117,16 @@ impl Wish {
             security_groups: grant.security_groups,
             resource_pools: self.body.resource_pools.clone().unwrap_or_default(),
             datastores: self.body.datastores.clone().unwrap_or_default(),
-            node_groups: self.node_groups.clone(),
             specification,
             secrets: Some(self.sealed_secrets(marks, key)),
             wait_for: self.wait_for,
             remedy: self.remedy,
         })
+    }
+
+    /// The record's changeable part, at first.
+    pub(super) fn shape(&self) -> Shape {
+        Shape::first(self.node_groups.clone())
     }
 
     fn sealed_secrets(&self, marks: &MarkKey, key: &ClusterKey) -> SealedSecrets {
@@ -176,7 +180,7 @@ impl Wish {
             ("security_groups", groups_differ),
             ("resource_pools", !same(body.resource_pools.as_ref().unwrap_or(&empty), &spec.resource_pools)),
             ("datastores", !same(body.datastores.as_ref().unwrap_or(&empty), &spec.datastores)),
-            ("node_groups", self.node_groups != spec.node_groups),
+            ("node_groups", self.node_groups != record.shape.node_groups),
             ("app_manager", body.app_manager != spec.app_manager),
             ("remedy", self.remedy != spec.remedy),
             ("wait_for", self.wait_for != spec.wait_for),

@@ -160,7 +160,7 @@ async fn create(routes: &Routes, caller: &Caller, id: &ClusterId, wish: &Wish, n
         project: caller.project.clone(),
         name: wish.name.clone(),
         spec,
-        goal: Goal::Running,
+        shape: wish.shape(),
         operation: operation(routes, caller, OperationKind::Create),
         created: now,
     };
@@ -225,7 +225,7 @@ async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: &Scope,
             return Err(ApiError::SiteGone { site: record.site.to_string() });
         }
         let seen = std::mem::replace(&mut record.operation, operation(routes, caller, kind));
-        record.goal = asked;
+        record.shape = record.shape.with_goal(asked);
         let door = if kind == OperationKind::Create { Some(admit(routes, &record).await?) } else { None };
         let stored = routes.store.want(&key, &seen.id, asked, &record.operation).await;
         drop(door);

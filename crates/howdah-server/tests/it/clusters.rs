@@ -269,7 +269,7 @@ async fn a_create_that_never_reached_the_manager_is_still_a_create() {
     let (_, body) = service.put(&state, json!({"state": "running"})).await;
     assert_eq!(body["operation"]["kind"], "create");
     let (record, known) = service.stored(1).await;
-    assert_eq!((record.goal, known), (Goal::Running, ClusterState::default()));
+    assert_eq!((record.shape.goal, known), (Goal::Running, ClusterState::default()));
 }
 
 #[tokio::test]

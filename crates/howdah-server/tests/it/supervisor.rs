@@ -15,7 +15,7 @@ use howdah_core::policy::Policy;
 use howdah_core::store::Store;
 use howdah_core::systems::Remote;
 use howdah_core::systems::identity::{Identity, NetworkWish};
-use howdah_core::wanted::{ClusterRecord, ClusterSpec, Goal, OperationKind, OperationRequest};
+use howdah_core::wanted::{ClusterRecord, ClusterSpec, OperationKind, OperationRequest, Shape};
 use howdah_server::supervisor::{RunController, Supervisor};
 use howdah_store::MemoryStore;
 use tokio::sync::{Notify, watch};
@@ -44,13 +44,12 @@ async fn record(n: u128) -> ClusterRecord {
             security_groups: vec![],
             resource_pools: vec![],
             datastores: vec![],
-            node_groups: vec![],
             specification: None,
             secrets: None,
             wait_for: Default::default(),
             remedy: Default::default(),
         },
-        goal: Goal::Running,
+        shape: Shape::first(vec![]),
         operation: OperationRequest { id: OperationId(id(n)), kind: OperationKind::Create, requested: now(), by: None },
         created: now(),
     }

@@ -79,7 +79,7 @@ async fn a_client_that_hangs_up_loses_its_answer_and_nothing_else() {
     for _ in 0..200 {
         deleted = 0;
         for n in 1..=20 {
-            deleted += u64::from(service.stored(n).await.0.goal == Goal::Deleted);
+            deleted += u64::from(service.stored(n).await.0.shape.goal == Goal::Deleted);
         }
         if deleted == 20 && woken() >= before + deleted {
             break;

@@ -4,7 +4,7 @@
 //! Calls are counted, delayed and failed under the names of `howdah_core`'s `ClusterManager`
 //! methods where there is one, so that a fault rule means the same through either face.
 
-mod show;
+pub(crate) mod show;
 pub(crate) mod take;
 #[cfg(test)]
 mod tests;

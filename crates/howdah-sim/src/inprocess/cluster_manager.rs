@@ -1,24 +1,21 @@
 //! The simulated cluster manager as core's `ClusterManager`.
 
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
-use howdah_core::ids::{ClusterName, NodeName, TaskId};
-use howdah_core::known::Likeness;
+use howdah_core::ids::{ClusterName, TaskId};
 use howdah_core::systems::Remote;
 use howdah_core::systems::manager::ClusterManager;
 use howdah_core::systems::manager::{
-    Catalog, Demand, ManagedChange, ManagedCluster, ManagedNode, ManagedSpec, ManagedStatus, ManagedTask,
-    RegisteredNetwork, TaskState, Unregistered,
+    Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, RegisteredNetwork, Unregistered,
 };
+use howdah_serengeti::client::translate;
 use howdah_serengeti::{Body, Rules};
 use serde_json::Value;
 
 use super::call_now;
 use crate::World;
-use crate::face::serengeti::take;
-use crate::world::bde::{BdeCluster, BdeNetwork, BdeStatus, BdeTask, BdeTaskStatus, ClusterAction, ClusterRequest};
+use crate::face::serengeti::{show, take};
+use crate::world::bde::{Bde, BdeCluster, BdeNetwork, BdeTask, ClusterAction, ClusterRequest};
 use crate::world::bde_error::BdeError;
 
 /// Core's view of the simulated cluster manager.
@@ -41,58 +38,13 @@ impl SimClusterManager {
     }
 }
 
-const fn status(status: BdeStatus) -> ManagedStatus {
-    match status {
-        BdeStatus::Provisioning => ManagedStatus::Provisioning,
-        BdeStatus::ProvisionError => ManagedStatus::ProvisionError,
-        BdeStatus::Running => ManagedStatus::Running,
-        BdeStatus::ServiceWarning | BdeStatus::ConfigureError | BdeStatus::UpgradeError => {
-            ManagedStatus::ServiceWarning
-        }
-        BdeStatus::ServiceStopped => ManagedStatus::ServiceStopped,
-        BdeStatus::Stopping => ManagedStatus::Stopping,
-        BdeStatus::Stopped => ManagedStatus::Stopped,
-        BdeStatus::Starting => ManagedStatus::Starting,
-        BdeStatus::Deleting => ManagedStatus::Deleting,
-        BdeStatus::Error => ManagedStatus::Error,
-        BdeStatus::Updating
-        | BdeStatus::Expanding
-        | BdeStatus::Maintenance
-        | BdeStatus::Upgrading
-        | BdeStatus::Configuring => ManagedStatus::Busy,
-    }
+/// The answer that the simulated appliance gives, as the production client understands it.
+fn managed(bde: &Bde, cluster: &BdeCluster) -> Remote<ManagedCluster> {
+    Ok(translate::cluster(show::cluster(bde, cluster), "look at the cluster")?)
 }
 
-fn managed(cluster: &BdeCluster) -> ManagedCluster {
-    let mut nodes: Vec<_> = cluster
-        .groups
-        .iter()
-        .flat_map(|g| g.nodes.iter().map(move |n| (g, n)))
-        .filter_map(|(group, node)| {
-            let action = node.action.as_deref().map(|a| format!(", {a}")).unwrap_or_default();
-            Some(ManagedNode {
-                name: NodeName::new(node.name.clone()),
-                group: group.request.name.parse().ok()?,
-                roles: group.request.roles.clone(),
-                vm: node.vm.clone(),
-                status_text: format!("{}{action}", node.status.as_str()),
-                error: node.error.clone(),
-            })
-        })
-        .collect();
-    nodes.sort_by(|a, b| (&a.group, a.name.index()).cmp(&(&b.group, b.name.index())));
-    ManagedCluster {
-        status: status(cluster.status),
-        status_text: cluster.status.as_str().to_owned(),
-        node_count: usize::try_from(cluster.defined()).unwrap_or(usize::MAX),
-        likeness: Likeness {
-            distro: cluster.request.distro.clone().unwrap_or_default(),
-            groups: cluster.groups.iter().map(|g| (g.request.name.clone(), g.request.count)).collect(),
-            // A node shows its networks as soon as it is planned (`ipConfigs`).
-            networks: if nodes.is_empty() { BTreeSet::new() } else { cluster.networks().into_iter().collect() },
-        },
-        nodes,
-    }
+fn managed_task(task: &BdeTask) -> ManagedTask {
+    translate::task(task_id(task.id), show::task(task))
 }
 
 /// The request that the production client would send.
@@ -172,7 +124,8 @@ impl ClusterManager for SimClusterManager {
 
     async fn cluster(&self, name: &ClusterName) -> Remote<Option<ManagedCluster>> {
         let wanted = name.clone();
-        let look = move |w: &World| Ok(w.read(|s| s.bde.clusters.get(wanted.as_str()).map(managed)));
+        let look =
+            move |w: &World| w.read(|s| s.bde.clusters.get(wanted.as_str()).map(|c| managed(&s.bde, c)).transpose());
         self.call("cluster", name.as_str(), look).await
     }
 
@@ -213,19 +166,5 @@ impl ClusterManager for SimClusterManager {
     async fn tasks(&self) -> Remote<Vec<ManagedTask>> {
         let look = |w: &World| Ok(w.bde_tasks().iter().map(managed_task).collect());
         self.call("tasks", "", look).await
-    }
-}
-
-fn managed_task(task: &BdeTask) -> ManagedTask {
-    ManagedTask {
-        id: task_id(task.id),
-        target: task.target.clone(),
-        state: match task.status {
-            BdeTaskStatus::Completed => TaskState::Completed,
-            BdeTaskStatus::Failed | BdeTaskStatus::Abandoned => TaskState::Failed,
-            BdeTaskStatus::Starting | BdeTaskStatus::Started => TaskState::Running,
-        },
-        progress: task.progress,
-        error: task.error.clone(),
     }
 }

@@ -26,7 +26,7 @@ async fn each_is_named_before_the_first_vm() {
         refused(site(), |_, r| r.spec.distro = "cdh5".into()).await,
         refused(site(), |_, r| r.spec.resource_pools = vec!["gold".into()]).await,
         refused(site(), |_, r| r.spec.datastores = vec!["fast".into()]).await,
-        refused(site(), |_, r| r.spec.node_groups[0].count = 2000).await,
+        refused(site(), |_, r| r.shape.node_groups[0].count = 2000).await,
         refused(SiteSettings { port_quota: Some(3), ..site() }, |_, _| {}).await,
         refused(site(), |run, _| {
             run.world.write(|s| s.neutron.subnets.values_mut().for_each(|n| n.dhcp = false));

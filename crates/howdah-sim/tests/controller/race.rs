@@ -35,7 +35,7 @@ async fn the_way_of_2015() -> usize {
         resource_pools: record.spec.resource_pools.clone(),
         datastores: vec![],
         network: "net".into(),
-        node_groups: record.spec.node_groups.clone(),
+        node_groups: record.shape.node_groups.clone(),
         password: None,
         specification: None,
     };

@@ -12,7 +12,9 @@ use howdah_core::policy::Policy;
 use howdah_core::store::Store;
 use howdah_core::systems::networking::{Network, Subnet};
 use howdah_core::time::Ticker;
-use howdah_core::wanted::{ClusterRecord, ClusterSpec, Goal, NodeGroup, OperationKind, OperationRequest, Secrets};
+use howdah_core::wanted::{
+    ClusterRecord, ClusterSpec, Goal, NodeGroup, OperationKind, OperationRequest, Secrets, Shape,
+};
 use howdah_sim::crashing::Crashing;
 use howdah_sim::inprocess;
 use howdah_sim::invariants::Moment;
@@ -78,20 +80,19 @@ impl Run {
                 security_groups: vec![],
                 resource_pools: vec!["openstackRP".into()],
                 datastores: vec![],
-                node_groups: vec![NodeGroup {
-                    name: "worker".parse().unwrap(),
-                    roles: vec!["hadoop_client".into()],
-                    count: nodes,
-                    cpu: None,
-                    memory_mb: None,
-                    disk_gb: None,
-                }],
                 specification: None,
                 secrets: None,
                 wait_for: Default::default(),
                 remedy: Default::default(),
             },
-            goal: Goal::Running,
+            shape: Shape::first(vec![NodeGroup {
+                name: "worker".parse().unwrap(),
+                roles: vec!["hadoop_client".into()],
+                count: nodes,
+                cpu: None,
+                memory_mb: None,
+                disk_gb: None,
+            }]),
             operation: self.request(OperationKind::Create),
             created: now,
         }

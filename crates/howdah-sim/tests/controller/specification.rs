@@ -11,7 +11,7 @@ use crate::site::Run;
 async fn said(run: &Run, specification: Value) -> (ClusterRecord, Secrets) {
     let mut record = run.record("c1", 1).await;
     let specification: Specification = serde_json::from_value(specification).unwrap();
-    record.spec.node_groups.clear();
+    record.shape.node_groups.clear();
     record.spec.specification = Some(specification.sealed(&run.controller.marks, &record.key(), None));
     (record, Secrets { specification: Some(specification), ..Secrets::default() })
 }

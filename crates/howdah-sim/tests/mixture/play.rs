@@ -147,7 +147,7 @@ impl Play {
                 let Some(key) = self.keys.get(name).cloned() else { return false };
                 // The API takes nothing but deletes for a cluster that is being deleted.
                 let record = self.service.store().inner().wanted(&key).await.ok().flatten();
-                if record.is_none_or(|r| r.goal == Goal::Deleted && *goal != Goal::Deleted) {
+                if record.is_none_or(|r| r.shape.goal == Goal::Deleted && *goal != Goal::Deleted) {
                     return false;
                 }
                 if !self.service.has_ended(&key).await {

@@ -42,13 +42,13 @@ impl Subject {
             key: record.key(),
             site: record.site.clone(),
             name: record.name.to_string(),
-            why: "its record holds something that this version does not know, at `wanted`".to_owned(),
+            why: "its record holds something that this version does not know, at `shape.goal`".to_owned(),
         };
         match self {
             Self::Memory(store) => store.insert_unreadable(row.clone()),
             Self::Crashing(store) => store.inner().insert_unreadable(row.clone()),
             Self::File(_, folder) => {
-                let spoiled = "UPDATE clusters SET record = json_set(record, '$.wanted', 'hibernated') \
+                let spoiled = "UPDATE clusters SET record = json_set(record, '$.shape.goal', 'hibernated') \
                      WHERE id = ? AND project = ?";
                 run(folder, spoiled, &row.key).await;
             }
@@ -270,7 +270,7 @@ async fn wanted_and_known_do_not_touch_each_other(store: &Subject) {
     let stop = operation(200, OperationKind::Stop);
     store.save(&one.key(), &state, &[]).await.unwrap();
     store.want(&one.key(), &one.operation.id, Goal::Stopped, &stop).await.unwrap();
-    let wanted = ClusterRecord { goal: Goal::Stopped, operation: stop, ..one.clone() };
+    let wanted = ClusterRecord { shape: one.shape.with_goal(Goal::Stopped), operation: stop, ..one.clone() };
     assert_eq!(store.load(&one.key()).await.unwrap(), Some(row(&wanted, &state)));
     store.save(&one.key(), &ClusterState::default(), &[]).await.unwrap();
     assert_eq!(store.wanted(&one.key()).await.unwrap(), Some(wanted));
@@ -284,7 +284,7 @@ async fn a_want_from_older_knowledge_is_refused(store: &Subject) {
     let late = store.want(&one.key(), &one.operation.id, Goal::Stopped, &stop).await.unwrap_err();
     assert_eq!(told(&late), ("cluster_changed", ErrorKind::Conflict));
     let record = store.wanted(&one.key()).await.unwrap().unwrap();
-    assert_eq!((record.goal, &record.operation), (Goal::Deleted, &delete));
+    assert_eq!((record.shape.goal, &record.operation), (Goal::Deleted, &delete));
     store.want(&one.key(), &delete.id, Goal::Stopped, &stop).await.unwrap();
     assert_eq!(store.wanted(&one.key()).await.unwrap().unwrap().operation, stop);
 }

@@ -39,7 +39,7 @@ async fn whatever_is_wrong_with_a_row_is_that_rows_own() {
     drop(store);
     let mut db = raw(&folder).await;
     for damage in [
-        "UPDATE clusters SET record = json_set(record, '$.wanted', 'hibernated') WHERE name = 'word'",
+        "UPDATE clusters SET record = json_set(record, '$.shape.goal', 'hibernated') WHERE name = 'word'",
         "UPDATE clusters SET record = json_set(record, '$.v', 9) WHERE name = 'newer'",
         "UPDATE clusters SET record = substr(record, 1, 100) WHERE name = 'json'",
         "UPDATE clusters SET record = CAST(x'ff7b7d' AS TEXT) WHERE name = 'text'",
@@ -56,8 +56,8 @@ async fn whatever_is_wrong_with_a_row_is_that_rows_own() {
 
     let store = SqliteStore::open(&options(&folder)).await.unwrap();
     insta::assert_snapshot!(shown(&store).await.join("\n"), @"
-    word: its record holds something that this version does not know, at `wanted`
-    newer: its record has version 9; this Howdah reads versions 1 to 3
+    word: its record holds something that this version does not know, at `shape.goal`
+    newer: its record has version 9; this Howdah reads versions 1 to 4
     json: its record is not JSON
     text: its record is not text
     other: its record is that of another cluster

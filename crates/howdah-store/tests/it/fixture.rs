@@ -48,7 +48,7 @@ async fn the_first_schema_opens_with_every_cluster() {
     let mut lines = Vec::new();
     for (record, state) in clusters(&store).await {
         let status = word(serde_json::to_value(state.status).unwrap());
-        let wanted = word(serde_json::to_value(record.goal).unwrap());
+        let wanted = word(serde_json::to_value(record.shape.goal).unwrap());
         let nodes = state.nodes.len();
         lines.push(format!("{} {}: {status}, wanted {wanted}, {nodes} nodes", record.site, record.name));
     }

@@ -3,7 +3,7 @@
 use howdah_core::event::{Event, Level};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SubnetId};
 use howdah_core::systems::networking::{Network, Subnet};
-use howdah_core::wanted::{ClusterRecord, ClusterSpec, Goal, OperationKind, OperationRequest, RemedyPolicy, WaitFor};
+use howdah_core::wanted::{ClusterRecord, ClusterSpec, OperationKind, OperationRequest, RemedyPolicy, Shape, WaitFor};
 use howdah_store::Options;
 use jiff::Timestamp;
 use sqlx::ConnectOptions;
@@ -56,13 +56,12 @@ pub fn record(n: u128, name: &str) -> ClusterRecord {
             security_groups: vec![],
             resource_pools: vec![],
             datastores: vec![],
-            node_groups: vec![],
             specification: None,
             secrets: None,
             wait_for: WaitFor::Addresses,
             remedy: RemedyPolicy::Auto,
         },
-        goal: Goal::Running,
+        shape: Shape::first(vec![]),
         operation: operation(100 + n, OperationKind::Create),
         created: time(n as i64),
     }

@@ -19,7 +19,7 @@ use crate::wanted::NodeGroup;
 fn founded(backend: NetworkBackend) -> Case {
     let mut case = Case::founded(ManagedStatus::Running);
     case.backend = backend;
-    case.record.spec.node_groups = vec![NodeGroup {
+    case.record.shape.node_groups = vec![NodeGroup {
         name: "worker".parse().unwrap(),
         roles: vec![],
         count: 2,

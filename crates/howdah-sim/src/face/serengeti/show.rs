@@ -106,7 +106,7 @@ pub(super) fn distro(distro: &Distro) -> DistroRead {
     }
 }
 
-pub(super) fn cluster(bde: &Bde, cluster: &BdeCluster) -> ClusterRead {
+pub(crate) fn cluster(bde: &Bde, cluster: &BdeCluster) -> ClusterRead {
     let status = word(cluster.status.as_str()).unwrap_or(ClusterStatus::Unknown);
     let pools = cluster.rp_names.iter().filter_map(|name| bde.pools.get(name));
     ClusterRead {
@@ -206,7 +206,7 @@ fn group_spec(group: &GroupRequest) -> NodeGroupCreate {
     }
 }
 
-pub(super) fn task(task: &BdeTask) -> TaskRead {
+pub(crate) fn task(task: &BdeTask) -> TaskRead {
     TaskRead {
         id: task.id,
         status: word(task.status.as_str()).unwrap_or(TaskStatus::Unknown),
