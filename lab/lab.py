@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A real OpenStack on loopback with a simulated BDE and vCenter beside it, from one command.
+"""A real OpenStack on loopback with a simulated BDE and vCenter, from one command.
 
     lab.py install            what is missing: Debian packages, a virtualenv with OpenStack
     lab.py up [--fresh]       start everything, or what is missing of it

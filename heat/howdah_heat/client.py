@@ -1,11 +1,11 @@
-"""One request to Howdah's native API, and what its answer means.
+"""One request to Howdah's native API, and the meaning of its response.
 
 There is no retry and no waiting in here: a request ends within its time limits, and the caller
 asks again at Heat's next poll. Nothing is logged in here either, because bodies hold passwords
 and headers hold tokens. What went wrong is one of three things:
 
-* :class:`Unavailable`: nobody could be asked; asking again later may help;
-* :class:`Gone`: the service says that the cluster is not there (any more); it says so only to those who may know;
+* :class:`Unavailable`: the service could not be reached; a retry may succeed;
+* :class:`Gone`: the service says that the cluster does not exist, which it reveals only to authorised requesters;
 * :class:`Refused`: the service, or the way to it, says no, and why.
 """
 from typing import Any, Dict, Mapping, Optional
@@ -27,11 +27,11 @@ Document = Dict[str, Any]
 
 
 class Unavailable(Exception):
-    """The service could not be asked."""
+    """The service could not be reached."""
 
 
 class Refused(Exception):
-    """The request was refused; ``str()`` is for the status reason of a resource."""
+    """The request was rejected; ``str()`` is for the status reason of a resource."""
 
     def __init__(self, message: str, code: str = "", hint: str = "", status: int = 0) -> None:
         super().__init__(describe(message, code, hint))

@@ -35,7 +35,7 @@ OPTIONS = [
 
 
 def register(conf: Any = cfg.CONF) -> None:
-    """Registers the options; doing it again changes nothing."""
+    """Registers the options; idempotent."""
     conf.register_opts(OPTIONS, group=GROUP)
     conf.register_opts(config.clients_opts, group="clients_" + CLIENT)
 

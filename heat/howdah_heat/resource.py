@@ -15,7 +15,7 @@ Invariants:
   their work in one thread, so a wait in here would be everybody's.
 * Reading needs no token, only the capability that the service hands out with its answer; a
   create may last longer than the requester's token.
-* A cluster is taken for gone only when the service says so of the stack's own project, which is named with
+* A cluster counts as gone only when the service says so for the stack's own project, which is named with
   the request. That the service shows us nothing is an error, not the end of the cluster.
 * A service that is away is waited for until the stack's time is nearly over, and is then named
   as the reason; Heat's own "Timed out" would not say why.
@@ -52,7 +52,7 @@ class ClusterFailed(exception.Error):
 
 
 class Pending:
-    """An action under way: what to send, whether it arrived, and since when nobody answers.
+    """An action in progress: its request, whether it arrived, and since when the service is unreachable.
 
     Heat hands it from ``handle_*`` to each ``check_*``. It lives in memory only: what has to
     survive the engine is in ``resource_id`` and in the resource's data.
@@ -72,12 +72,12 @@ class Pending:
         self.next_try = 0.0
 
     def answered(self) -> None:
-        """The service is there."""
+        """The service answered."""
         self.failures = 0
         self.next_try = 0.0
 
     def missed(self, problem: str) -> None:
-        """Nobody answered; the next try is put off a little more each time."""
+        """The service did not answer; the delay before the next attempt grows."""
         now = time.monotonic()
         if not self.failures:
             self.away_since = now
@@ -86,7 +86,7 @@ class Pending:
         self.failures += 1
 
     def away_for(self) -> float:
-        """Seconds since the first try that nobody answered."""
+        """Seconds since the first attempt without an answer."""
         return time.monotonic() - self.away_since
 
 
@@ -112,7 +112,7 @@ class BigDataCluster(resource.Resource):
         return schema.translation_rules(properties, self.client_plugin("neutron"))
 
     def validate(self) -> Any:
-        """Refuses what can be seen to be wrong before anything exists."""
+        """Rejects invalid properties before anything exists."""
         super().validate()
         names = [group[schema.GROUP_NAME] for group in self.properties[schema.NODE_GROUPS] or []]
         twice = sorted({name for name in names if name and names.count(name) > 1})
@@ -124,7 +124,7 @@ class BigDataCluster(resource.Resource):
     # ------------------------------------------------------------ create, update
 
     def handle_create(self) -> Pending:
-        """Asks for the cluster."""
+        """Requests the cluster."""
         self.resource_id_set(str(uuid.uuid4()))
         return self._start(self._wanted())
 
@@ -146,7 +146,7 @@ class BigDataCluster(resource.Resource):
         return self._ended(pending)
 
     def needs_replace_failed(self) -> bool:
-        """Whether a failed resource is to be built anew: only if there is nothing to finish.
+        """Whether to replace a failed resource: only if there is nothing to finish.
 
         In doubt, with the service away, the answer is no: asking for the same cluster again is
         safe, and a second cluster of the same name is not.
@@ -157,8 +157,8 @@ class BigDataCluster(resource.Resource):
             # Somebody has deleted it in BDE: the record of it is all that is left.
             return bool(self._look(self.resource_id).get("status") == GONE)
         except client.Gone:
-            # It was there once, and somebody removed it: begin anew. But if no request was ever
-            # answered it was never there, and the first one can simply be sent again.
+            # It existed and was removed: create it again. But if no request was ever
+            # answered it never existed, and the first one can simply be sent again.
             return self._capability() is not None
         except (client.Refused, client.Unavailable) as problem:
             LOG.warning("cannot tell whether cluster %s can be resumed: %s", self.resource_id, problem)
@@ -389,5 +389,5 @@ class BigDataCluster(resource.Resource):
             error = operation.get("error") or {}
             message = error.get("message") or document.get("status_reason") or _("the service gives no reason")
             raise ClusterFailed(client.describe(str(message), error.get("code") or "", error.get("hint") or ""))
-        # A delete is over when the service does not know the cluster any more, not before.
+        # A delete is over when the service no longer knows the cluster, not before.
         return operation.get("state") == "succeeded" and pending.method != "DELETE"

@@ -18,7 +18,7 @@ FIRST = ("mariadb", "rabbit", "epmd")
 
 
 def main(arguments, usage):
-    """Runs a command; the exit code is 0, 1 for something a person has to mend, 2 for a wrong call."""
+    """Runs a command; the exit code is 0, 1 for a problem that a person has to fix, 2 for a wrong call."""
     name, rest = (arguments or ["help"])[0], arguments[1:]
     command = COMMANDS.get(name)
     if command is None:

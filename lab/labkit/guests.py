@@ -22,7 +22,7 @@ from labkit import identity
 from labkit.process import send
 from labkit.settings import LAB, LabError, say
 
-# Seconds from one DISCOVER to the next, and pauses in which nobody asks, as the clients of these
+# Seconds from one DISCOVER to the next, and pauses without requests, as the clients of these
 # guests do. A real client sends each; what is laid down here is when.
 MINUTE = [10] * 6
 PATIENCE = {
@@ -176,7 +176,7 @@ class Networks(threading.Thread):
 
 
 def serve(lab):
-    """Follows the site's events for ever."""
+    """Follows the site's events until it is stopped."""
     (lab.state / "guests").mkdir(exist_ok=True)
     remove_all(lab)  # of a run that was killed
     site = Site(lab)

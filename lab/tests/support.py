@@ -37,7 +37,7 @@ class Cloud:
         return self._token
 
     def forget_token(self):
-        """The next call logs in anew."""
+        """The next call logs in again."""
         self._good_until = 0.0
 
     def call(self, method, service, path, body=None):

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test | sim | bench | lab | generate`.
+//! The project's own commands: `cargo xtask test | sim | bench | lab | generate | words`.
 //!
 //! Each says what it runs before it runs it, installs what is missing (apt, pip, go) and ends
 //! what it started by pid. It holds no test of its own.
@@ -14,6 +14,7 @@ mod sandbox;
 mod sim;
 mod test;
 mod tools;
+mod words;
 
 use std::process::ExitCode;
 
@@ -62,12 +63,14 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         args: Vec<String>,
     },
-    /// Write the generated files anew.
+    /// Write the generated files again.
     Generate {
         /// Only say whether they are fresh.
         #[arg(long)]
         check: bool,
     },
+    /// Search docs and comments for the discouraged forms in `xtask/words.toml`.
+    Words,
 }
 
 fn main() -> ExitCode {
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Command::Bench { nodes, build } => bench::run(&nodes, build),
         Command::Lab { args } => lab::run(&args),
         Command::Generate { check } => generate::run(check),
+        Command::Words => words::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything, with counts and seconds at the end.
 //!
 //! ```text
-//!   set-up, one after the other: tools, one build for all parts, the labs' packages
+//!   set-up, one after the other: words, tools, one build for all parts, the labs' packages
 //!   then side by side:           Rust | lab with Heat 27 | lab with Heat 19
 //!   with --deep, after that:     what is long
 //! ```
@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use crate::counts::Counts;
 use crate::run::{Done, command, lines, must, root, target};
-use crate::{sim, tools};
+use crate::{sim, tools, words};
 
 /// Kinds of tests, by what they need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -166,13 +166,14 @@ pub fn run(only: &[Kind], deep: bool) -> Done {
 /// What all parts need, made once and by one at a time: two package managers at work, or two
 /// builds, only wait for each other.
 fn set_up(kinds: &[Kind]) -> Vec<Report> {
-    let mut reports = vec![Report::step("tools", || {
+    let mut reports = vec![Report::step("words", words::run)];
+    reports.push(Report::step("tools", || {
         tools::packages(&["cc"], &["gcc", "libc6-dev"])?;
         if kinds.contains(&Kind::Rust) {
             tools::go(&tools::python()?)?;
         }
         tools::packages(&["python3"], &["python3", "python3-venv"])
-    })];
+    }));
     let whole = ["test", "--workspace", "--locked", "--no-run"];
     let program = ["build", "--locked", "--package", "howdah"];
     reports.push(Report::step("build", || {
