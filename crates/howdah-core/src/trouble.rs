@@ -113,9 +113,10 @@ impl Troubles {
         }
     }
 
-    /// Forgets what has not been tried for a long time: it is not wanted any more.
+    /// Forgets calls that have not been tried for a long time: they are not wanted any more. Watch and
+    /// store are always wanted, and fail until they succeed, however seldom they say so.
     pub fn tidy(&mut self, now: Mono, idle: Duration) {
-        self.0.retain(|_, t| now.since(t.not_before) < idle);
+        self.0.retain(|key, t| matches!(key, Key::Watch | Key::Store) || now.since(t.not_before) < idle);
     }
 
     /// The trouble of a key.
@@ -155,6 +156,12 @@ mod tests {
         assert_eq!((trouble.tries, trouble.is_lasting(), trouble.says.as_str()), (1, false, "Neutron: is down"));
         troubles.tidy(now.plus(Duration::from_secs(400)), Duration::from_secs(300));
         assert_eq!(troubles.get(&Key::Ports), None);
+        for key in [Key::Watch, Key::Store] {
+            let fails = Failed { keys: vec![key.clone()], ..failed(&Action::ListPorts, &error, None) };
+            troubles.add(&fails, |_| Duration::ZERO);
+            troubles.tidy(now.plus(Duration::from_secs(9000)), Duration::from_secs(300));
+            assert!(troubles.get(&key).is_some(), "{key:?} has not succeeded");
+        }
     }
 
     #[test]
