@@ -19,8 +19,9 @@
 use std::fmt;
 
 use ring::hmac;
+use secrecy::zeroize::Zeroizing;
 
-use crate::ids::{ClusterId, Mac, NodeName, ProjectId};
+use crate::ids::{ClusterId, ClusterKey, Mac, NodeName, ProjectId};
 
 const KEYED: &str = "howdah/2";
 const UNKEYED: &str = "howdah/1";
@@ -70,6 +71,12 @@ impl MarkKey {
     /// has not the key.
     pub(crate) fn digest(&self, purpose: &'static str, text: &str) -> String {
         hex(self.sign(purpose, text).as_ref())
+    }
+
+    /// The digest of a secret of one cluster: the same secret has another one in each cluster.
+    pub(crate) fn digest_of_secret(&self, purpose: &'static str, cluster: &ClusterKey, secret: &str) -> String {
+        let text = Zeroizing::new(format!("{}\n{}\n{secret}", cluster.project, cluster.id));
+        self.digest(purpose, &text)
     }
 
     fn tag(&self, project: &ProjectId, mark: &Mark, mac: Mac) -> String {

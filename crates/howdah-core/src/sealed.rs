@@ -3,7 +3,6 @@
 //! Invariant: nothing of a secret is in a [`SealedSecrets`] but a digest under the installation's key, which
 //! is another one in each cluster. The specification has its own ([`crate::specification`]).
 
-use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
@@ -30,10 +29,7 @@ impl SealedSecrets {
         cluster_password: Option<&SecretString>,
         password: Option<&SecretString>,
     ) -> Self {
-        let digest = |purpose, secret: &SecretString| {
-            let text = Zeroizing::new(format!("{}\n{}\n{}", cluster.project, cluster.id, secret.expose_secret()));
-            marks.digest(purpose, &text)
-        };
+        let digest = |purpose, secret: &SecretString| marks.digest_of_secret(purpose, cluster, secret.expose_secret());
         Self {
             cluster_password: cluster_password.map(|secret| digest("cluster password", secret)),
             password: password.map(|secret| digest("manager password", secret)),

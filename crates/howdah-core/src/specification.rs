@@ -8,7 +8,6 @@
 
 use std::fmt;
 
-use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -50,8 +49,7 @@ impl Specification {
 
     /// By what the same fields are known again, in the same cluster of the same installation.
     pub fn digest(&self, marks: &MarkKey, cluster: &ClusterKey) -> String {
-        let text = Zeroizing::new(format!("{}\n{}\n{}", cluster.project, cluster.id, self.expose()));
-        marks.digest("specification", &text)
+        marks.digest_of_secret("specification", cluster, self.expose())
     }
 }
 
