@@ -20,6 +20,9 @@
 
 mod absorb;
 mod act;
+mod operation;
+mod pass;
+mod saving;
 mod session;
 mod waiting;
 

@@ -1,0 +1,101 @@
+//! An operation's life in the controller: taken up, timed, ended.
+//!
+//! Invariant: an operation ends once, by a verdict of `decide`, and an event tells of it. Time counts while a
+//! controller watches; see [`crate::time`].
+
+use std::time::Duration;
+
+use super::session::Session;
+use crate::event::Level;
+use crate::failure::Failure;
+use crate::known::{OperationProgress, OperationState};
+use crate::own::Ownership;
+use crate::stage::Stage;
+use crate::systems::manager::ManagedCluster;
+use crate::wanted::{Goal, OperationKind};
+
+impl Session<'_> {
+    /// Begins the newest operation if it is not the one being worked on.
+    pub(super) fn take_up(&mut self) {
+        let wanted = self.record.operation.clone();
+        if self.state.operation.as_ref().is_some_and(|o| o.id == wanted.id) {
+            return;
+        }
+        if let Some(old) = self.state.operation.as_ref().filter(|o| o.state == OperationState::Running) {
+            let message = format!("{} gives way to {}.", word(old.kind), word(wanted.kind));
+            self.tell(Level::Info, "operation_superseded", message);
+        }
+        let message = format!("{} of cluster {} started.", word(wanted.kind), self.record.name);
+        self.tell(Level::Info, "operation_started", message);
+        self.state.operation = Some(OperationProgress {
+            id: wanted.id,
+            kind: wanted.kind,
+            state: OperationState::Running,
+            started: self.controller.clock.now(),
+            ended: None,
+            failure: None,
+            checked: false,
+            watched: Duration::ZERO,
+            waited: Duration::ZERO,
+            without_address: Duration::ZERO,
+        });
+        self.state.progress = 0.0;
+        self.state.observed_generation = self.record.shape.generation;
+        self.troubles.hurry(self.controller.clock.mono());
+        self.findings = self.findings.next(self.controller.ticker.tick());
+    }
+
+    /// Time counts while we watch, but not while it waits for its turn. That nodes lack their address counts once the manager has
+    /// finished, as long as manager and VMs are being seen.
+    pub(super) fn count_time(&mut self, watched: Duration, own: &Ownership, waits: bool) {
+        let up = |c: &ManagedCluster| c.status.is_up();
+        let finished = matches!(own, Ownership::Ours(_))
+            && self.seen.cluster.last().and_then(Option::as_ref).is_some_and(up)
+            && self.seen.vms_synced;
+        let lacking = self.state.nodes.values().any(|n| n.stage != Stage::Addressed);
+        let Some(operation) = self.state.operation.as_mut().filter(|o| o.state == OperationState::Running) else {
+            return;
+        };
+        if waits {
+            operation.waited += watched;
+            return;
+        }
+        operation.watched += watched;
+        if !lacking {
+            operation.without_address = Duration::ZERO;
+        } else if finished && self.record.shape.goal == Goal::Running {
+            // At least a moment, so that the deadline is known from the first sight on.
+            operation.without_address += watched.max(Duration::from_millis(1));
+        }
+    }
+
+    pub(super) fn finish(&mut self, end: OperationState, failure: Option<Failure>) {
+        let now = self.controller.clock.now();
+        let Some(operation) = &mut self.state.operation else {
+            return;
+        };
+        let took = operation.watched.as_secs();
+        let (level, reason, message) = match &failure {
+            None => (Level::Info, "operation_succeeded", format!("{} done after {took} s.", word(operation.kind))),
+            Some(f) => {
+                (Level::Error, "operation_failed", format!("{} failed after {took} s: {f}", word(operation.kind)))
+            }
+        };
+        operation.state = end;
+        operation.ended = Some(now);
+        operation.failure = failure;
+        if end == OperationState::Succeeded {
+            self.state.progress = 1.0;
+        }
+        self.tell(level, reason, message);
+    }
+}
+
+fn word(kind: OperationKind) -> &'static str {
+    match kind {
+        OperationKind::Create => "Create",
+        OperationKind::Start => "Start",
+        OperationKind::Stop => "Stop",
+        OperationKind::Delete => "Delete",
+    }
+}
