@@ -17,10 +17,12 @@
 //! Invariant: an answer adds knowledge as of the moment at which its question was asked. It never
 //! ends an operation, least of all one that is newer than it.
 
+use std::collections::HashSet;
+
 use crate::action::{Action, Key};
 use crate::event::{Event, Level};
 use crate::failure::{ErrorKind, RemoteError, System, chain};
-use crate::ids::{OperationId, PortId};
+use crate::ids::{Mac, OperationId, PortId};
 use crate::intent::{Call, Verb};
 use crate::mark::Mark;
 use crate::own;
@@ -123,8 +125,9 @@ impl Session<'_> {
             }
             Answer::Ports(Told { answer, asked, asked_at }) => {
                 self.seen.features = Some(answer.features);
-                let ours: Vec<_> = answer.ports.iter().filter(|p| self.concerns_us(p)).cloned().collect();
-                self.seen.ports.complete(asked, asked_at, ours.into_iter().map(|p| (p.id.clone(), p)));
+                let macs = self.seen.vms.values().flat_map(|vm| &vm.nics).filter_map(|nic| nic.mac).collect();
+                let ours = answer.ports.iter().filter(|p| self.concerns_us(p, &macs)).cloned();
+                self.seen.ports.complete(asked, asked_at, ours.map(|p| (p.id.clone(), p)).collect::<Vec<_>>());
             }
             Answer::Registered(name) => {
                 if !name.is_empty() {
@@ -161,11 +164,9 @@ impl Session<'_> {
 
     /// Of all ports on a network, those that bear a mark of this cluster, are known, or have a MAC
     /// of one of its VMs.
-    fn concerns_us(&self, port: &Port) -> bool {
+    fn concerns_us(&self, port: &Port, macs: &HashSet<Mac>) -> bool {
         let marked = || Mark::parse(&port.description).is_some_and(|m| m.cluster == self.record.id);
-        self.state.ports.contains_key(&port.id)
-            || marked()
-            || self.seen.vms.values().flat_map(|vm| &vm.nics).any(|nic| nic.mac == Some(port.mac))
+        macs.contains(&port.mac) || self.state.ports.contains_key(&port.id) || marked()
     }
 
     fn looked(
