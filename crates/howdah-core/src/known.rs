@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -194,7 +195,7 @@ pub struct NodePlan {
 }
 
 /// A node as it is known.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeState {
     /// The node group's name.
     pub group: String,
@@ -258,6 +259,10 @@ impl NodeState {
     }
 }
 
+/// Nodes by name. They are shared: each pass of a controller works on a copy of the state, and most nodes
+/// are as they were.
+pub type Nodes = BTreeMap<NodeName, Arc<NodeState>>;
+
 /// A cluster as it is known.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ClusterState {
@@ -296,9 +301,9 @@ pub struct ClusterState {
     /// The manager's status, as seen last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manager_status: Option<ManagedStatus>,
-    /// Nodes by name.
+    /// Its nodes.
     #[serde(default)]
-    pub nodes: BTreeMap<NodeName, NodeState>,
+    pub nodes: Nodes,
     /// 0.0 to 1.0, for people: it never goes back within an operation.
     #[serde(default)]
     pub progress: f64,

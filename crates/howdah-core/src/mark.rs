@@ -48,13 +48,14 @@ impl MarkKey {
 
     /// The description that a port of this mark gets; the project is the cluster's.
     pub fn describe(&self, project: &ProjectId, mark: &Mark, mac: Mac) -> String {
-        format!("{KEYED} {} tag={}", mark.words(), self.tag(project, mark, mac))
+        let words = mark.words();
+        format!("{KEYED} {words} tag={}", self.tag(project, &words, mac))
     }
 
     /// Whether the mark was written by this installation for a cluster of this project.
     pub fn wrote(&self, project: &ProjectId, mark: &Mark, mac: Mac) -> bool {
         // Not in constant time, and need not be: a tag is no secret, it can be read off any port.
-        mark.tag.as_deref() == Some(self.tag(project, mark, mac).as_str())
+        mark.tag.as_deref() == Some(self.tag(project, &mark.words(), mac).as_str())
     }
 
     /// Signs a text for a purpose; what was signed for one is worth nothing for another.
@@ -79,14 +80,16 @@ impl MarkKey {
         self.digest(purpose, &text)
     }
 
-    fn tag(&self, project: &ProjectId, mark: &Mark, mac: Mac) -> String {
-        let signed = self.sign("port mark", &format!("{project}\n{mac}\n{}", mark.words()));
+    fn tag(&self, project: &ProjectId, words: &str, mac: Mac) -> String {
+        let signed = self.sign("port mark", &format!("{project}\n{mac}\n{words}"));
         hex(&signed.as_ref()[..TAG_BYTES])
     }
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |n: u8| char::from(DIGITS[usize::from(n)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// What a port says of whose it is.

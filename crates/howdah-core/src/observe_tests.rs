@@ -15,6 +15,7 @@ struct Watched {
     state: ClusterState,
     eyes: Eyes,
     backend: NetworkBackend,
+    memo: Memo,
 }
 
 impl Watched {
@@ -22,7 +23,12 @@ impl Watched {
     fn new() -> Self {
         let mut eyes = Eyes::default();
         eyes.look(Some(managed(ManagedStatus::Provisioning)));
-        Self { state: ClusterState { segment: Some(segment()), ..state() }, eyes, backend: NetworkBackend::NsxV }
+        Self {
+            state: ClusterState { segment: Some(segment()), ..state() },
+            eyes,
+            backend: NetworkBackend::NsxV,
+            memo: Memo::default(),
+        }
     }
 
     /// Its one node is up with its address, since the beginning.
@@ -53,7 +59,7 @@ impl Watched {
             backend: self.backend,
             now: at(seconds),
         };
-        observe(&sight, &mut self.state).into_iter().map(|e| e.message).collect()
+        observe(&sight, &mut self.state, &mut self.memo).into_iter().map(|e| e.message).collect()
     }
 
     fn node(&self) -> &NodeState {
@@ -201,7 +207,7 @@ fn a_delete_of_ours_warns_of_nothing() {
         let (vms, marks, now) = (&seen.vms, &marks(), at(60));
         let sight =
             Sight { pass: PASS, record: &record, seen, vms, cluster: None, marks, backend: NetworkBackend::NsxV, now };
-        let told = observe(&sight, &mut watched.state);
+        let told = observe(&sight, &mut watched.state, &mut watched.memo);
         assert_eq!(told.iter().filter(|e| e.level == Level::Warning).count(), warnings, "{goal:?}: {told:?}");
     }
 }

@@ -18,6 +18,7 @@
 //! ends an operation, least of all one that is newer than it.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::action::{Action, Key};
 use crate::event::{Event, Level};
@@ -140,7 +141,7 @@ impl Session<'_> {
                 self.seen.checked.learn(
                     flight.asked,
                     flight.asked_at,
-                    vms.into_iter().map(|vm| (vm.vm.clone(), vm)).collect(),
+                    vms.into_iter().map(|vm| (vm.vm.clone(), Arc::new(vm))).collect(),
                 );
             }
             Answer::Task(task) => {
@@ -203,7 +204,7 @@ impl Session<'_> {
         let Action::Attach(vm, key, _) = action else {
             return;
         };
-        let nics = self.seen.vms.get_mut(vm.vm()).into_iter().flat_map(|vm| &mut vm.nics);
+        let nics = self.seen.vms.get_mut(vm.vm()).into_iter().flat_map(|vm| &mut Arc::make_mut(vm).nics);
         for nic in nics.filter(|nic| nic.key == *key) {
             nic.external_id = Some(port.to_string());
         }

@@ -96,7 +96,7 @@ pub struct NetworkingFeatures {
 }
 
 /// A port as Neutron shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct Port {
     /// UUID.
     pub id: PortId,
@@ -125,7 +125,7 @@ pub struct Port {
 }
 
 /// An address of a port.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct FixedIp {
     /// The subnet.
     pub subnet: SubnetId,
