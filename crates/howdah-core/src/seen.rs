@@ -3,7 +3,8 @@
 //! Invariant: nothing here is stored, and all of it can be thrown away at any moment; then it is
 //! looked up again. Each fact knows when it was asked for, see [`crate::fresh`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::fresh::{Known, Listing};
@@ -81,10 +82,12 @@ pub fn vms_by_node<'a>(
     let by_reference = managed.chain(recorded).filter_map(|(name, vm)| Some((name, vms.get(vm?)?.as_ref())));
     let by_name = vms.values().filter_map(|vm| Some((vm.name.as_ref()?, vm.as_ref())));
     let mut found = BTreeMap::new();
-    let mut taken: BTreeSet<&VmRef> = BTreeSet::new();
+    let mut taken: HashSet<&VmRef> = HashSet::new();
     for (name, vm) in by_reference.chain(by_name) {
-        if !found.contains_key(name) && taken.insert(&vm.vm) {
-            found.insert(name.clone(), vm);
+        if let Entry::Vacant(free) = found.entry(name.clone())
+            && taken.insert(&vm.vm)
+        {
+            free.insert(vm);
         }
     }
     found
@@ -97,6 +100,8 @@ pub fn nic_on<'a>(vm: &'a VmFacts, segment: &SegmentKey) -> Option<&'a NicFacts>
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::known::NodeState;
     use crate::systems::manager::ManagedStatus;
