@@ -149,14 +149,14 @@ fn versioned(what: &str, text: &str) -> Result<(Value, u64), String> {
     let value: Value = serde_json::from_str(text).map_err(|_| format!("its {what} is not JSON"))?;
     match Head::deserialize(&value) {
         Ok(Head { v }) if (1..=VERSION).contains(&v) => Ok((value, v)),
-        Ok(Head { v }) => Err(format!("its {what} has version {v}; this Howdah reads versions 1 to {VERSION}")),
-        Err(_) => Err(format!("its {what} has no version that can be read")),
+        Ok(Head { v }) => Err(format!("its {what} has version {v}, but this Howdah supports versions 1 to {VERSION}")),
+        Err(_) => Err(format!("its {what} has no readable version")),
     }
 }
 
 fn typed<T: DeserializeOwned>(what: &str, value: Value) -> Result<T, String> {
     serde_path_to_error::deserialize(value)
-        .map_err(|e| format!("its {what} holds something that this version does not know, at `{}`", e.path()))
+        .map_err(|e| format!("its {what} has an unknown value at `{}`", e.path()))
 }
 
 /// A field of an object inside an object; null if one of them is missing.
@@ -262,12 +262,12 @@ mod tests {
         let good = write(&state()).unwrap();
         let says = |record: String, state: &str| read(&record, state).unwrap_err();
         let newer = write(&record()).unwrap().replacen(&format!("\"v\":{VERSION}"), "\"v\":9", 1);
-        assert_eq!(says(newer, &good), "its record has version 9; this Howdah reads versions 1 to 4");
+        assert_eq!(says(newer, &good), "its record has version 9, but this Howdah supports versions 1 to 4");
         let word = write(&record()).unwrap().replace("\"running\"", "\"hibernated\"");
         let said = says(word, &good);
         assert!(said.contains("`shape.goal`") && !said.contains("hibernated"), "{said}");
         assert_eq!(says("{".to_owned(), &good), "its record is not JSON");
-        assert_eq!(says("{\"v\":\"x\"}".to_owned(), &good), "its record has no version that can be read");
+        assert_eq!(says("{\"v\":\"x\"}".to_owned(), &good), "its record has no readable version");
     }
 
     #[test]

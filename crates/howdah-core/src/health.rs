@@ -89,23 +89,23 @@ pub fn conditions(signs: &Signs<'_>, state: &mut ClusterState) -> Vec<Event> {
 fn owned(signs: &Signs<'_>, state: &ClusterState) -> Option<Said> {
     let deleting = state.operation.as_ref().is_some_and(|o| o.kind == OperationKind::Delete);
     let (status, reason, message) = match signs.own {
-        Ownership::Ours(_) => (ConditionStatus::True, "Ours", "The cluster in BDE is this one.".to_owned()),
+        Ownership::Ours(_) => (ConditionStatus::True, "Ours", "BDE has this cluster.".to_owned()),
         Ownership::Vacant(_) => (ConditionStatus::Unknown, "NotCreated", "BDE has no cluster of this name.".to_owned()),
         Ownership::Pending => (
             ConditionStatus::Unknown,
             "Pending",
-            "BDE may still be making the cluster: the answer to the request is not known yet.".to_owned(),
+            "BDE may still create the cluster: the answer to the request was lost.".to_owned(),
         ),
         Ownership::Gone if deleting => {
-            (ConditionStatus::Unknown, "Removed", "BDE has no cluster of this name any more.".to_owned())
+            (ConditionStatus::Unknown, "Removed", "BDE no longer has a cluster of this name.".to_owned())
         }
         Ownership::Gone => {
-            (ConditionStatus::False, "Gone", "The cluster is gone: somebody deleted it in BDE.".to_owned())
+            (ConditionStatus::False, "Gone", "The cluster was deleted in BDE, not by Howdah.".to_owned())
         }
         Ownership::Foreign(why) => (
             ConditionStatus::False,
             "Foreign",
-            format!("BDE has a cluster of this name that is not this one: {why}. It is left alone."),
+            format!("BDE has a different cluster of this name: {why}. Howdah does not change it."),
         ),
         Ownership::Unknown => return None,
     };
@@ -146,7 +146,7 @@ fn reachable(signs: &Signs<'_>, system: System) -> Option<Said> {
     }
     let watch = signs.troubles.get(&Key::Watch).filter(|t| is_of(system, t));
     if let Some(trouble) = watch.filter(|t| signs.mono.since(t.since) >= WATCH_NEWS) {
-        let message = format!("The watch on the cluster's VMs is down: {}.", trouble.says);
+        let message = format!("Howdah cannot watch the cluster's VMs: {}.", trouble.says);
         return Some((kind, ConditionStatus::False, "watch_lost".to_owned(), message));
     }
     if failing().next().is_some() {
@@ -162,24 +162,24 @@ fn reachable(signs: &Signs<'_>, system: System) -> Option<Said> {
 
 fn bde_ready(signs: &Signs<'_>, state: &ClusterState) -> Option<Said> {
     if let Some(place) = signs.place {
-        let message = format!("BDE makes one cluster at a time: this one {}.", turns::waits(place));
+        let message = format!("BDE creates one cluster at a time: this one {}.", turns::waits(place));
         return Some((Kind::BdeReady, ConditionStatus::False, WAITING_FOR_TURN.to_owned(), message));
     }
     let waited = state.conditions.iter().any(|c| c.kind == Kind::BdeReady && c.reason == WAITING_FOR_TURN);
     if waited {
-        let message = "It waits for its turn no longer.".to_owned();
+        let message = "The cluster no longer waits for its turn.".to_owned();
         return Some((Kind::BdeReady, ConditionStatus::True, "TurnHasCome".to_owned(), message));
     }
     let cluster = signs.seen.cluster.last()?.as_ref().filter(|_| matches!(signs.own, Ownership::Ours(_)))?;
     let said = |status, reason: &str, message| Some((Kind::BdeReady, status, reason.to_owned(), message));
     if signs.stuck.is_some_and(|stuck| stuck >= signs.stuck_after) {
-        let message = format!("BDE shows the status {} and no task works on it.", cluster.status_text);
+        let message = format!("BDE shows the status {}, but runs no task for the cluster.", cluster.status_text);
         return said(ConditionStatus::False, "Stuck", message);
     }
     match queue(signs.seen) {
         Some((position, of)) => {
             let message =
-                format!("BDE makes one cluster at a time: this create is number {position} of {of} in its queue.");
+                format!("BDE creates one cluster at a time: this create is number {position} of {of} in its queue.");
             said(ConditionStatus::False, "Queued", message)
         }
         None => said(ConditionStatus::True, "Ready", format!("BDE shows the status {}.", cluster.status_text)),
@@ -214,18 +214,18 @@ fn ports_ready(signs: &Signs<'_>) -> Option<Said> {
         return said(ConditionStatus::False, trouble.failure.code.clone(), message);
     }
     signs.seen.ports.whole_after(Stamp::START)?;
-    said(ConditionStatus::True, "Kept".to_owned(), "Every port can be made and kept.".to_owned())
+    said(ConditionStatus::True, "Kept".to_owned(), "Howdah can create and keep every port.".to_owned())
 }
 
 fn secrets_readable(signs: &Signs<'_>, state: &ClusterState) -> Option<Said> {
     let unreadable = signs.troubles.iter().map(|(_, t)| t).find(|t| t.failure.code == SECRETS_UNREADABLE);
     if let Some(trouble) = unreadable {
-        let message = format!("{}. Nothing is done with other credentials in their place.", trouble.says);
+        let message = format!("{}. Howdah does not use other credentials instead.", trouble.says);
         return Some((Kind::SecretsReadable, ConditionStatus::False, SECRETS_UNREADABLE.to_owned(), message));
     }
     // Only told once it was otherwise: most clusters have no secrets.
     let was = state.conditions.iter().any(|c| c.kind == Kind::SecretsReadable);
-    let again = || "The cluster's secrets can be read.".to_owned();
+    let again = || "The cluster's secrets are readable.".to_owned();
     was.then(|| (Kind::SecretsReadable, ConditionStatus::True, "Readable".to_owned(), again()))
 }
 

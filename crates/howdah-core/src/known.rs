@@ -139,13 +139,13 @@ impl Likeness {
         if comparable(self.distro.is_empty(), there.distro.is_empty())
             && !self.distro.eq_ignore_ascii_case(&there.distro)
         {
-            return Some(format!("its distribution is {} and not {}", there.distro, self.distro));
+            return Some(format!("its distribution is {}, not {}", there.distro, self.distro));
         }
         if comparable(self.groups.is_empty(), there.groups.is_empty()) && self.groups != there.groups {
-            return Some(format!("its node groups are {} and not {}", groups(&there.groups), groups(&self.groups)));
+            return Some(format!("its node groups are {}, not {}", groups(&there.groups), groups(&self.groups)));
         }
         if comparable(self.networks.is_empty(), there.networks.is_empty()) && self.networks != there.networks {
-            return Some(format!("its network is {} and not {}", words(&there.networks), words(&self.networks)));
+            return Some(format!("its network is {}, not {}", words(&there.networks), words(&self.networks)));
         }
         None
     }

@@ -228,7 +228,7 @@ fn vm_exists(vm: Option<&VmFacts>, node: &NodeState) -> Said {
         (Some(vm), _) => (kind, ConditionStatus::True, "Cloned", format!("The VM is {}.", vm.vm)),
         // `dated` adds since when.
         (None, Some(was)) => (kind, ConditionStatus::False, VM_GONE, format!("The VM {was} is gone")),
-        (None, None) => (kind, ConditionStatus::False, "NotCloned", "There is no VM of this name yet.".into()),
+        (None, None) => (kind, ConditionStatus::False, "NotCloned", "The VM does not exist yet.".into()),
     }
 }
 
@@ -239,13 +239,13 @@ fn port_ready(nic: Option<&NicFacts>, port: Option<&Port>, old: Option<&NodeStat
     let lost = old.is_some_and(|o| o.conditions.iter().any(was_there));
     match (nic, port) {
         (Some(NicFacts { mac: Some(mac), .. }), None) if lost => {
-            (kind, ConditionStatus::False, "PortGone", format!("The port with MAC {mac} was removed by somebody."))
+            (kind, ConditionStatus::False, "PortGone", format!("The port with MAC {mac} was deleted, not by Howdah."))
         }
         (_, Some(port)) => {
             (kind, ConditionStatus::True, "PortExists", format!("Port {} has MAC {}.", port.id, port.mac))
         }
         (Some(NicFacts { mac: Some(mac), .. }), None) => {
-            (kind, ConditionStatus::False, "NoPort", format!("There is no port with MAC {mac} yet."))
+            (kind, ConditionStatus::False, "NoPort", format!("The port with MAC {mac} does not exist yet."))
         }
         _ => (kind, ConditionStatus::False, "NoCard", "The VM has no card on the network yet.".into()),
     }
@@ -254,7 +254,7 @@ fn port_ready(nic: Option<&NicFacts>, port: Option<&Port>, old: Option<&NodeStat
 fn attached(vm: Option<&VmFacts>, nic: Option<&NicFacts>, port: Option<&Port>, backend: NetworkBackend) -> Said {
     let kind = ConditionKind::Attached;
     let (Some(vm), Some(nic), Some(port)) = (vm, nic, port) else {
-        return (kind, ConditionStatus::False, "NoPort", "There is nothing to attach yet.".into());
+        return (kind, ConditionStatus::False, "NoPort", "No card or port to attach yet.".into());
     };
     if backend == NetworkBackend::NsxV {
         return match port.vnic_index {
@@ -263,31 +263,31 @@ fn attached(vm: Option<&VmFacts>, nic: Option<&NicFacts>, port: Option<&Port>, b
         };
     }
     if nic.external_id.as_deref() == Some(port.id.as_str()) {
-        return (kind, ConditionStatus::True, "ExternalIdSet", format!("The card names port {}.", port.id));
+        return (kind, ConditionStatus::True, "ExternalIdSet", format!("The card is attached to port {}.", port.id));
     }
     if vm.power == Power::On {
-        let message = "The VM was powered on before its card could name the port; it gets its lease, \
-                       but security groups do not apply until it is powered off once.";
+        let message = "The VM was powered on before its card was attached to the port. It gets its lease, \
+                       but security groups apply only after a power off and on.";
         return (kind, ConditionStatus::False, POWERED_ON_BEFORE, message.into());
     }
-    (kind, ConditionStatus::False, "ExternalIdNotSet", "The card does not name its port yet.".into())
+    (kind, ConditionStatus::False, "ExternalIdNotSet", "The card is not attached to its port yet.".into())
 }
 
 fn addressed(node: &NodeState, nic: Option<&NicFacts>) -> Said {
     let kind = ConditionKind::Addressed;
     match (node.stage, node.promised, nic.and_then(|n| n.addresses.first())) {
-        (Stage::Addressed, Some(ip), _) => (kind, ConditionStatus::True, "AsPromised", format!("The guest has {ip}.")),
+        (Stage::Addressed, Some(ip), _) => (kind, ConditionStatus::True, "AsPromised", format!("The guest has the address {ip}.")),
         (_, Some(ip), Some(other)) => {
-            (kind, ConditionStatus::False, "OtherAddress", format!("The guest has {other}; its port promises {ip}."))
+            (kind, ConditionStatus::False, "OtherAddress", format!("The guest has the address {other}, but its port has {ip}."))
         }
         (_, None, Some(other)) => {
-            (kind, ConditionStatus::False, "NoPort", format!("The guest has {other}, and no port promises it."))
+            (kind, ConditionStatus::False, "NoPort", format!("The guest has the address {other}, but no port has it."))
         }
         (Stage::NoAddress, Some(ip), None) => (
             kind,
             ConditionStatus::False,
             "NoLease",
-            format!("The guest is up without an address; its port promises {ip}."),
+            format!("The guest is up without an address; its port has {ip}."),
         ),
         _ => (kind, ConditionStatus::False, "NotYet", "The guest has not reported an address.".into()),
     }

@@ -171,10 +171,10 @@ pub fn ownership(pass: Pass, journal: &Journal, dissolved: bool, place: Place, f
         (Place::Present { asked, .. }, _) if asked <= floor => Ownership::Unknown,
         (Place::Present { by: Match::Identity, .. }, _) => Ownership::Ours(Ours(pass)),
         (Place::Present { by: Match::Likeness, .. }, Existence::Never | Existence::Without(_)) => {
-            Ownership::Foreign("it was there before this one was asked for".to_owned())
+            Ownership::Foreign("it existed before this one was requested".to_owned())
         }
         (Place::Present { by: Match::Likeness, .. }, _) if dissolved => {
-            Ownership::Foreign("it was made after this one was removed".to_owned())
+            Ownership::Foreign("it was created after this one was deleted".to_owned())
         }
         (Place::Present { by: Match::Likeness, .. }, _) => Ownership::Ours(Ours(pass)),
         (Place::Present { by: Match::Neither(why), .. }, _) => Ownership::Foreign(why),

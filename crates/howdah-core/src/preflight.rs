@@ -58,7 +58,7 @@ pub fn check(record: &ClusterRecord, demand: &Demand, found: &Found) -> Result<(
 pub fn name_taken(record: &ClusterRecord) -> Failure {
     Failure::new(
         "cluster_name_taken",
-        format!("BDE has a cluster named {} already, and Howdah did not make it", record.name),
+        format!("BDE already has a cluster named {}, and Howdah did not create it", record.name),
     )
     .hint("Choose another `cluster_name`, or delete that cluster in BDE.")
 }
@@ -71,7 +71,7 @@ fn listed(code: &str, kind: &str, name: &str, known: &[String], any_case: bool) 
         return Ok(());
     }
     let hint = if known.is_empty() {
-        format!("BDE has no {kind} at all: register one first.")
+        format!("BDE has no {kind}: register one first.")
     } else {
         format!("BDE has: {}.", known.join(", "))
     };
@@ -84,7 +84,7 @@ fn network_serves(record: &ClusterRecord, found: &Found) -> Result<(), Failure> 
         return Err(Failure::new(
             "network_not_found",
             format!(
-                "the network {} ({}) is not there, or the service may not see it",
+                "the network {} ({}) does not exist, or the service has no access to it",
                 spec.network.name, spec.network.id
             ),
         ));
@@ -92,29 +92,29 @@ fn network_serves(record: &ClusterRecord, found: &Found) -> Result<(), Failure> 
     if network.external {
         return Err(Failure::new(
             "network_external",
-            format!("the network {} is an external one; nodes cannot be plugged into it", network.name),
+            format!("the network {} is external; nodes cannot be attached to it", network.name),
         )
-        .hint("Use a project network that is connected to it by a router."));
+        .hint("Use a project network that a router connects to it."));
     }
     let Some(subnet) = &found.subnet else {
-        return Err(Failure::new("subnet_not_found", format!("the subnet {} is not there", spec.subnet.id)));
+        return Err(Failure::new("subnet_not_found", format!("the subnet {} does not exist", spec.subnet.id)));
     };
     if subnet.network != network.id {
         return Err(Failure::new(
             "subnet_of_other_network",
-            format!("the subnet {} ({}) is not one of the network {}", subnet.name, subnet.id, network.name),
+            format!("the subnet {} ({}) does not belong to the network {}", subnet.name, subnet.id, network.name),
         )
-        .hint("Name a subnet of the same network."));
+        .hint("Use a subnet of the same network."));
     }
     if !subnet.dhcp {
         return Err(Failure::new(
             "subnet_without_dhcp",
             format!(
-                "the subnet {} ({}) has DHCP switched off; its nodes would never get an address",
+                "DHCP is off for the subnet {} ({}); its nodes would never get an address",
                 subnet.name, subnet.cidr
             ),
         )
-        .hint("Switch it on: openstack subnet set --dhcp, or choose another subnet."));
+        .hint("Enable it with `openstack subnet set --dhcp`, or use another subnet."));
     }
     Ok(())
 }
@@ -128,11 +128,11 @@ fn enough_room(demand: &Demand, found: &Found) -> Result<(), Failure> {
             return Err(Failure::new(
                 "subnet_full",
                 format!(
-                    "the cluster needs {asked} addresses and the subnet {} ({}) has {free} free of {}",
+                    "the cluster needs {asked} addresses, but the subnet {} ({}) has only {free} of {} free",
                     subnet.name, subnet.cidr, subnet.capacity
                 ),
             )
-            .hint("Use a larger subnet, or delete ports that are not in use."));
+            .hint("Use a larger subnet, or delete unused ports."));
         }
     }
     if let Some(Quota { limit: Some(limit), used }) = found.quota {
@@ -141,10 +141,10 @@ fn enough_room(demand: &Demand, found: &Found) -> Result<(), Failure> {
             return Err(Failure::new(
                 "port_quota_exceeded",
                 format!(
-                    "the cluster needs {asked} ports and the project's quota leaves {free} ({used} of {limit} in use)"
+                    "the cluster needs {asked} ports, but the project's quota leaves only {free} ({used} of {limit} in use)"
                 ),
             )
-            .hint("Ask for a larger port quota, or delete ports that are not in use."));
+            .hint("Ask an administrator for a larger port quota, or delete unused ports."));
         }
     }
     Ok(())

@@ -50,18 +50,18 @@ impl Standing {
         if Role::of(names).is_some_and(Role::may_write) {
             Self::Good
         } else {
-            Self::Lost("they do not have the role member there any more".to_owned())
+            Self::Lost("the user no longer has the role member in the project".to_owned())
         }
     }
 
     /// Of a user that is gone or disabled.
     pub fn without_user() -> Self {
-        Self::Lost("their user is disabled or was removed".to_owned())
+        Self::Lost("the user is disabled or deleted".to_owned())
     }
 
     /// Of a project that is gone or disabled.
     pub fn without_project() -> Self {
-        Self::Lost("the project is disabled or was removed".to_owned())
+        Self::Lost("the project is disabled or deleted".to_owned())
     }
 }
 

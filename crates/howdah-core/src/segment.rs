@@ -65,9 +65,9 @@ fn ambiguous(network: &Network, found: &[&Segment]) -> Failure {
         .collect();
     Failure::new(
         "port_group_ambiguous",
-        format!("{} port groups back the network {} ({}): {}", found.len(), network.name, network.id, names.join("; ")),
+        format!("{} port groups in vCenter back the network {} ({}): {}", found.len(), network.name, network.id, names.join("; ")),
     )
-    .hint("Name the distributed switch of this site's hosts in `vcenter.switch`, so that the others are left out.")
+    .hint("Set `vcenter.switch` to the distributed switch of this site's hosts; Howdah then ignores the other port groups.")
 }
 
 /// The code of the failure that says that no segment has turned up.
@@ -78,7 +78,7 @@ pub fn not_found(network: &Network, seen: usize) -> Failure {
     Failure::new(
         NOT_FOUND,
         format!(
-            "no port group in vCenter backs the network {} ({}); {seen} port groups were looked at",
+            "no port group in vCenter backs the network {} ({}); Howdah checked {seen} port groups",
             network.name, network.id
         ),
     )

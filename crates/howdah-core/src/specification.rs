@@ -64,7 +64,7 @@ impl<'de> Deserialize<'de> for Specification {
         match Value::deserialize(from)? {
             Value::Object(fields) => Ok(Self::new(fields)),
             // Without the value, which a message of serde's own would quote.
-            _ => Err(D::Error::custom("it is not an object")),
+            _ => Err(D::Error::custom("not an object")),
         }
     }
 }
@@ -109,7 +109,7 @@ mod tests {
         let spec = of(json!({"a": "hush"}));
         assert_eq!(format!("{spec:?}"), "Specification(hidden)");
         let error = serde_json::from_value::<Specification>(json!("hush")).unwrap_err();
-        assert_eq!(error.to_string(), "it is not an object");
+        assert_eq!(error.to_string(), "not an object");
     }
 
     #[test]

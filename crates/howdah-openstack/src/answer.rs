@@ -66,7 +66,7 @@ impl Answer {
             message: sentence(&message),
         };
         let Ok(Value::Object(mut body)) = serde_json::from_slice(&self.body) else {
-            return self.bad("no JSON object".to_owned());
+            return self.bad("not a JSON object".to_owned());
         };
         // Neutron's own errors; some of the oldest are only a text.
         if let Some(inner) = body.remove("NeutronError") {
@@ -86,7 +86,7 @@ impl Answer {
         if let Some(Value::String(message)) = body.remove("message") {
             return refused(reason(self.status), message);
         }
-        self.bad("a JSON object that is no error".to_owned())
+        self.bad("a JSON object that is not an error".to_owned())
     }
 }
 
@@ -98,7 +98,7 @@ fn reason(status: u16) -> &'static str {
 fn sentence(message: &str) -> String {
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = line.trim_end_matches('.');
-    if line.is_empty() { "no reason was given".to_owned() } else { line.to_owned() }
+    if line.is_empty() { "it gives no reason".to_owned() } else { line.to_owned() }
 }
 
 fn beginning(body: &[u8]) -> String {

@@ -15,7 +15,7 @@ const DEFAULT_DOMAIN: &str = "default";
 
 /// What a person wrote, key by key, under the names that `clouds.yaml` and the `OS_` variables use.
 #[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names are those of every OpenStack client")]
+#[allow(missing_docs, reason = "OpenStack clients use these names")]
 pub struct Keys {
     pub auth_url: Option<String>,
     pub username: Option<String>,
@@ -132,18 +132,18 @@ impl Keys {
                 (Some(id), _, _) => ApplicationCredential::Id(id),
                 (None, Some(name), Some(user)) => ApplicationCredential::Name { name, user },
                 (None, Some(_), None) => {
-                    return Err(missing("username", "An application credential's name is unique for its user only."));
+                    return Err(missing("username", "The name of an application credential is unique only per user."));
                 }
                 (None, None, _) => {
-                    return Err(missing("application_credential_id", "There is a secret, but not whose."));
+                    return Err(missing("application_credential_id", "A secret is set without its application credential."));
                 }
             };
             return Ok(Credentials::ApplicationCredential { credential, secret });
         }
         if let Some(password) = self.password {
-            let user = user.ok_or_else(|| missing("username", "There is a password, but not whose."))?;
+            let user = user.ok_or_else(|| missing("username", "A password is set without a user."))?;
             let project = project.ok_or_else(|| {
-                missing("project_name", "Without a project, Keystone gives a token that is good for nothing.")
+                missing("project_name", "Without a project, Keystone issues a token without rights.")
             })?;
             return Ok(Credentials::Password { user, password, project });
         }

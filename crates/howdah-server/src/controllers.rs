@@ -74,7 +74,7 @@ impl Controllers {
         let name = match parts.store.load(&key).await? {
             Some(Row::Cluster(cluster)) => cluster.0.site,
             Some(Row::Unreadable(row)) => {
-                tracing::error!(cluster = %key, name = row.name, "is left alone: {}", row.why);
+                tracing::error!(cluster = %key, name = row.name, "not changing this cluster: {}", row.why);
                 return Ok(Ended::Unreadable);
             }
             None => return Ok(Ended::Removed),
@@ -82,7 +82,7 @@ impl Controllers {
         let (Some(site), Some(shared)) = (parts.sites.get(&name), self.shared.get(&name)) else {
             // The operator has taken the site out of the configuration. Nothing can be done, and
             // nothing must be lost: the cluster waits for its site to come back.
-            tracing::error!(cluster = %key, site = %name, "there is no such site any more");
+            tracing::error!(cluster = %key, site = %name, "its site is no longer configured");
             let _ = stop.wait_for(|stop| *stop).await;
             return Ok(Ended::Stopped);
         };

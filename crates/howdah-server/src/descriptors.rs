@@ -19,7 +19,7 @@ pub(crate) fn raise() -> u64 {
         Ok(()) => wanted,
         // A service manager may forbid it: LimitNOFILE of the unit says how many there are then.
         Err(e) => {
-            tracing::info!(current, "the limit of open files cannot be raised: {e}");
+            tracing::info!(current, "cannot raise the limit of open files: {e}");
             current
         }
     }

@@ -171,8 +171,8 @@ async fn prune(store: Arc<SqliteStore>) {
     loop {
         match store.prune(Timestamp::now() - TOMBSTONES).await {
             Ok(0) => {}
-            Ok(gone) => tracing::info!(gone, "forgot clusters that were removed a week ago"),
-            Err(e) => tracing::warn!("removed clusters cannot be forgotten: {}", chain(&e)),
+            Ok(gone) => tracing::info!(gone, "removed the records of clusters deleted a week ago"),
+            Err(e) => tracing::warn!("cannot remove the records of deleted clusters: {}", chain(&e)),
         }
         tokio::time::sleep(PRUNE_EVERY).await;
     }
@@ -273,7 +273,7 @@ impl Listeners {
         let _ = stopping.wait_for(|stop| *stop).await;
         let ended = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(CONNECTIONS_END, ended).await.is_err() {
-            tracing::warn!("connections did not end in time and are cut off");
+            tracing::warn!("connections did not end in time; aborting them");
             tasks.shutdown().await;
         }
         if let Some(path) = self.path {

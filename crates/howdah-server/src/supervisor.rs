@@ -134,7 +134,7 @@ impl Supervisor {
         let mut tasks = std::mem::take(&mut self.shared.table().tasks);
         let all = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(deadline, all).await.is_err() {
-            tracing::warn!(left = tasks.len(), "controllers did not stop in time and are cut off");
+            tracing::warn!(left = tasks.len(), "controllers did not stop in time; aborting them");
             tasks.shutdown().await;
         }
     }
@@ -148,11 +148,11 @@ impl Supervisor {
             }
             sleep(SWEEP_EVERY.mul_f64(0.75 + self.shared.entropy.fraction() / 2.0)).await;
             idle = self.idle().await.unwrap_or_else(|e| {
-                tracing::warn!("clusters that nobody works on cannot be looked for: {}", chain(&e));
+                tracing::warn!("cannot look for clusters without a controller: {}", chain(&e));
                 vec![]
             });
             if !idle.is_empty() {
-                tracing::warn!(clusters = idle.len(), "nobody works on these: they are taken up");
+                tracing::warn!(clusters = idle.len(), "starting controllers for clusters that have none");
             }
         }
     }
@@ -233,7 +233,7 @@ async fn keep(shared: Arc<Shared>, key: ClusterKey, wake: Arc<Notify>) {
         };
         tries = if begun.elapsed() < LONG_LIFE { tries + 1 } else { 1 };
         let pause = shared.policy.pause(tries, shared.entropy.as_ref());
-        tracing::warn!(cluster = %key, tries, ?pause, "the controller ended and is started again: {ended}");
+        tracing::warn!(cluster = %key, tries, ?pause, "restarting a controller that ended: {ended}");
         tokio::select! {
             () = sleep(pause) => {}
             () = wake.notified() => {}

@@ -100,7 +100,7 @@ mod tests {
         fs::remove_file(&path).unwrap();
         fs::write(&path, "precious").unwrap();
         let e = listen(&path).unwrap_err();
-        assert_eq!(said(&e), "/run/howdah.sock exists and is no socket");
+        assert_eq!(said(&e), "/run/howdah.sock exists but is not a socket");
         assert_eq!(fs::read(&path).unwrap(), b"precious");
     }
 

@@ -188,7 +188,7 @@ fn is_stale(bond: &Bond<'_>, vms: &BTreeMap<NodeName, &VmFacts>, port: &Port, se
 }
 
 fn twice(node: &NodeName, mac: &Mac) -> Failure {
-    Failure::new("mac_twice", format!("the MAC {mac} of {node} is also that of another VM of this cluster"))
+    Failure::new("mac_twice", format!("{node} and another VM of this cluster have the same MAC {mac}"))
         .hint("Give one of the two VMs another MAC in vCenter.")
 }
 

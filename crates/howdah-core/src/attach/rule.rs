@@ -129,7 +129,7 @@ fn foreign(port: &Port, wanted: &str) -> Failure {
     Failure::new(
         "mac_in_use",
         format!(
-            "the MAC {} of {node} belongs to the port {}{named} of project {} (owner {:?}, device {:?}), which is not ours",
+            "the MAC {} of {node} belongs to the port {}{named} of project {} (owner {:?}, device {:?}), which is not Howdah's",
             port.mac, port.id, port.project, port.device_owner, port.device_id
         ),
     )
@@ -138,7 +138,7 @@ fn foreign(port: &Port, wanted: &str) -> Failure {
 
 fn other_mac(port: &Port, nic: &NicFacts) -> Failure {
     let mac = nic.mac.map(|m| m.to_string()).unwrap_or_default();
-    Failure::new("mac_differs", format!("the card has the MAC {mac}, and its port {} has {}", port.id, port.mac))
+    Failure::new("mac_differs", format!("the card has the MAC {mac}, but its port {} has {}", port.id, port.mac))
         .hint("Give the card the port's MAC while the VM is off, or delete the port.")
 }
 

@@ -37,8 +37,9 @@ use super::act::{Answer, Flight};
 use super::session::Session;
 
 /// Said once for each operation.
-const RIGHTS_UNKNOWN: &str = "The create has waited, and whether the requester still may ask for it could not be \
-    looked up: Keystone does not let the service's account list role assignments. It goes on.";
+const RIGHTS_UNKNOWN: &str = "The create had to wait, and Howdah could not verify that the requester still has the \
+right to it: Keystone does not let the service's account list role assignments. The \
+create continues.";
 
 impl Session<'_> {
     pub(super) fn absorb(&mut self, flight: Flight, answer: Remote<Answer>) {
@@ -128,7 +129,7 @@ impl Session<'_> {
             }
             Answer::Registered(name) => {
                 if !name.is_empty() {
-                    self.tell(Level::Info, "network_registered", format!("BDE knows the network as {name}."));
+                    self.tell(Level::Info, "network_registered", format!("The network's name in BDE is {name}."));
                     self.state.registration = Some(name);
                 }
             }
@@ -142,7 +143,7 @@ impl Session<'_> {
             }
             Answer::Task(task) => {
                 if let Some(task) = task {
-                    self.tell(Level::Info, "bde_task", format!("BDE works on it: task {task}."));
+                    self.tell(Level::Info, "bde_task", format!("BDE runs the task {task} for the cluster."));
                 }
             }
             Answer::Made(ports) => self.seen.ports.partial(ended, ports.into_iter().map(|p| (p.id.clone(), p))),
@@ -224,9 +225,9 @@ impl Session<'_> {
                 System::Neutron,
                 ErrorKind::Unavailable,
                 "vnic_index_not_taken",
-                format!("port {port} was told vnic_index {wanted} and answered as if it took it, but holds none"),
+                format!("Neutron accepted vnic_index {wanted} for port {port}, but the port has none"),
             )
-            .hint("NSX may not know the VM yet, or the port's device owner or id does not suit it.");
+            .hint("NSX may not know the VM yet, or it rejects the port's device owner or device ID.");
             self.failed(flight, &error, ended);
         }
     }

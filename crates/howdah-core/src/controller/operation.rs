@@ -22,7 +22,7 @@ impl Session<'_> {
             return;
         }
         if let Some(old) = self.state.operation.as_ref().filter(|o| o.state == OperationState::Running) {
-            let message = format!("{} gives way to {}.", word(old.kind), word(wanted.kind));
+            let message = format!("{} is replaced by {}.", word(old.kind), word(wanted.kind));
             self.tell(Level::Info, "operation_superseded", message);
         }
         let message = format!("{} of cluster {} started.", word(wanted.kind), self.record.name);
@@ -76,7 +76,7 @@ impl Session<'_> {
         };
         let took = operation.watched.as_secs();
         let (level, reason, message) = match &failure {
-            None => (Level::Info, "operation_succeeded", format!("{} done after {took} s.", word(operation.kind))),
+            None => (Level::Info, "operation_succeeded", format!("{} succeeded after {took} s.", word(operation.kind))),
             Some(f) => {
                 (Level::Error, "operation_failed", format!("{} failed after {took} s: {f}", word(operation.kind)))
             }

@@ -89,7 +89,7 @@ impl Session<'_> {
 
     fn watch_is_down(&mut self, error: &RemoteError) {
         let ended = self.controller.ticker.tick();
-        self.in_trouble(vec![Key::Watch], "follow the cluster's VMs", error, None, ended);
+        self.in_trouble(vec![Key::Watch], "watch the cluster's VMs", error, None, ended);
     }
 
     /// Lets what is under way end, for a while; then writes everything down.

@@ -43,22 +43,22 @@ impl Provision for Bde {
         }
         if identity.made && cluster.status == ManagedStatus::ProvisionError && its_vms().next().is_none() {
             // The create of this cluster had ended well: the one that failed here was another.
-            return Match::Neither("the create that failed there is another request's".to_owned());
+            return Match::Neither("the failed create in BDE belongs to another request".to_owned());
         }
         if !identity.vms.is_empty() && !identity.renewed {
             if its_vms().next().is_some() {
-                return Match::Neither("none of its VMs is one of this cluster's".to_owned());
+                return Match::Neither("none of its VMs belongs to this cluster".to_owned());
             }
             // A delete, by whomever, takes the VMs first, and they may be destroyed in vCenter; only a
             // create begins without any.
             if cluster.status == ManagedStatus::Provisioning {
-                return Match::Neither("another request is making it".to_owned());
+                return Match::Neither("another request is creating it".to_owned());
             }
         }
         match identity.sent.as_ref().map(|sent| sent.difference(&cluster.likeness)) {
             Some(None) => Match::Likeness,
             Some(Some(difference)) => Match::Neither(difference),
-            None => Match::Neither("it was made by another call".to_owned()),
+            None => Match::Neither("another call created it".to_owned()),
         }
     }
 

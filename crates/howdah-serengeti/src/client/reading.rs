@@ -82,7 +82,7 @@ impl Answer {
         if last.is_empty() || !last.bytes().all(|b| b.is_ascii_digit()) {
             let said = match &self.location {
                 Some(location) => format!("its Location {location:?} does not end in a task number"),
-                None => "it has no Location, so the task is not known".to_owned(),
+                None => "it has no Location header, so the task is unknown".to_owned(),
             };
             return Err(Error::Answer { step: step.to_owned(), status: self.status.as_u16(), said });
         }

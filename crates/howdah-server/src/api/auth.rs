@@ -128,7 +128,7 @@ pub(super) fn has_token(headers: &HeaderMap) -> bool {
 pub(super) fn text_header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, ApiError> {
     let Some(value) = headers.get(name) else { return Ok(None) };
     let text = value.to_str().ok().filter(|text| first_unfit(text).is_none()).ok_or_else(|| {
-        let says = "it is not plain ASCII text without control characters".to_owned();
+        let says = "must be plain ASCII without control characters".to_owned();
         ApiError::InvalidField { field: name.to_owned(), says }
     })?;
     Ok(Some(text.trim()).filter(|text| !text.is_empty()))

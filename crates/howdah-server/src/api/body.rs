@@ -42,7 +42,7 @@ fn refused(rejection: BytesRejection) -> ApiError {
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     // A list would pass for an object whose fields are in order.
     if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Err(ApiError::BodyInvalid { says: "it is not a JSON object".to_owned() });
+        return Err(ApiError::BodyInvalid { says: "not a JSON object".to_owned() });
     }
     // What is no JSON is explained below.
     if let Ok(whole) = serde_json::from_slice::<Value>(bytes) {
@@ -74,7 +74,7 @@ fn look_through(value: &Value, path: &str) -> Result<(), ApiError> {
 /// character: it may be a secret.
 pub(super) fn fit(text: &str, field: &str) -> Result<(), ApiError> {
     first_unfit(text).map_or(Ok(()), |c| {
-        let says = format!("it has the control character U+{:04X}", u32::from(c));
+        let says = format!("contains the control character U+{:04X}", u32::from(c));
         Err(ApiError::InvalidField { field: printable(field).into_owned(), says })
     })
 }

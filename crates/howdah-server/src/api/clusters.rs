@@ -36,7 +36,7 @@ pub(super) async fn list(
 ) -> Result<Json<Clusters<ListedCluster>>, ApiError> {
     caller.may_ask_for_all(scope.all_projects)?;
     let limit = match paging.limit {
-        Some(0) => return Err(refused("limit", "it is 0")),
+        Some(0) => return Err(refused("limit", "must be at least 1")),
         limit => limit.unwrap_or(PAGE).min(LIMIT),
     };
     let mut after = match &paging.marker {
@@ -80,7 +80,7 @@ fn listed(record: &ClusterRecord, state: &ClusterState, detail: bool) -> ListedC
 
 /// The cluster that a marker names, which may have been removed. What the caller may not see is not there.
 async fn place(routes: &Routes, caller: &Caller, marker: &str, all: bool) -> Result<ClusterKey, ApiError> {
-    let unknown = || refused("marker", "it names no cluster of the list");
+    let unknown = || refused("marker", "no cluster of the list has this ID");
     let (project, id) = match marker.rsplit_once('/') {
         Some((project, id)) if all => (ProjectId::from(project), id),
         _ => (caller.project.clone(), marker),

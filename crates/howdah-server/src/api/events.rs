@@ -152,7 +152,7 @@ impl Following {
             Ok(()) => {}
             Err(ApiError::Remote(e)) => {
                 let why = howdah_core::failure::chain(&e);
-                tracing::debug!(cluster = %self.key, "whether a stream may go on cannot be asked: {why}");
+                tracing::debug!(cluster = %self.key, "cannot verify whether a stream may continue: {why}");
             }
             Err(e) => {
                 tracing::debug!(cluster = %self.key, code = e.code(), "a stream ends");

@@ -40,7 +40,7 @@ pub(super) async fn health() -> &'static str {
 pub(super) async fn ready(State(routes): State<Routes>) -> Result<Json<Map<String, Value>>, ApiError> {
     let store = routes.store.try_write().await.err();
     if let Some(e) = &store {
-        tracing::warn!("the store fails: {}", chain(e));
+        tracing::warn!("the store is failing: {}", chain(e));
     }
     let stopping = *routes.stopping.borrow();
     let mut sites: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
@@ -52,7 +52,7 @@ pub(super) async fn ready(State(routes): State<Routes>) -> Result<Json<Map<Strin
     let systems = systems.iter().map(|(site, system, code)| format!("{site}/{}: {code}", system_word(*system)));
     let mut failing: Vec<_> = store.iter().map(|e| format!("store: {}", e.code)).collect();
     failing.extend(systems);
-    failing.extend(stopping.then(|| "it is being stopped".to_owned()));
+    failing.extend(stopping.then(|| "the service is shutting down".to_owned()));
     let readiness = json!({
         "ready": failing.is_empty(),
         "store": store.as_ref().map_or("ok", |e| e.code),

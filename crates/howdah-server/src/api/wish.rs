@@ -42,7 +42,7 @@ impl Wish {
             [("cluster_type", &body.cluster_type), ("network", &body.network), ("subnet", &body.subnet)]
         {
             if value.trim().is_empty() {
-                return Err(invalid(field, "it is empty"));
+                return Err(invalid(field, "must not be empty"));
             }
         }
         let node_groups = groups(body.node_groups.take().unwrap_or_default())?;
@@ -208,23 +208,23 @@ impl Wish {
             (None, None) => {}
             _ if !templates.credentials => warn(
                 "credentials_ignored",
-                "username and password are ignored: the operator's own are used (templates.credentials is false)"
+                "ignoring username and password: the service uses the operator's credentials (templates.credentials is false)"
                     .to_owned(),
             ),
             (Some(user), Some(password)) => secrets.credentials = Some((user.clone(), password.clone())),
-            _ => warn("credentials_ignored", "username and password are ignored: one of them is missing".to_owned()),
+            _ => warn("credentials_ignored", "ignoring username and password: one of them is missing".to_owned()),
         }
         if let Some(path) = &body.bde_config {
             match self.bde_file(templates, path) {
                 Ok(credentials) => secrets.credentials = secrets.credentials.or(Some(credentials)),
-                Err(why) => warn("bde_config_ignored", format!("bde_config is ignored: {why}")),
+                Err(why) => warn("bde_config_ignored", format!("ignoring bde_config: {why}")),
             }
         }
         if body.vio_config.is_some() {
             warn(
                 "vio_config_ignored",
-                "vio_config is ignored: the network was looked up with the requester's own rights, and ports are made \
-                 with the service's credentials"
+                "ignoring vio_config: the service looks the network up with the requester's token and creates ports with \
+                its own credentials"
                     .to_owned(),
             );
         }
@@ -233,7 +233,7 @@ impl Wish {
 
     fn bde_file(&self, templates: &Templates, path: &str) -> Result<(String, SecretString), String> {
         if !templates.credentials {
-            return Err("the operator's own credentials are used (templates.credentials is false)".to_owned());
+            return Err("the service uses the operator's credentials (templates.credentials is false)".to_owned());
         }
         templates.bde_credentials(path).map_err(|e| e.to_string())
     }
@@ -295,17 +295,17 @@ fn groups(bodies: Vec<NodeGroupBody>) -> Result<Vec<NodeGroup>, ApiError> {
             Err(e) => return refuse("name", &howdah_core::ids::NameError::to_string(&e)),
         };
         if !names.insert(name.clone()) {
-            return refuse("name", &format!("there are two groups named {name}"));
+            return refuse("name", &format!("two groups have the name {name}"));
         }
         if body.roles.is_empty() {
             return refuse("roles", "a group needs at least one role");
         }
         if body.count == 0 || body.count > NODES_LIMIT {
-            return refuse("count", &format!("it is {}, and must be from 1 to {NODES_LIMIT}", body.count));
+            return refuse("count", &format!("is {}, but must be from 1 to {NODES_LIMIT}", body.count));
         }
         for (part, size) in [("cpu", body.cpu), ("memory_mb", body.memory_mb), ("disk_gb", body.disk_gb)] {
             if size == Some(0) {
-                return refuse(part, "it is 0");
+                return refuse(part, "must be at least 1");
             }
         }
         groups.push(NodeGroup {

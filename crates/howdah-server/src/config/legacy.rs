@@ -26,10 +26,10 @@ pub struct Templates {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LegacyError {
     /// The operator has named no folder.
-    #[error("the operator allows no files (templates.files_below is not set)")]
+    #[error("the operator does not allow files (templates.files_below is not set)")]
     NotAllowed,
     /// Not there, not a file, not readable, or elsewhere: which of them is not told.
-    #[error("{path} is no readable file below the folder that the operator allows")]
+    #[error("{path} is not a readable file below the directory templates.files_below")]
     NotBelow {
         /// The path as the template has it.
         path: String,

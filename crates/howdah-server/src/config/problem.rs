@@ -94,8 +94,8 @@ impl Report {
         let problem = Problem {
             severity: Severity::Error,
             origin: Origin::File { path: path.to_owned(), line: 0, column: 0 },
-            message: format!("the file cannot be read: {e}"),
-            hint: Some("Name the file with --config.".to_owned()),
+            message: format!("cannot read the file: {e}"),
+            hint: Some("Set its path with --config.".to_owned()),
         };
         Self { entries: Vec::new(), problems: vec![problem] }
     }

@@ -28,12 +28,12 @@ pub(super) fn rules(source: &mut Source<'_>, section: &mut Section<'_>) -> Optio
     for name in allow.iter().flat_map(|found| &found.value).filter(|name| !known.contains(name)) {
         let origin = section.place(source, "allow_specification");
         let says = format!(
-            "{} has {name:?}, which is none of the fields that can be allowed",
+            "{} has {name:?}, which is not a field that can be allowed",
             section.name("allow_specification")
         );
         let hint = match nearest(name, known.iter().map(String::as_str)) {
             Some(near) => format!("Did you mean {near}?"),
-            None => format!("They are: {}.", known.join(", ")),
+            None => format!("Allowed: {}.", known.join(", ")),
         };
         source.error(origin, says, Some(hint));
     }
@@ -43,7 +43,7 @@ pub(super) fn rules(source: &mut Source<'_>, section: &mut Section<'_>) -> Optio
     ] {
         let open = allow.iter().flat_map(|found| &found.value).find(|name| past.contains(&name.as_str()));
         if let (Some(list), Some(open)) = (list, open) {
-            let says = format!("{} closes what allow_specification opens by {open}", section.name(key));
+            let says = format!("{} closes a field that allow_specification opens with {open}", section.name(key));
             source.error(list.origin.clone(), says, Some("Keep one of them.".to_owned()));
         }
     }

@@ -108,7 +108,7 @@ impl<'t> Section<'t> {
     }
 
     fn wrong_type(&self, source: &mut Source<'_>, key: &str, wanted: &str, value: &Spanned<DeValue<'_>>) {
-        let message = format!("{} must be {wanted}, and is {}", self.name(key), kind(value.get_ref()));
+        let message = format!("{} must be {wanted}, but is {}", self.name(key), kind(value.get_ref()));
         source.error(source.at(value.span().start), message, None);
     }
 
@@ -168,8 +168,8 @@ impl<'t> Section<'t> {
         };
         source.list(self.name(key), found.value.join(", "), &found.origin);
         if found.value.is_empty() || found.value.iter().any(String::is_empty) {
-            let says = format!("{} names nothing", self.name(key));
-            source.error(found.origin, says, Some("Leave it out, and nothing is closed.".to_owned()));
+            let says = format!("{} is an empty list", self.name(key));
+            source.error(found.origin, says, Some("Remove the key to close nothing.".to_owned()));
             return None;
         }
         Some(found)
@@ -256,7 +256,7 @@ impl<'t> Section<'t> {
                 limit
             }
             None => {
-                let message = format!("{} is {}, and must be a whole number from 1 on", self.name(key), found.value);
+                let message = format!("{} is {}, but must be a whole number of at least 1", self.name(key), found.value);
                 source.error(found.origin, message, Some("For no limit, set it to \"none\".".to_owned()));
                 default
             }
@@ -297,7 +297,7 @@ impl<'t> Section<'t> {
             }
             "_env" => {
                 let Some(value) = source.variable(&found.value) else {
-                    let message = format!("{name}_env names the variable {}, which is not set", found.value);
+                    let message = format!("{name}_env refers to the variable {}, which is not set", found.value);
                     source.error(origin, message, None);
                     return None;
                 };
@@ -356,7 +356,7 @@ impl<'t> Section<'t> {
                 None => format!("Known there: {known}."),
             };
             let origin = source.at(key.span().start);
-            source.error(origin, format!("there is no key {} {place}", key.get_ref()), Some(hint));
+            source.error(origin, format!("unknown key {} {place}", key.get_ref()), Some(hint));
         }
     }
 }
@@ -365,7 +365,7 @@ fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Float(_) => "a floating-point number",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "an array",

@@ -39,7 +39,7 @@ impl<'a> Source<'a> {
             Ok(table) => Some(table),
             Err(e) => {
                 let origin = self.at(e.span().map_or(0, |s| s.start));
-                self.error(origin, format!("this is not TOML: {}", e.message()), None);
+                self.error(origin, format!("the file is not valid TOML: {}", e.message()), None);
                 None
             }
         }
@@ -83,7 +83,7 @@ impl<'a> Source<'a> {
     pub(super) fn warn_if_exposed(&mut self, origin: Origin, path: &Path, why: &str) {
         let mode = std::fs::metadata(path).map_or(0, |found| found.permissions().mode());
         if mode & 0o004 != 0 {
-            let message = format!("{} can be read by every user of this host{why}", path.display());
+            let message = format!("every user of this host can read {}{why}", path.display());
             self.warn(origin, message, Some(format!("Run: chmod 640 {}", path.display())));
         }
     }
@@ -120,7 +120,7 @@ impl<'a> Source<'a> {
             .collect();
         for name in unknown {
             let hint = nearest(&name, self.asked_env.iter().map(String::as_str)).map(|n| format!("Did you mean {n}?"));
-            self.error(Origin::Env(name), "there is no setting for this variable", hint);
+            self.error(Origin::Env(name), "no setting belongs to this variable", hint);
         }
     }
 

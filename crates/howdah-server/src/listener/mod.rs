@@ -80,7 +80,7 @@ pub(crate) async fn answer(incoming: Incoming, limits: Bounds, router: Router, m
             // The client's fault, and its loss.
             Err(e) if is_of_the_client(&e) => {}
             Err(e) => {
-                tracing::warn!("no connection can be accepted: {e}; the one that has waited longest is closed");
+                tracing::warn!("cannot accept connections: {e}; closing the one that has waited longest");
                 room.dismiss();
                 let _ = tokio::time::timeout(NO_DESCRIPTOR, room.changed()).await;
             }
@@ -134,7 +134,7 @@ async fn converse(
     };
     tokio::select! {
         () = talk => {}
-        () = seat.dismissed() => tracing::debug!(?peer, "closed to make room: it waited longest"),
+        () = seat.dismissed() => tracing::debug!(?peer, "closed to make room: it had waited longest"),
     }
 }
 

@@ -59,7 +59,7 @@ async fn is_shown_beside_the_others_and_takes_no_writes() {
           "status": "unreadable",
           "status_reason": "its record has version 9; this Howdah reads versions 1 to 2"
         },
-        "hint": "A newer howdah may have written it: the operator has to install that one again. Until then the cluster is left alone.",
+        "hint": "A newer howdah may have written it. Ask the operator to install that version again. Until then, the service does not change the cluster.",
         "message": "cluster c2 (00000000-0000-0000-0000-000000000002) cannot be read: its record has version 9; this Howdah reads versions 1 to 2"
       }
     }

@@ -28,7 +28,7 @@ fn without_a_free_descriptor_the_operator_is_answered() {
         };
     }
     let service = Running::start(limited);
-    service.says("Howdah serves at");
+    service.says("Howdah is listening on");
     let held: Vec<_> = (0..CROWD)
         .map(|_| {
             let mut stream = UnixStream::connect(setup.path("howdah.sock")).unwrap();

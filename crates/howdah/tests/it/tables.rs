@@ -1,5 +1,5 @@
-//! What the command line makes of what a service says: clusters that are not as they should be,
-//! words of a newer service, a service that cannot do its work.
+//! How the command line shows a service's answers: clusters in an unexpected state, words of a newer
+//! service, a service that is not ready.
 
 use serde_json::{Value, json};
 
@@ -71,7 +71,7 @@ fn clusters_that_are_not_as_they_should_be() {
 #[test]
 fn only_one_word_means_gone_and_the_requests_say_whose_cluster_it_is() {
     for (code, ends, told) in [
-        ("cluster_not_found", 0, "The cluster and everything that was made for it are gone."),
+        ("cluster_not_found", 0, "The cluster, its VMs and its ports are deleted."),
         ("cluster_not_visible", 1, "error: no cluster can be seen by who asks\nhint: Ask with its project's token."),
     ] {
         let (tell, asked) = std::sync::mpsc::channel();
@@ -98,7 +98,7 @@ fn only_one_word_means_gone_and_the_requests_say_whose_cluster_it_is() {
         let has = |request: &str, text: &str| request.to_lowercase().contains(text);
         assert!(has(list, "get /v1/clusters http") && has(list, "x-howdah-site: north"), "{list}");
         assert!(has(show, "get /v1/clusters/00000000-0000-0000-0000-000000000001?"), "{show}");
-        // From here on it is known where the cluster lives, and whose it is.
+        // From here on the cluster's site and project are known.
         for request in [show, delete, events] {
             assert!(has(request, "?project=p1 http") && has(request, "x-howdah-site: main"), "{request}");
         }
@@ -111,7 +111,7 @@ fn a_list_is_followed_page_by_page_and_is_short() {
     let fake = Fake::by_request(|request| {
         let page = |index: u32, next: Option<&str>| {
             let mut one = cluster(&format!("c{index}"), "running", "running", json!([]));
-            // A service that pages and still tells all, of more nodes than one wants to see.
+            // A service that pages and still returns the long form, with many nodes.
             let node = one["nodes"][0].clone();
             one["nodes"] = vec![node; 10_000].into();
             let mut page = json!({ "clusters": [one] });
