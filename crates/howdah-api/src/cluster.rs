@@ -138,6 +138,13 @@ pub struct Stages {
     pub addressed: usize,
 }
 
+impl Stages {
+    /// Number of nodes whose VM exists.
+    pub const fn existing(&self) -> usize {
+        self.cloned + self.booting + self.no_address + self.addressed
+    }
+}
+
 /// A condition of a cluster as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]

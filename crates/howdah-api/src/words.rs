@@ -169,7 +169,7 @@ words! {
         BdeReady = "BdeReady",
         /// Every port can be created and kept.
         PortsReady = "PortsReady",
-        /// The cluster's secrets can be read.
+        /// The cluster's secrets are readable.
         SecretsReadable = "SecretsReadable",
     }
 }

@@ -80,7 +80,7 @@ pub enum ClusterConditionKind {
     BdeReady,
     /// Every port can be made and kept as it should be.
     PortsReady,
-    /// The cluster's secrets can be read.
+    /// The cluster's secrets are readable.
     SecretsReadable,
 }
 

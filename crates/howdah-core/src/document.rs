@@ -155,8 +155,7 @@ fn versioned(what: &str, text: &str) -> Result<(Value, u64), String> {
 }
 
 fn typed<T: DeserializeOwned>(what: &str, value: Value) -> Result<T, String> {
-    serde_path_to_error::deserialize(value)
-        .map_err(|e| format!("its {what} has an unknown value at `{}`", e.path()))
+    serde_path_to_error::deserialize(value).map_err(|e| format!("its {what} has an unknown value at `{}`", e.path()))
 }
 
 /// A field of an object inside an object; null if one of them is missing.

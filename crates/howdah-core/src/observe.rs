@@ -92,8 +92,8 @@ impl<'a> Found<'a> {
     }
 }
 
-/// All nodes: those that the manager has planned and those whose VM is there. While the manager
-/// shows nothing of ours, those known before.
+/// All nodes: those that the manager has planned and those whose VM exists. While the manager shows no
+/// cluster of ours, and during a delete, also the nodes known before: the progress of a delete counts them.
 fn node_names(
     sight: &Sight<'_>,
     vms: &BTreeMap<NodeName, &VmFacts>,
@@ -101,11 +101,11 @@ fn node_names(
 ) -> Vec<NodeName> {
     let mut names: Vec<_> = vms.keys().cloned().collect();
     match sight.cluster {
-        Some(cluster) => {
+        Some(cluster) if sight.record.shape.goal != Goal::Deleted => {
             names.extend(cluster.nodes.iter().map(|n| n.name.clone()));
             names.extend(before.iter().filter(|(_, node)| node.plan.is_some()).map(|(name, _)| name.clone()));
         }
-        None => names.extend(before.keys().cloned()),
+        _ => names.extend(before.keys().cloned()),
     }
     names.sort();
     names.dedup();
@@ -276,19 +276,21 @@ fn attached(vm: Option<&VmFacts>, nic: Option<&NicFacts>, port: Option<&Port>, b
 fn addressed(node: &NodeState, nic: Option<&NicFacts>) -> Said {
     let kind = ConditionKind::Addressed;
     match (node.stage, node.promised, nic.and_then(|n| n.addresses.first())) {
-        (Stage::Addressed, Some(ip), _) => (kind, ConditionStatus::True, "AsPromised", format!("The guest has the address {ip}.")),
-        (_, Some(ip), Some(other)) => {
-            (kind, ConditionStatus::False, "OtherAddress", format!("The guest has the address {other}, but its port has {ip}."))
+        (Stage::Addressed, Some(ip), _) => {
+            (kind, ConditionStatus::True, "AsPromised", format!("The guest has the address {ip}."))
         }
+        (_, Some(ip), Some(other)) => (
+            kind,
+            ConditionStatus::False,
+            "OtherAddress",
+            format!("The guest has the address {other}, but its port has {ip}."),
+        ),
         (_, None, Some(other)) => {
             (kind, ConditionStatus::False, "NoPort", format!("The guest has the address {other}, but no port has it."))
         }
-        (Stage::NoAddress, Some(ip), None) => (
-            kind,
-            ConditionStatus::False,
-            "NoLease",
-            format!("The guest is up without an address; its port has {ip}."),
-        ),
+        (Stage::NoAddress, Some(ip), None) => {
+            (kind, ConditionStatus::False, "NoLease", format!("The guest is up without an address; its port has {ip}."))
+        }
         _ => (kind, ConditionStatus::False, "NotYet", "The guest has not reported an address.".into()),
     }
 }
@@ -305,8 +307,10 @@ fn dated((kind, status, reason, message): Said, old: Option<&NodeState>, now: Ti
 }
 
 fn tell(sight: &Sight<'_>, name: &NodeName, old: Option<&NodeState>, new: &NodeState, events: &mut Vec<Event>) {
-    // In a delete of ours, nodes go because they shall.
-    let loss = if sight.record.shape.goal == Goal::Deleted { Level::Info } else { Level::Warning };
+    // A delete removes VMs and a stop shuts guests down: both are expected.
+    let goal = sight.record.shape.goal;
+    let loss = if goal == Goal::Deleted { Level::Info } else { Level::Warning };
+    let shutdown = if goal == Goal::Running { Level::Warning } else { Level::Info };
     let mut say = |level, reason: &str, message: String| {
         events.push(Event { at: sight.now, level, reason: reason.to_owned(), node: Some(name.clone()), message });
     };
@@ -328,7 +332,11 @@ fn tell(sight: &Sight<'_>, name: &NodeName, old: Option<&NodeState>, new: &NodeS
     let was = old.map_or(Stage::Planned, |o| o.stage);
     if was != new.stage {
         let back = new.stage < was;
-        let level = if back && new.stage != Stage::Cloned { loss } else { Level::Info };
+        let level = match new.stage {
+            Stage::Planned if back => loss,
+            Stage::Booting | Stage::NoAddress if back => shutdown,
+            _ => Level::Info,
+        };
         let address = match (new.stage, new.address) {
             (Stage::Addressed, Some(ip)) => format!(" {ip}"),
             _ => String::new(),
@@ -337,7 +345,7 @@ fn tell(sight: &Sight<'_>, name: &NodeName, old: Option<&NodeState>, new: &NodeS
     }
 }
 
-/// How far along, for people: the mean over the nodes, and only ever forward in one operation.
+/// The progress of the operation: the mean over the nodes. It never decreases within one operation.
 fn progress(state: &ClusterState) -> f64 {
     let Some(operation) = &state.operation else {
         return 0.0;
@@ -345,20 +353,20 @@ fn progress(state: &ClusterState) -> f64 {
     if operation.state == OperationState::Succeeded {
         return 1.0;
     }
-    let of_stage = |s: Stage| match s {
-        Stage::Planned => 0.0,
-        Stage::Cloned => 0.3,
-        Stage::Booting => 0.6,
-        Stage::NoAddress => 0.7,
-        Stage::Addressed => 1.0,
+    let done = |stage: Stage| match (operation.kind, stage) {
+        (OperationKind::Create | OperationKind::Start, Stage::Planned) => 0.0,
+        (OperationKind::Create | OperationKind::Start, Stage::Cloned) => 0.3,
+        (OperationKind::Create | OperationKind::Start, Stage::Booting) => 0.6,
+        (OperationKind::Create | OperationKind::Start, Stage::NoAddress) => 0.7,
+        (OperationKind::Create | OperationKind::Start, Stage::Addressed) => 1.0,
+        (OperationKind::Stop, Stage::Planned | Stage::Cloned) => 1.0,
+        (OperationKind::Delete, Stage::Planned) => 1.0,
+        (OperationKind::Delete, Stage::Cloned) => 0.5,
+        (OperationKind::Stop | OperationKind::Delete, _) => 0.0,
     };
-    let count = state.nodes.len().max(1) as f64;
-    let up = state.nodes.values().map(|n| of_stage(n.stage)).sum::<f64>() / count;
-    let now = match operation.kind {
-        OperationKind::Create | OperationKind::Start => 0.05 + up * 0.9,
-        OperationKind::Stop | OperationKind::Delete => 0.05 + (1.0 - up) * 0.9,
-    };
-    now.max(state.progress)
+    let nodes = state.nodes.len().max(1) as f64;
+    let mean = state.nodes.values().map(|n| done(n.stage)).sum::<f64>() / nodes;
+    (0.05 + mean * 0.9).max(state.progress)
 }
 
 #[cfg(test)]

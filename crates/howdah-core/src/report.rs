@@ -18,11 +18,8 @@ const NAMED: usize = 5;
 
 /// The cluster no longer exists in BDE.
 pub fn vanished(record: &ClusterRecord) -> Failure {
-    Failure::new(
-        "cluster_vanished",
-        format!("the cluster {} was deleted in BDE, not by Howdah", record.name),
-    )
-    .hint("Delete this cluster, then create it again.")
+    Failure::new("cluster_vanished", format!("the cluster {} was deleted in BDE, not by Howdah", record.name))
+        .hint("Delete this cluster, then create it again.")
 }
 
 /// A foreign cluster has our cluster's name.
@@ -41,7 +38,10 @@ pub fn foreign(record: &ClusterRecord, state: &ClusterState, who: &str) -> Failu
 pub fn not_allowed_any_more(record: &ClusterRecord, why: &str) -> Failure {
     Failure::new(
         "requester_not_allowed_any_more",
-        format!("the requester of the cluster {} no longer has permission to create it: {why}; Howdah created nothing", record.name),
+        format!(
+            "the requester of the cluster {} no longer has permission to create it: {why}; Howdah created nothing",
+            record.name
+        ),
     )
     .hint("A user with the role member in the project can repeat the request.")
 }
@@ -136,8 +136,7 @@ pub fn out_of_time(view: &View<'_>, elapsed: Duration) -> Failure {
         .filter(|(_, n)| *n > 0)
         .map(|(s, n)| format!("{n} {s}"))
         .collect();
-    let nodes =
-        if counts.is_empty() { "no nodes known".to_owned() } else { format!("nodes: {}", counts.join(", ")) };
+    let nodes = if counts.is_empty() { "no nodes known".to_owned() } else { format!("nodes: {}", counts.join(", ")) };
     let task = match view.seen.task.last().and_then(Option::as_ref) {
         Some(t) => format!(", its task {} is at {:.0} %", t.id, t.progress * 100.0),
         None => String::new(),

@@ -89,7 +89,9 @@ pub(crate) fn read(path: &Path, wanted: Option<&str>) -> Result<Keys, Error> {
     if let Some(profile) = cloud.profile {
         return Err(Error::ParseFile {
             path: path.to_owned(),
-            reason: format!("the cloud {name:?} uses the profile {profile:?}, which is not supported; write out its values"),
+            reason: format!(
+                "the cloud {name:?} uses the profile {profile:?}, which is not supported; write out its values"
+            ),
         });
     }
     refuse_other_types(cloud.auth_type.as_deref(), path, &name)?;

@@ -115,7 +115,9 @@ pub enum Error {
         known: Vec<String>,
     },
     /// A token would go to another host in clear.
-    #[error("the catalogue's endpoint of the service type `{kind}`, {url}, is http:// on a different host than Keystone")]
+    #[error(
+        "the catalogue's endpoint of the service type `{kind}`, {url}, is http:// on a different host than Keystone"
+    )]
     PlainEndpoint {
         /// The type.
         kind: String,

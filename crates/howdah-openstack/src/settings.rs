@@ -40,9 +40,7 @@ impl std::str::FromStr for Interface {
             "public" => Ok(Self::Public),
             "internal" => Ok(Self::Internal),
             "admin" => Ok(Self::Admin),
-            _ => {
-                Err(Error::BadSetting { key: "interface", reason: format!("{s:?} is not public, internal or admin") })
-            }
+            _ => Err(Error::BadSetting { key: "interface", reason: format!("{s:?} is not public, internal or admin") }),
         }
     }
 }
@@ -177,9 +175,9 @@ mod tests {
             .map(|u| base_url("auth_url", u).unwrap_err().to_string())
             .collect();
         insta::assert_snapshot!(said.join("\n"), @r#"
-        the OpenStack setting `auth_url` is not usable: "keystone" is no URL: relative URL without a base
-        the OpenStack setting `auth_url` is not usable: "ftp://h/" does not begin with http:// or https://
-        the OpenStack setting `auth_url` is not usable: a URL with a user in it is refused
+        the OpenStack setting `auth_url` is invalid: "keystone" is not a URL: relative URL without a base
+        the OpenStack setting `auth_url` is invalid: "ftp://h/" does not start with http:// or https://
+        the OpenStack setting `auth_url` is invalid: a URL with a user in it is refused
         "#);
     }
 }

@@ -111,7 +111,7 @@ pub enum Error {
     #[error(transparent)]
     Closed(Box<Refusal>),
     /// A field that the appliance's release does not have.
-    #[error("the appliance does not support {field} in the specification: it needs release {since}, but has {is}")]
+    #[error("{field} in the specification needs release {since}, but the appliance has {is}")]
     TooNew {
         /// The field.
         field: String,
@@ -225,7 +225,9 @@ fn meaning(body: &ErrorBody) -> (ErrorKind, &'static str, Option<&'static str>) 
         code::APP_INIT_ERROR | code::INIT_VC_FAIL => (
             ErrorKind::Unavailable,
             "bde_not_initialised",
-            Some("The appliance could not reach vCenter when it started. Restart its tomcat service when vCenter is reachable."),
+            Some(
+                "The appliance could not reach vCenter when it started. Restart its tomcat service when vCenter is reachable.",
+            ),
         ),
         code::MAINTENANCE => (ErrorKind::Unavailable, "bde_maintenance", None),
         code::ALREADY_EXISTS if subject == "cluster" => (

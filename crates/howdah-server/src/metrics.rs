@@ -112,7 +112,7 @@ impl Metrics {
                 [("site", site.as_str()), ("system", system_word(*system)), ("method", method), ("outcome", outcome)];
             summary(&mut text, "howdah_remote_call_seconds", &labels, *sum);
         }
-        family(&mut text, "howdah_remote_up", "gauge", "Health of a remote system at the last call (1 is good).");
+        family(&mut text, "howdah_remote_up", "gauge", "1 if the remote system was healthy at the last call, else 0.");
         for ((site, system), health) in &counters.health {
             let up = if health.failing.is_none() { 1.0 } else { 0.0 };
             sample(&mut text, "howdah_remote_up", &[("site", site), ("system", system_word(*system))], up);

@@ -251,9 +251,7 @@ impl StoreError {
                 "Restore the key file that belongs to this database; store.key_file names it.".to_owned()
             }
             Self::NameTaken { .. } => "Choose another name, or delete that cluster first.".to_owned(),
-            Self::Changed { .. } => {
-                "Check the cluster, then repeat the request if you still need it.".to_owned()
-            }
+            Self::Changed { .. } => "Check the cluster, then repeat the request if you still need it.".to_owned(),
             Self::Unreadable { .. } => {
                 "A newer howdah may have written it: install that version again. Until then, the service does not \
                  change the cluster."

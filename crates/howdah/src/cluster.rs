@@ -141,9 +141,7 @@ fn openstack(connection: &Connection) -> Result<OpenStack, Failed> {
         if !lines.iter().any(|l| l.starts_with("OS_AUTH_URL=")) {
             return Err(Failed::Usage {
                 message: "no OpenStack credentials: neither OS_AUTH_URL nor --cloud is set".to_owned(),
-                hint: Some(
-                    "Source an openrc file, or use --endpoint unix:/PATH on the service's host.".to_owned(),
-                ),
+                hint: Some("Source an openrc file, or use --endpoint unix:/PATH on the service's host.".to_owned()),
             });
         }
         Keys::from_vio_text(&lines.join("\n"), Path::new("the environment")).map_err(refused)?

@@ -150,9 +150,7 @@ impl Failed {
             | Self::Operation { hint, .. } => hint.clone(),
             Self::Template { source, .. } => source.hint().map(str::to_owned),
             Self::Service(source) => source.hint(),
-            Self::NotHowdah { .. } => {
-                Some("Check the service's address: --endpoint or HOWDAH_ENDPOINT.".to_owned())
-            }
+            Self::NotHowdah { .. } => Some("Check the service's address: --endpoint or HOWDAH_ENDPOINT.".to_owned()),
             Self::Remote(e) => e.hint.clone(),
             _ => None,
         }

@@ -86,8 +86,10 @@ impl<'a> Following<'a> {
                 Err(e) if is_gone(&e) => return self.gone(),
                 Err(e) if is_passing(&e) && lost.is_none_or(|l| l.elapsed() < self.service.patience) => {
                     if lost.is_none() {
-                        self.view
-                            .say(&format!("Connection to the service lost, retrying: {}", howdah_core::failure::chain(&e)));
+                        self.view.say(&format!(
+                            "Connection to the service lost, retrying: {}",
+                            howdah_core::failure::chain(&e)
+                        ));
                         lost = Some(Instant::now());
                     }
                     tokio::time::sleep(PAUSE).await;
@@ -280,19 +282,22 @@ impl View {
     }
 }
 
-/// `12 of 20 addressed: 3 planned, 2 cloned, 3 booting`.
+/// `12 of 20 nodes addressed: 3 planned, 2 cloned, 3 booting`; while stopping `12 of 31 nodes off`, while
+/// deleting `12 of 31 nodes removed`.
 pub fn counts(cluster: &api::Cluster) -> String {
-    let s = &cluster.stages;
+    let (s, all) = (&cluster.stages, cluster.node_count);
+    match cluster.operation.kind {
+        _ if all == 0 => return "no nodes yet".to_owned(),
+        OperationKind::Stop => return format!("{} of {all} nodes off", s.cloned),
+        OperationKind::Delete => return format!("{} of {all} nodes removed", all.saturating_sub(s.existing())),
+        OperationKind::Create | OperationKind::Start => {}
+    }
     let rest: Vec<_> =
         [(s.planned, "planned"), (s.cloned, "cloned"), (s.booting, "booting"), (s.no_address, "no address")]
             .into_iter()
             .filter(|(n, _)| *n > 0)
             .map(|(n, word)| format!("{n} {word}"))
             .collect();
-    let head = if cluster.node_count == 0 {
-        "no nodes yet".to_owned()
-    } else {
-        format!("{} of {} addressed", s.addressed, cluster.node_count)
-    };
+    let head = format!("{} of {all} nodes addressed", s.addressed);
     if rest.is_empty() { head } else { format!("{head}: {}", rest.join(", ")) }
 }

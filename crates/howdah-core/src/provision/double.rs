@@ -35,7 +35,7 @@ impl Provision for PortFirst {
         match state.identity.sent.as_ref().map(|sent| sent.difference(&cluster.likeness)) {
             Some(None) => Match::Likeness,
             Some(Some(difference)) => Match::Neither(difference),
-            None => Match::Neither("it was made by another call".to_owned()),
+            None => Match::Neither("another call created it".to_owned()),
         }
     }
 

@@ -190,7 +190,9 @@ fn may_turn_up(name: &str) -> RemoteError {
 
 /// Others gave our name to another port group, or to static addresses: it serves nobody of ours.
 fn name_taken(name: &str) -> RemoteError {
-    let message = format!("BDE already has a network {name}, for another port group or without DHCP, and Howdah did not register it");
+    let message = format!(
+        "BDE already has a network {name}, for another port group or without DHCP, and Howdah did not register it"
+    );
     RemoteError::new(System::Bde, ErrorKind::Conflict, "bde_network_name_taken", message)
         .hint("Delete that network in BDE if nothing uses it.")
 }

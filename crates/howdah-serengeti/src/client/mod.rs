@@ -199,11 +199,11 @@ mod tests {
             .collect();
         insta::assert_debug_snapshot!(refused, @r#"
         [
-            "the address \"bde\" cannot be used: it is not a URL; write https://host:8443",
-            "the address \"http://bde\" cannot be used: the password would be sent in clear; write https://",
-            "the address \"bde\" cannot be used: the user name and password belong into their own settings",
-            "the address \"ftp://bde\" cannot be used: it must begin with https://",
-            "the address \"https://bde/sdk\" cannot be used: it has a path; write https://host:8443",
+            "the address \"bde\" is invalid: it is not a URL; write https://host:8443",
+            "the address \"http://bde\" is invalid: it would send the password in clear text; write https://",
+            "the address \"bde\" is invalid: the user name and password have their own settings",
+            "the address \"ftp://bde\" is invalid: it must start with https://",
+            "the address \"https://bde/sdk\" is invalid: it has a path; write https://host:8443",
         ]
         "#);
     }

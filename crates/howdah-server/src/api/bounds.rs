@@ -94,5 +94,8 @@ fn within(field: &str, has: usize, most: usize, what: &str) -> Result<(), ApiErr
     if has <= most {
         return Ok(());
     }
-    Err(ApiError::InvalidField { field: field.to_owned(), says: format!("has {has} {what}, but at most {most} are allowed") })
+    Err(ApiError::InvalidField {
+        field: field.to_owned(),
+        says: format!("has {has} {what}, but at most {most} are allowed"),
+    })
 }

@@ -317,9 +317,11 @@ impl ApiError {
                 "GET /v1/openapi.json describes the API.".to_owned()
             }
             Self::TokenMissing => "Send a Keystone token in X-Auth-Token.".to_owned(),
-            Self::TokenInvalid => "Get a new token from Keystone. If the service has sites of several clouds, name the \
+            Self::TokenInvalid => {
+                "Get a new token from Keystone. If the service has sites of several clouds, name the \
                                    token's site in X-Howdah-Site."
-                .to_owned(),
+                    .to_owned()
+            }
             Self::TooManyLogins { .. } => {
                 "Wait as long as Retry-After says, then repeat the request with a valid token.".to_owned()
             }
@@ -342,9 +344,11 @@ impl ApiError {
                 "Use a token of one of these projects, without all_projects (over the UNIX socket: X-Project-Id)."
                     .to_owned()
             }
-            Self::Unreadable(_) => "A newer howdah may have written it. Ask the operator to install that version again. \
+            Self::Unreadable(_) => {
+                "A newer howdah may have written it. Ask the operator to install that version again. \
                                     Until then, the service does not change the cluster."
-                .to_owned(),
+                    .to_owned()
+            }
             Self::Changed { .. } => "Check the cluster, then repeat the request if you still need it.".to_owned(),
             Self::Stopping => "Repeat the request when the service is back; nothing is lost.".to_owned(),
             Self::NotReady { hint, .. } => return hint.clone(),
@@ -355,9 +359,11 @@ impl ApiError {
                     reached.what.key()
                 ),
             },
-            Self::SiteGone { .. } => "Ask the operator to configure the site again under the same name. Until then, the \
+            Self::SiteGone { .. } => {
+                "Ask the operator to configure the site again under the same name. Until then, the \
                                       service does not change the cluster."
-                .to_owned(),
+                    .to_owned()
+            }
             Self::CreateStopped => "Create it in the state running, then stop it.".to_owned(),
             Self::Refused(refusal) => return refusal.hint.clone(),
             Self::Remote(e) => return e.hint.clone(),

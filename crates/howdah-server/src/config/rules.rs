@@ -27,10 +27,8 @@ pub(super) fn rules(source: &mut Source<'_>, section: &mut Section<'_>) -> Optio
     let known = allowable();
     for name in allow.iter().flat_map(|found| &found.value).filter(|name| !known.contains(name)) {
         let origin = section.place(source, "allow_specification");
-        let says = format!(
-            "{} has {name:?}, which is not a field that can be allowed",
-            section.name("allow_specification")
-        );
+        let says =
+            format!("{} has {name:?}, which is not a field that can be allowed", section.name("allow_specification"));
         let hint = match nearest(name, known.iter().map(String::as_str)) {
             Some(near) => format!("Did you mean {near}?"),
             None => format!("Allowed: {}.", known.join(", ")),

@@ -256,7 +256,8 @@ impl<'t> Section<'t> {
                 limit
             }
             None => {
-                let message = format!("{} is {}, but must be a whole number of at least 1", self.name(key), found.value);
+                let message =
+                    format!("{} is {}, but must be a whole number of at least 1", self.name(key), found.value);
                 source.error(found.origin, message, Some("For no limit, set it to \"none\".".to_owned()));
                 default
             }

@@ -39,7 +39,8 @@ pub(super) fn read_sites(source: &mut Source<'_>, root: &mut Section<'_>) -> Opt
         };
         let variable = variable_of(&name.value);
         if let Some(other) = variables.insert(variable.clone(), name.value.clone()) {
-            let message = format!("the sites {} and {other} have the same name or the same environment variables", name.value);
+            let message =
+                format!("the sites {} and {other} have the same name or the same environment variables", name.value);
             source.error(name.origin.clone(), message, None);
         }
         let mut section = Section::of(format!("site.{}", name.value), variable, table, origin);
@@ -47,7 +48,11 @@ pub(super) fn read_sites(source: &mut Source<'_>, root: &mut Section<'_>) -> Opt
         if is_default.value
             && let Some(other) = default.replace(name.value.clone())
         {
-            source.error(is_default.origin, format!("{} and {other} are both marked as the default site", name.value), None);
+            source.error(
+                is_default.origin,
+                format!("{} and {other} are both marked as the default site", name.value),
+                None,
+            );
         }
         let site = site(source, &mut section, SiteName::new(name.value), is_default.value);
         section.text_known("name");
@@ -145,7 +150,8 @@ fn endpoint(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Endpoi
             parsed.host_str().map(|h| h.trim_start_matches('[').trim_end_matches(']').to_owned())
         }
         _ => {
-            let message = format!("{} is {:?}, which is not an http:// or https:// URL", section.name("url"), url.value);
+            let message =
+                format!("{} is {:?}, which is not an http:// or https:// URL", section.name("url"), url.value);
             source.error(url.origin.clone(), message, None);
             None
         }
@@ -253,13 +259,8 @@ fn openstack(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Setti
         let read = Keys::from_clouds_file(&path, cloud.as_ref().map(|c| c.value.as_str()));
         let read = noted(source, section, &place, read)?;
         if read.verify == Some(false) && trust.is_none() {
-            let message =
-                format!("{} says verify: false: the password can be intercepted", path.display());
-            source.warn(
-                place.clone(),
-                message,
-                Some("Set cacert there, or ca_file or pin_sha256 here.".to_owned()),
-            );
+            let message = format!("{} says verify: false: the password can be intercepted", path.display());
+            source.warn(place.clone(), message, Some("Set cacert there, or ca_file or pin_sha256 here.".to_owned()));
         }
         // Who has a secure.yaml has the secrets there.
         let secure = path.with_file_name("secure.yaml");

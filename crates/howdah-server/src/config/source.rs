@@ -83,7 +83,7 @@ impl<'a> Source<'a> {
     pub(super) fn warn_if_exposed(&mut self, origin: Origin, path: &Path, why: &str) {
         let mode = std::fs::metadata(path).map_or(0, |found| found.permissions().mode());
         if mode & 0o004 != 0 {
-            let message = format!("every user of this host can read {}{why}", path.display());
+            let message = format!("{} is readable by every user of this host{why}", path.display());
             self.warn(origin, message, Some(format!("Run: chmod 640 {}", path.display())));
         }
     }

@@ -152,7 +152,10 @@ impl Resolver {
             _ => return Err(TemplateError::Function { place: place.to_owned(), function: function.to_owned() }),
         };
         let Some(name) = argument.as_str() else {
-            return Err(TemplateError::Function { place: place.to_owned(), function: format!("{function} with a list") });
+            return Err(TemplateError::Function {
+                place: place.to_owned(),
+                function: format!("{function} with a list"),
+            });
         };
         if parameter && let Some(value) = self.parameters.get(name) {
             return match value {

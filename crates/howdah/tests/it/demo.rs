@@ -25,7 +25,7 @@ fn twenty_of_twenty() {
     insta::assert_snapshot!(steady(&demo.stdout),
         @"N of N nodes addressed in N simulated s, N s above the site's minimum of N s; calls: BDE N Keystone N Neutron N vCenter N");
     assert!(demo.stderr.contains("Started a simulated site (seed 1, 20 times real time)"), "{}", demo.stderr);
-    assert!(demo.stderr.contains("20 of 20 addressed"), "{}", demo.stderr);
+    assert!(demo.stderr.contains("20 of 20 nodes addressed"), "{}", demo.stderr);
     assert!(!demo.stderr.contains("warning") && !demo.stderr.contains('\u{1b}'), "{}", demo.stderr);
 }
 

@@ -83,7 +83,9 @@ fn victim() {
     disk.fill();
     let refused = setup.cluster(&[&one[..], &["--patience", "2"]].concat()).ended(4);
     assert!(
-        refused.stderr.contains("the service is not available (503): the service cannot write its database: the disk is full")
+        refused
+            .stderr
+            .contains("the service is not available (503): the service cannot write its database: the disk is full")
     );
     assert!(refused.stderr.contains("Free space on the file system of"), "{}", refused.stderr);
     let asking = Running::start(setup.cluster_command(&[&one[..], &["--no-wait"]].concat()));

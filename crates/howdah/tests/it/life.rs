@@ -26,7 +26,7 @@ fn created_stopped_started_and_deleted() {
     assert_eq!(rows.len(), 3, "{}", created.stdout);
     assert!(rows.iter().all(|r| r.ends_with("addressed")), "{}", created.stdout);
     assert!(
-        created.stderr.contains("create accepted.") && created.stderr.contains("3 of 3 addressed"),
+        created.stderr.contains("create accepted.") && created.stderr.contains("3 of 3 nodes addressed"),
         "{}",
         created.stderr
     );
@@ -44,22 +44,32 @@ fn created_stopped_started_and_deleted() {
 
     // The cluster manager still installs software when every node has its address.
     setup.sound(&[]);
-    let stopped = setup.cluster(&["stop", "hadoop", "--output", "json"]).ended(0).json();
-    assert_eq!(stopped["status"], "stopped");
+    let stopped = setup.cluster(&["stop", "hadoop", "--output", "json"]).ended(0);
+    assert!(stopped.stderr.contains("3 of 3 nodes off") && !stopped.stderr.contains("warning"), "{}", stopped.stderr);
+    assert_eq!(stopped.json()["status"], "stopped");
     let started = setup.cluster(&["start", "hadoop", "--output", "json"]).ended(0).json();
     assert_eq!((&started["status"], addresses(&started)), (&"running".into(), addresses(&shown)));
 
     setup.sound(&[]);
     let deleted = setup.cluster(&["delete", "hadoop"]).ended(0);
     assert_eq!(deleted.stdout, "The cluster, its VMs and its ports are deleted.\n");
+    assert!(
+        deleted.stderr.contains("3 of 3 nodes removed") && !deleted.stderr.contains("warning"),
+        "{}",
+        deleted.stderr
+    );
     assert_eq!(setup.left(), (0, 0, 0));
     let mut told = String::new();
     for verb in ["show", "watch", "stop", "start", "delete"] {
         told.push_str(&setup.cluster(&[verb, "hadoop"]).ended(1).stderr);
     }
-    assert_eq!(told.matches("error: no cluster has the name or ID hadoop\nhint: List the clusters").count(), 5, "{told}");
+    assert_eq!(
+        told.matches("error: no cluster has the name or ID hadoop\nhint: List the clusters").count(),
+        5,
+        "{told}"
+    );
     let gone = setup.cluster(&["show", id]).ended(1).stderr;
-    assert!(gone.starts_with(&format!("error: there is no cluster {id}")), "{gone}");
+    assert!(gone.starts_with(&format!("error: cluster {id} does not exist")), "{gone}");
 
     service.terminate();
     let service = service.end().ended(0);
@@ -116,7 +126,7 @@ fn a_watch_outlives_the_service() {
     let accepted = setup.cluster(&accepted).ended(0).json();
     assert_eq!(accepted["operation"]["state"], "running");
     let watch = Running::start(setup.cluster_command(&["watch", "hadoop"]));
-    watch.says("of 2 addressed: ");
+    watch.says("of 2 nodes addressed: ");
     first.kill();
     watch.says("Connection to the service lost, retrying");
     let second = setup.serve();

@@ -41,7 +41,7 @@ fn clusters_that_are_not_as_they_should_be() {
             "since": "2026-01-02T10:32:00.123456Z"})
     };
     let conditions = json!([
-        condition("Owned", "True", "Ours", "The cluster in BDE is this one."),
+        condition("Owned", "True", "Ours", "BDE has this cluster."),
         condition("BdeReachable", "False", "bde_unreachable", "BDE is failing: it cannot be reached."),
         condition("MoonPhase", "Unknown", "New", "A condition of a newer service."),
     ]);
@@ -49,7 +49,7 @@ fn clusters_that_are_not_as_they_should_be() {
     other["id"] = "00000000-0000-0000-0000-000000000003".into();
     let fake = Fake::with_clusters(&json!({
         "clusters": [
-            cluster("hadoop", "degraded", "not as it should be; 1 of 2 nodes have their address", conditions),
+            cluster("hadoop", "degraded", "degraded; 1 of 2 nodes have their address", conditions),
             other,
         ],
         "unreadable": [{"id": "00000000-0000-0000-0000-000000000009", "site": "main", "project": "p1",
@@ -149,7 +149,7 @@ fn a_service_that_cannot_do_its_work_is_waited_for_and_told() {
     let fake = says(
         "503 Service Unavailable",
         &json!({"error": {"code": "store_full", "message": "the service cannot write its database: the disk is full",
-            "hint": "Free space on the file system of /var/lib/howdah/howdah.db; howdah goes on by itself.",
+            "hint": "Free space on the file system of /var/lib/howdah/howdah.db; howdah then continues automatically.",
             "details": {}}}),
     );
     let mut told = String::new();

@@ -33,14 +33,20 @@ pub(super) fn of(
         0 => "the nodes are not known yet".to_owned(),
         all => format!("{} of {all} nodes have their address", stages.addressed),
     };
+    let counted = |nodes: usize, word: &str| match node_count {
+        0 => String::new(),
+        all => format!("; {nodes} of {all} nodes {word}"),
+    };
     let base = match status {
         ClusterStatus::Pending => "accepted; the service has not started on it".to_owned(),
         ClusterStatus::Creating => format!("being created; {addressed}"),
         ClusterStatus::Running => format!("running; {addressed}"),
-        ClusterStatus::Stopping => "being stopped".to_owned(),
+        ClusterStatus::Stopping => format!("being stopped{}", counted(stages.cloned, "off")),
         ClusterStatus::Stopped => "stopped".to_owned(),
         ClusterStatus::Starting => format!("being started; {addressed}"),
-        ClusterStatus::Deleting => "being deleted".to_owned(),
+        ClusterStatus::Deleting => {
+            format!("being deleted{}", counted(node_count.saturating_sub(stages.existing()), "removed"))
+        }
         ClusterStatus::Degraded => format!("degraded; {addressed}"),
         ClusterStatus::Gone | ClusterStatus::Error => "the last operation failed".to_owned(),
     };
@@ -66,7 +72,8 @@ fn gone(state: &ClusterState) -> String {
 fn waiting(state: &ClusterState, kind: Option<OperationKind>) -> Option<String> {
     let lost = |verb: &Verb| state.journal.get(*verb).is_some_and(|call| call.phase == Phase::Unknown);
     let ports = kind == Some(OperationKind::Delete) && lost(&Verb::Ports);
-    (ports || Verb::MANAGER.iter().any(lost)).then(|| "Waiting for a call whose answer was lost: it may still take effect".to_owned())
+    (ports || Verb::MANAGER.iter().any(lost))
+        .then(|| "Waiting for a call whose answer was lost: it may still take effect".to_owned())
 }
 
 /// The conditions that are false.
