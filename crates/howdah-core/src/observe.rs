@@ -1,9 +1,7 @@
-//! From what was seen to what is known: node states, progress, and the events that tell of a
-//! change.
+//! From seen facts to known state: node states, progress, and the events that report a change.
 //!
-//! Invariant: calling it twice with the same facts changes nothing the second time and tells of
-//! nothing. It decides nothing, and it is given the VMs that are ours, nobody else's. The cluster
-//! as a whole is [`crate::health`]'s.
+//! Invariant: a second call with the same facts changes nothing and reports nothing. It decides nothing,
+//! and its input contains only our VMs. [`crate::health`] covers the cluster as a whole.
 
 use std::collections::BTreeMap;
 
@@ -28,18 +26,18 @@ use crate::wanted::{ClusterRecord, Goal, OperationKind};
 /// The reason of an attachment that came too late for NSX-T.
 pub const POWERED_ON_BEFORE: &str = "PoweredOnBefore";
 
-/// The reason of a VM that was there and is not any more.
+/// The reason of a VM that no longer exists.
 pub const VM_GONE: &str = "Gone";
 
-/// What a look at the nodes is made from.
+/// The input of an observation.
 pub struct Sight<'a> {
-    /// The round: for recognising our ports.
+    /// The round, for recognising our ports.
     pub pass: Pass,
-    /// What is wanted.
+    /// The wanted state.
     pub record: &'a ClusterRecord,
-    /// What was seen.
+    /// The seen facts.
     pub seen: &'a Seen,
-    /// The VMs in the cluster's folder that are ours; none if the cluster is not.
+    /// Our VMs in the cluster's folder; none if the cluster is not ours.
     pub vms: &'a Vms,
     /// The cluster in the cluster manager, if it is ours.
     pub cluster: Option<&'a ManagedCluster>,
@@ -47,11 +45,11 @@ pub struct Sight<'a> {
     pub marks: &'a MarkKey,
     /// The kind of network.
     pub backend: NetworkBackend,
-    /// Now, for people.
+    /// Now, as wall time.
     pub now: Timestamp,
 }
 
-/// Brings the nodes and the ledger of ports up to what was seen and returns what changed.
+/// Updates the nodes and the ledger of ports from the seen facts and returns the changes.
 pub fn observe(sight: &Sight<'_>, state: &mut ClusterState) -> Vec<Event> {
     let mut events = Vec::new();
     keep_ledger(sight, state);
@@ -71,7 +69,7 @@ pub fn observe(sight: &Sight<'_>, state: &mut ClusterState) -> Vec<Event> {
     events
 }
 
-/// What was seen, by what it is looked up by: made once for all nodes.
+/// Indices over the seen facts, built once for all nodes.
 struct Found<'a> {
     vms: BTreeMap<NodeName, &'a VmFacts>,
     managed: BTreeMap<&'a NodeName, &'a ManagedNode>,
@@ -113,8 +111,8 @@ fn node_names(
     names
 }
 
-/// Every port of ours is in the ledger from when it is seen until a complete list lacks it. A ledger
-/// that was lost is made again from the first complete list.
+/// Every port of ours is in the ledger from its first sight until a complete list lacks it. A lost ledger
+/// is rebuilt from the first complete list.
 fn keep_ledger(sight: &Sight<'_>, state: &mut ClusterState) {
     let ports = &sight.seen.ports;
     let is_ours = |port: &Port| {
@@ -155,8 +153,7 @@ fn one(
     if let Some(managed) = managed {
         take_over(&mut node, managed);
     }
-    // What is not visible at the moment stays as it was known: a watch that is being set up
-    // again must not look like VMs that vanish.
+    // Facts that are not visible at the moment stay: a watch that restarts must not look like lost VMs.
     if vm.is_none() && !seen.vms_synced {
         return node;
     }
@@ -175,7 +172,7 @@ fn one(
     let listed = seen.ports.whole_after(Stamp::START).is_some() || port.is_some();
     if listed {
         node.port = port.map(|p| p.id.clone());
-        // What a port promised to this card is remembered: it is made again with the same.
+        // The address of the card's port is remembered: a replacement port requests the same.
         node.promised = port.and_then(|p| p.fixed_ips.first()).map(|ip| ip.address).or(node.promised);
     }
     node.stage = stage(vm, nic, node.promised);
@@ -209,8 +206,7 @@ fn one(
     node
 }
 
-/// Until the ports are listed, what was known of the node's port stays: it is not lost because
-/// nobody has looked.
+/// Until the ports are listed, the known facts about the node's port stay: a missing look is not a loss.
 fn keep_port_conditions(node: &mut NodeState, old: Option<&NodeState>) {
     let of_port = |c: &&Condition| matches!(c.kind, ConditionKind::PortReady | ConditionKind::Attached);
     for known in old.into_iter().flat_map(|o| &o.conditions).filter(of_port) {
@@ -239,7 +235,7 @@ fn vm_exists(vm: Option<&VmFacts>, node: &NodeState) -> Said {
     let kind = ConditionKind::VmExists;
     match (vm, &node.vm) {
         (Some(vm), _) => (kind, ConditionStatus::True, "Cloned", format!("The VM is {}.", vm.vm)),
-        // `dated` adds since when.
+        // `dated` adds the date.
         (None, Some(was)) => (kind, ConditionStatus::False, VM_GONE, format!("The VM {was} is gone")),
         (None, None) => (kind, ConditionStatus::False, "NotCloned", "The VM does not exist yet.".into()),
     }

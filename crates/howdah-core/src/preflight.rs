@@ -1,18 +1,17 @@
-//! What is refused before the first VM is made.
+//! The checks before the first VM is created.
 //!
-//! Each check is a sentence that a template author can act on. All are made, and the first that
-//! fails in the order below is reported: what the author wrote comes before what the operator
-//! has to provide.
+//! Each failure is a message on which a template author can act. All checks run, and the first failure in
+//! the order below is reported: the author's input comes before what the operator provides.
 
 use crate::failure::Failure;
 use crate::systems::manager::{Catalog, Demand};
 use crate::systems::networking::{Network, Quota, Subnet};
 use crate::wanted::ClusterRecord;
 
-/// What the checks look at.
+/// The input of the checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// What the cluster manager offers.
+    /// The offer of the cluster manager.
     pub catalog: Catalog,
     /// The network, as the service sees it.
     pub network: Option<Network>,
@@ -22,9 +21,8 @@ pub struct Found {
     pub quota: Option<Quota>,
 }
 
-/// How many nodes the cluster of a record was asked for with; `None` if that was left to the
-/// distribution's template. For whoever counts clusters that are accepted already: before that,
-/// and for the checks of a create, the [`Demand`] says it.
+/// The requested number of nodes of a record; `None` if the distribution's template decides. For counts
+/// of accepted clusters; before acceptance, and for the checks of a create, use the [`Demand`].
 pub fn nodes_asked(record: &ClusterRecord) -> Option<u64> {
     let groups = &record.shape.node_groups;
     if groups.is_empty() {
@@ -33,16 +31,16 @@ pub fn nodes_asked(record: &ClusterRecord) -> Option<u64> {
     Some(groups.iter().map(|g| u64::from(g.count)).sum())
 }
 
-/// Checks a create, given what the body that will be sent for it claims.
+/// Checks a create, given the demand of the body that will be sent for it.
 ///
 /// # Errors
-/// The first thing that would make it fail.
+/// The first reason for which it would fail.
 pub fn check(record: &ClusterRecord, demand: &Demand, found: &Found) -> Result<(), Failure> {
     let spec = &record.spec;
     if let Some(manager) = &demand.app_manager {
         listed("app_manager", "application manager", manager, &found.catalog.app_managers, false)?;
     }
-    // Names of distributions are compared without case, as the cluster manager does.
+    // Names of distributions are compared case-insensitively, as the cluster manager does.
     listed("distro", "distribution", &spec.distro, &found.catalog.distros, true)?;
     for pool in &demand.resource_pools {
         listed("resource_pool", "resource pool", pool, &found.catalog.resource_pools, false)?;
@@ -54,7 +52,7 @@ pub fn check(record: &ClusterRecord, demand: &Demand, found: &Found) -> Result<(
     enough_room(demand, found)
 }
 
-/// The cluster's name is somebody else's in the cluster manager.
+/// A foreign cluster in the cluster manager has the name.
 pub fn name_taken(record: &ClusterRecord) -> Failure {
     Failure::new(
         "cluster_name_taken",
@@ -120,7 +118,7 @@ fn network_serves(record: &ClusterRecord, found: &Found) -> Result<(), Failure> 
 }
 
 fn enough_room(demand: &Demand, found: &Found) -> Result<(), Failure> {
-    // Without node groups the distribution decides; one node is the least there can be.
+    // Without node groups the distribution decides; one node is the minimum.
     let asked = demand.nodes.unwrap_or(1);
     if let Some(subnet) = &found.subnet {
         let free = subnet.capacity.saturating_sub(subnet.used);

@@ -1,4 +1,4 @@
-//! Failures of an operation, in words: what was seen last, and what to do. Pure text.
+//! The messages of an operation's failures: the last observation, and what to do. Pure.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::systems::manager::ManagedCluster;
 use crate::trouble::Trouble;
 use crate::wanted::{ClusterRecord, Goal};
 
-/// How many nodes a message names before it only counts.
+/// How many nodes a message names; it counts the others.
 const NAMED: usize = 5;
 
 /// The cluster no longer exists in BDE.

@@ -1,4 +1,4 @@
-//! Why the service does not start. Invariant: a text never repeats its source.
+//! Errors of the service's start. Invariant: a message never repeats its source.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ pub enum ServerError {
     /// The certificate and key do not match, or have an unsupported type.
     #[error("cannot use this TLS certificate with this key")]
     Tls(#[source] rustls::Error),
-    /// The TCP port could not be had.
+    /// The TCP port is not available.
     #[error("cannot listen on {address}")]
     Listen {
         /// The address.
@@ -45,7 +45,7 @@ pub enum ServerError {
         /// Why.
         source: std::io::Error,
     },
-    /// The UNIX socket could not be made.
+    /// The UNIX socket cannot be created.
     #[error("cannot listen on {}", path.display())]
     ListenUnix {
         /// The socket.
@@ -59,7 +59,7 @@ pub enum ServerError {
         /// The socket.
         path: PathBuf,
     },
-    /// There is something else where the UNIX socket should be.
+    /// The path of the UNIX socket exists and is not a socket.
     #[error("{} exists but is not a socket", path.display())]
     UnixNotSocket {
         /// The path.
@@ -68,7 +68,7 @@ pub enum ServerError {
 }
 
 impl ServerError {
-    /// What a person can do.
+    /// What the operator can do.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::OpenStore(e) => e.hint(),

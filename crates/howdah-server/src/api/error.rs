@@ -33,7 +33,7 @@ pub enum ApiError {
     /// The body is invalid.
     #[error("the body cannot be read: {says}")]
     BodyInvalid {
-        /// What the parser says.
+        /// The parser's message.
         says: String,
     },
     /// The body has an unknown field.
@@ -64,7 +64,7 @@ pub enum ApiError {
     /// The query string cannot be read.
     #[error("the query cannot be read: {says}")]
     InvalidQuery {
-        /// What the parser says.
+        /// The parser's message.
         says: String,
     },
     /// Neither token nor capability.

@@ -1,5 +1,5 @@
-//! The document that describes the API, made from the routes and types themselves. A copy is
-//! kept in the tree, and a test compares the two, so that a change of the API is seen in review.
+//! The OpenAPI document, generated from the routes and types. The repository has a copy, and a test
+//! compares the two, so that a review shows each change of the API.
 
 use axum::Json;
 use utoipa::openapi::OpenApi as Document;

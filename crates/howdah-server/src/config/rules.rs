@@ -1,6 +1,6 @@
-//! What requests may say at a site: fields of a specification that the operator opens, and lists of
-//! pools, datastores and application managers that he closes. Invariant: a name that there is not is
-//! refused, and so is a field that would lead past a list.
+//! The rules for requests at a site: fields of a specification that the operator opens, and lists of
+//! allowed pools, datastores and application managers. Invariant: an unknown name is refused, and so is a
+//! field that would bypass a list.
 
 use howdah_serengeti::Rules;
 use howdah_serengeti::body::table::allowable;
@@ -8,7 +8,7 @@ use howdah_serengeti::body::table::allowable;
 use super::section::Section;
 use super::source::{Source, nearest};
 
-/// Fields that name pools or datastores in another way than a list can close.
+/// Fields that select pools or datastores in a way that a list does not cover.
 const PAST_POOLS: [&str; 2] = ["vcClusters", "nodeGroups.vcClusters"];
 const PAST_DATASTORES: [&str; 4] = [
     "sharedDatastorePattern",
@@ -17,7 +17,7 @@ const PAST_DATASTORES: [&str; 4] = [
     "nodeGroups.storage.imagestoreNamePattern",
 ];
 
-/// The rules; `None` if something in them cannot be.
+/// The rules; `None` if they are invalid.
 pub(super) fn rules(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Rules> {
     let errors = source.errors();
     let allow = section.texts(source, "allow_specification");

@@ -1,4 +1,4 @@
-//! The keys of the file, their built-in values, and the rules between them.
+//! The keys of the file, their defaults, and the rules between them.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ const LISTEN: &str = "127.0.0.1:8780";
 const UNIX: &str = "/run/howdah/howdah.sock";
 const STORE: &str = "/var/lib/howdah/howdah.db";
 
-/// Reads everything; `None` if a needed value is missing, which is noted in the source.
+/// Reads everything; `None` if a required value is missing; the source records the problem.
 pub(super) fn read(source: &mut Source<'_>) -> Option<Config> {
     let document = source.parse()?;
     let whole = source.whole();

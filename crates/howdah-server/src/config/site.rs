@@ -1,4 +1,4 @@
-//! The keys of one `[[site]]`; those of what requests may say there are in [`rules`](super::rules).
+//! The keys of one `[[site]]`; [`rules`](super::rules) has the keys that restrict requests.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub(super) fn read_sites(source: &mut Source<'_>, root: &mut Section<'_>) -> Opt
     let mut variables: BTreeMap<String, String> = BTreeMap::new();
     let mut default: Option<String> = None;
     for (table, origin) in tables {
-        // The name is part of the other keys' names, so it comes first and only from the file.
+        // The name is part of the other keys' names, so it is read first and only from the file.
         let mut named = Section::of("site".to_owned(), "HOWDAH_SITE".to_owned(), table, origin.clone());
         let Some(name) = site_name(source, &mut named, table) else {
             all = None;
@@ -165,7 +165,7 @@ fn endpoint(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Endpoi
     })
 }
 
-/// Warns of an address to which a secret travels in clear over a network.
+/// Warns about an address to which the service sends a secret in clear text.
 fn warn_if_plain(source: &mut Source<'_>, origin: Origin, name: &str, url: &Url, what: &str) {
     let on_this_host = match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -180,7 +180,7 @@ fn warn_if_plain(source: &mut Source<'_>, origin: Origin, name: &str, url: &Url,
     }
 }
 
-/// `Some(None)` if nothing is said; `None` if what is said cannot be.
+/// `Some(None)` if the setting is absent; `None` if it is invalid.
 #[allow(clippy::option_option, reason = "an absent choice and a bad one are not the same")]
 fn trust(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Option<Trust>> {
     let ca_file = section.file(source, "ca_file");
@@ -262,7 +262,7 @@ fn openstack(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Setti
             let message = format!("{} says verify: false: the password can be intercepted", path.display());
             source.warn(place.clone(), message, Some("Set cacert there, or ca_file or pin_sha256 here.".to_owned()));
         }
-        // Who has a secure.yaml has the secrets there.
+        // If secure.yaml exists, it has the secrets.
         let secure = path.with_file_name("secure.yaml");
         warn_of_secrets(source, &place, if secure.exists() { &secure } else { &path }, &read);
         keys = keys.or(read);
@@ -273,7 +273,7 @@ fn openstack(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Setti
         warn_of_secrets(source, &file.origin, &file.value, &read);
         keys = keys.or(read);
     }
-    // What is missing may be what was refused above.
+    // A missing key may be one that was refused above.
     if source.errors() > errors {
         return None;
     }
@@ -294,7 +294,7 @@ fn openstack(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Setti
     Some(Settings { allow_http_endpoints: allow_http_endpoints.value, ..settings })
 }
 
-/// Warns of a file of other clients if it gave a secret that others can read there.
+/// Warns about another client's file if it contains a used secret and is readable by others.
 fn warn_of_secrets(source: &mut Source<'_>, place: &Origin, path: &Path, keys: &Keys) {
     if [&keys.password, &keys.application_credential_secret, &keys.token].into_iter().any(Option::is_some) {
         source.warn_if_exposed(place.clone(), path, " and holds secrets");
@@ -312,7 +312,7 @@ fn standard_clouds_file(source: &mut Source<'_>, place: &Origin) -> Option<PathB
     found
 }
 
-/// Notes what the OpenStack adapter says of its keys, at the key where it names one.
+/// Records an error of the OpenStack adapter about its keys, at the key if it names one.
 fn noted<T>(
     source: &mut Source<'_>,
     section: &Section<'_>,

@@ -216,7 +216,7 @@ async fn a_restart_looks_again_too_and_a_keystone_that_is_down_is_waited_for() {
     story.service.start().await;
     for key in &waiting {
         let failure = story.failure(key).await;
-        assert!(failure.contains("their user is disabled"), "{failure}");
+        assert!(failure.contains("the user is disabled"), "{failure}");
     }
     story.end().await;
 }
