@@ -7,7 +7,7 @@
 //! * [`supervisor`]: one controller per cluster;
 //! * [`limits`]: the limits of a project;
 //! * [`changes`]: subscriptions to changes of clusters;
-//! * [`metrics`]: counters;
+//! * [`metrics`]: the counters;
 //! * [`listener`]: connections with their limits; [`tls`], [`unix`]: their transports;
 //! * [`serve`](mod@serve): the composition;
 //! * [`runtime`]: time and randomness.
