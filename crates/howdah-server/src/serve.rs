@@ -61,6 +61,8 @@ const PROBE_EVERY: Duration = Duration::from_secs(60);
 pub struct Parts {
     /// The sites.
     pub sites: Vec<SiteHandles>,
+    /// The counters that the sites' adapters report to.
+    pub metrics: Arc<Metrics>,
     /// The database.
     pub store: Arc<dyn Store>,
     /// Time.
@@ -141,10 +143,12 @@ pub async fn serve(
     started: impl FnOnce(&Running),
 ) -> Result<(), ServerError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let sites = wiring::sites(&config, &clock)?;
+    let metrics = Arc::new(Metrics::default());
+    let sites = wiring::sites(&config, &clock, &metrics)?;
     let store = Arc::new(SqliteStore::open(&config.store).await.map_err(ServerError::OpenStore)?);
     let parts = Parts {
         sites,
+        metrics,
         marks: store.mark_key(),
         store: store.clone(),
         clock,
@@ -183,11 +187,11 @@ async fn prune(store: Arc<SqliteStore>) {
 /// # Errors
 /// If it cannot listen, or the store cannot be read.
 pub async fn start(server: &Server, parts: Parts) -> Result<Running, ServerError> {
-    let metrics = Arc::new(Metrics::default());
+    let metrics = parts.metrics;
     let changes = Arc::new(Changes::default());
     let tally = Arc::new(Tally::default());
     let store: Arc<dyn Store> = Arc::new(AnnouncingStore::new(parts.store, Arc::clone(&changes), Arc::clone(&tally)));
-    let sites = Sites::new(parts.sites, Arc::clone(&metrics), Arc::clone(&parts.clock));
+    let sites = Sites::new(parts.sites, Arc::clone(&metrics));
     let controllers = parts.controllers.unwrap_or_else(|| {
         Arc::new(Controllers::new(controllers::Parts {
             sites: sites.clone(),

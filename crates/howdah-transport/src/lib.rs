@@ -4,7 +4,8 @@
 //! * [`Http`]: a client with deadlines that follows no redirect and uses no proxy, so that it
 //!   contacts exactly the host that the operator configured, and that reads no answer without end;
 //! * [`TransportError`]: what went wrong on the way, in words for an operator;
-//! * [`Backoff`] and [`retry`]: bounded repeats with jitter.
+//! * [`Backoff`] and [`retry`]: bounded repeats with jitter;
+//! * [`meter`]: counts calls, in one place of each adapter.
 //!
 //! It knows nothing of SOAP, JSON or sessions: those are the adapters'.
 
@@ -12,6 +13,7 @@
 
 mod entropy;
 mod http_client;
+pub mod meter;
 mod retry;
 mod trust;
 

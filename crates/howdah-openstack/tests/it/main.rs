@@ -5,6 +5,7 @@
 
 mod grants;
 mod login;
+mod meter;
 mod networking;
 mod parity;
 mod ports;
