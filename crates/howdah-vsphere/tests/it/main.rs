@@ -9,6 +9,7 @@ mod create;
 mod errors;
 mod face;
 mod oracle;
+mod parity;
 mod reading;
 mod site;
 mod vcsim;
