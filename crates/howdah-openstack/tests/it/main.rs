@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod both;
 mod grants;
 mod login;
 mod networking;

@@ -11,13 +11,12 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::future::join_all;
 use futures::stream::BoxStream;
-use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterName, PortId, VmRef};
 use howdah_core::systems::Remote;
 use howdah_core::systems::vcenter::{Power, Segment, Tools, VCenter, VmFacts, WatchEvent};
 use howdah_sim::SiteSettings;
 use howdah_sim::inprocess::SimVCenter;
-use howdah_sim::world::faults::{Effect, FaultRule, Inner};
+use howdah_sim::world::faults::{FaultRule, Inner};
 use howdah_sim::world::inventory::{Backing, OpaqueNetwork, PortGroup, Vm};
 use howdah_vsphere::Client;
 use jiff::Timestamp;
@@ -249,21 +248,11 @@ async fn same(situations: &[Situation], calls: &[&'static str]) -> String {
 
 #[tokio::test]
 async fn a_vm_looks_and_behaves_the_same_in_process_and_on_the_wire() {
-    let calls =
-        ["vms", "watch", "power_on", "power_off", "reset", "set_external_id", "set_external_id, no such card"];
+    let calls = ["vms", "watch", "power_on", "power_off", "reset", "set_external_id", "set_external_id, no such card"];
     insta::assert_snapshot!(same(&SITUATIONS, &calls).await);
 }
 
 #[tokio::test]
 async fn a_site_looks_the_same_in_process_and_on_the_wire() {
     same(&SITES, &["version", "segments"]).await;
-}
-
-// ---------------------------------------------------------------- faults by rule
-
-/// What an error tells the controller: what to do about it, and whether there may be an effect.
-fn class(error: &RemoteError) -> String {
-    let passes = if error.kind.is_transient() { "passes" } else { "stays" };
-    let effect = if error.kind.is_ambiguous() { "effect unknown" } else { "no effect" };
-    format!("{:?}: {passes}, {effect}", error.kind)
 }

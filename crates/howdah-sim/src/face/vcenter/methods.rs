@@ -117,8 +117,7 @@ impl Call<'_> {
 
     fn service_content(&self) -> Value {
         let (root, uuid) = self.world.read(|s| (s.vc.root.clone(), s.vc.uuid.to_string()));
-        let (api, product) =
-            self.world.read(|s| (s.settings.vcenter_version.clone(), s.settings.vcenter_product()));
+        let (api, product) = self.world.read(|s| (s.settings.vcenter_version.clone(), s.settings.vcenter_product()));
         let about = Value::Object(
             "AboutInfo",
             vec![
