@@ -80,6 +80,12 @@ pub enum ApiError {
         /// When to ask again.
         wait: Duration,
     },
+    /// The project has as many event streams open as it may have.
+    #[error("the project has {allowed} event streams open, and may have no more")]
+    TooManyStreams {
+        /// How many may be open.
+        allowed: u64,
+    },
     /// Enough tokens are at Keystone already.
     #[error("too many tokens are being verified at the moment")]
     KeystoneBusy,
@@ -248,7 +254,7 @@ impl ApiError {
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyIncomplete => StatusCode::REQUEST_TIMEOUT,
             Self::TokenMissing | Self::TokenInvalid => StatusCode::UNAUTHORIZED,
-            Self::TooManyLogins { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyLogins { .. } | Self::TooManyStreams { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::RoleMissing { .. } | Self::ReadOnly { .. } | Self::NotAdmin => StatusCode::FORBIDDEN,
             Self::SiteElsewhere { .. } | Self::LimitReached(_) => StatusCode::FORBIDDEN,
             Self::ClusterNotFound { .. } | Self::ClusterNotVisible { .. } | Self::PathNotFound { .. } => {
@@ -283,6 +289,7 @@ impl ApiError {
             Self::TokenMissing => "token_missing",
             Self::TokenInvalid => "token_invalid",
             Self::TooManyLogins { .. } => "too_many_logins",
+            Self::TooManyStreams { .. } => "too_many_streams",
             Self::KeystoneBusy => "keystone_busy",
             Self::RoleMissing { .. } => "role_missing",
             Self::ReadOnly { .. } => "read_only",
@@ -324,6 +331,9 @@ impl ApiError {
             Self::TooManyLogins { .. } => {
                 "Wait for as long as Retry-After says, then ask with a token that has not ended.".to_owned()
             }
+            Self::TooManyStreams { .. } => "Close a stream that nobody reads, or read the events as a list. The operator sets the limit: \
+                                            limits.streams_per_project."
+                .to_owned(),
             Self::KeystoneBusy => "Repeat the request; nothing was done.".to_owned(),
             Self::RoleMissing { .. } => "Ask for the role member (or reader) on the project.".to_owned(),
             Self::ReadOnly { .. } => "Ask for the role member on the project.".to_owned(),

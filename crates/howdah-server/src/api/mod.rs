@@ -8,7 +8,7 @@
 //! * `wish`: from a body to a cluster's record, and what differs from the one that is there;
 //! * `intent`: which operation a request asks for (pure);
 //! * `visible`: which cluster a request is about;
-//! * `clusters`, `writes`, `events`, `service`: the routes;
+//! * `clusters`, `writes`, `events`, `service`: the routes; `streams`: how many of them go on at a time;
 //! * `openapi`: the document that describes it all.
 //!
 //! Invariant: an answer to a write is sent only after the store has kept it. Handlers write what
@@ -27,6 +27,7 @@ mod openapi;
 mod query;
 mod realm;
 mod service;
+mod streams;
 pub(crate) mod view;
 mod visible;
 mod wish;
@@ -53,6 +54,7 @@ pub use error::ApiError;
 pub use openapi::document;
 
 use self::login::Logins;
+use self::streams::Streams;
 use crate::changes::Changes;
 use crate::config::Templates;
 use crate::limits::Door;
@@ -75,6 +77,8 @@ pub struct App {
     inner: Arc<Inner>,
     /// The door to Keystone.
     logins: Arc<Logins>,
+    /// The event streams that are open.
+    streams: Arc<Streams>,
 }
 
 /// The parts of an [`App`].
@@ -110,7 +114,7 @@ pub struct Inner {
 impl App {
     /// From its parts.
     pub fn new(inner: Inner) -> Self {
-        Self { inner: Arc::new(inner), logins: Arc::default() }
+        Self { inner: Arc::new(inner), logins: Arc::default(), streams: Arc::default() }
     }
 }
 
