@@ -46,7 +46,7 @@ pub use cluster::{Cluster, ClusterCondition, ClusterSummary, Named, Stages, Subn
 pub use error::{ErrorBody, ErrorView};
 pub use event::{Event, Events};
 pub use list::{Clusters, ListedCluster, UnreadableCluster};
-pub use node::{Condition, Node};
+pub use node::{Boot, Condition, Node, NodeHistory};
 pub use operation::{Accepted, Operation, Reason};
 pub use request::{ClusterBody, NodeGroupBody, Specification, StateBody};
 pub use service::{Site, SiteList, SystemHealth};

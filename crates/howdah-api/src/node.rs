@@ -36,6 +36,43 @@ pub struct Node {
     pub manager_says: String,
     /// What is true of it.
     pub conditions: Vec<Condition>,
+    /// What it went through.
+    #[serde(default)]
+    pub history: NodeHistory,
+}
+
+/// What a node went through: when the service first saw each of these. A boot before `port_ready` had no port
+/// to get its address from.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct NodeHistory {
+    /// How many VMs it has had, the present one included.
+    pub incarnations: u32,
+    /// When the present VM was first seen.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
+    pub vm_seen: Option<Timestamp>,
+    /// When the present VM's card first had its port.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
+    pub port_ready: Option<Timestamp>,
+    /// How often the present VM was seen to boot.
+    pub boots: u32,
+    /// The newest of these boots, at most four, oldest first.
+    pub recent_boots: Vec<Boot>,
+}
+
+/// A boot of a node's VM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct Boot {
+    /// When the VM was first seen to be on.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
+    pub seen: Timestamp,
+    /// When vCenter says that it was powered on, by vCenter's clock.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
+    pub vcenter: Option<Timestamp>,
+    /// When the guest first had the address that its port promises.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
+    pub addressed: Option<Timestamp>,
 }
 
 /// Something that is true of a node.

@@ -42,6 +42,10 @@ pub struct Reason {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// The nodes that it is about, all of them. Left out if it is not about nodes, and in the short form of a
+    /// cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
 }
 
 /// The answer to a write.

@@ -2,7 +2,8 @@
 //!
 //! A [`RemoteError`] says which system refused, what kind of refusal it was (that decides
 //! whether a repeat can help), a stable code, a sentence, and a hint where a person can act.
-//! A [`Failure`] is the same, flattened so that it survives a restart and a newer version.
+//! A [`Failure`] is the same, flattened so that it survives a restart and a newer version; it also says which
+//! nodes it is about.
 //! Invariant: neither ever holds a secret, nor a `Debug` dump; and their sentences, whoever wrote parts of
 //! them, are [`printable`](crate::text::printable): they are made so here, where every adapter's error passes.
 
@@ -10,6 +11,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::NodeName;
 use crate::text::into_printable;
 
 /// A system that Howdah talks to.
@@ -141,18 +143,28 @@ pub struct Failure {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The nodes that it is about, all of them: the sentence names a few. None if it is not about nodes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeName>,
 }
 
 impl Failure {
     /// A failure without a hint.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: into_printable(message), hint: None }
+        Self { code: code.into(), message: into_printable(message), hint: None, nodes: vec![] }
     }
 
     /// The same with a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(into_printable(hint));
+        self
+    }
+
+    /// The same about these nodes.
+    #[must_use]
+    pub fn about<'a>(mut self, nodes: impl IntoIterator<Item = &'a NodeName>) -> Self {
+        self.nodes = nodes.into_iter().cloned().collect();
         self
     }
 }
@@ -168,7 +180,7 @@ impl fmt::Display for Failure {
 
 impl From<&RemoteError> for Failure {
     fn from(e: &RemoteError) -> Self {
-        Self { code: e.code.to_owned(), message: chain(e), hint: e.hint.clone() }
+        Self { code: e.code.to_owned(), message: chain(e), hint: e.hint.clone(), nodes: vec![] }
     }
 }
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::condition::{ClusterCondition, Condition};
 use crate::failure::Failure;
+use crate::history::NodeHistory;
 use crate::ids::{Mac, NodeName, OperationId, PortId, VmRef};
 use crate::intent::Journal;
 use crate::stage::Stage;
@@ -89,6 +90,24 @@ pub struct OperationProgress {
     /// of this was being watched.
     #[serde(default)]
     pub without_address: Duration,
+}
+
+impl OperationProgress {
+    /// An operation that was just taken up.
+    pub const fn begun(id: OperationId, kind: OperationKind, now: Timestamp) -> Self {
+        Self {
+            id,
+            kind,
+            state: OperationState::Running,
+            started: now,
+            ended: None,
+            failure: None,
+            checked: false,
+            watched: Duration::ZERO,
+            waited: Duration::ZERO,
+            without_address: Duration::ZERO,
+        }
+    }
 }
 
 /// What makes the cluster in the cluster manager this one, and no other of the same name.
@@ -211,6 +230,9 @@ pub struct NodeState {
     /// What is true of it.
     #[serde(default)]
     pub conditions: Vec<Condition>,
+    /// What it went through.
+    #[serde(default)]
+    pub history: NodeHistory,
 }
 
 impl NodeState {
@@ -231,6 +253,7 @@ impl NodeState {
             stage: Stage::Planned,
             manager_says: String::new(),
             conditions: vec![],
+            history: NodeHistory::default(),
         }
     }
 }

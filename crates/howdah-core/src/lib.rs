@@ -25,7 +25,7 @@
 //! | [`intent`], [`trouble`] | the journal of what was sent; what fails since when |
 //! | [`own`], [`mark`], [`capability`], [`rights`] | whose things are, and who may do what |
 //! | [`segment`], [`attach`], [`stage`], [`preflight`] | rules: port groups, ports and cards, boot stages, checks before a create |
-//! | [`observe`], [`health`], [`report`] | facts into node states, conditions, status, events and sentences |
+//! | [`observe`], [`history`], [`health`], [`report`] | facts into node states, what nodes went through, conditions, status, events and sentences |
 //! | [`action`], [`decide`], [`policy`] | what can be done, what is to be done next, and the figures |
 //! | [`controller`] | the loop that carries it out |
 //! | [`site`] | what exists once for each site |
@@ -45,6 +45,7 @@ pub mod failure;
 pub mod findings;
 pub mod fresh;
 pub mod health;
+pub mod history;
 pub mod ids;
 pub mod intent;
 pub mod known;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::condition::{Condition, ConditionKind, ConditionStatus};
 use crate::event::{Event, Level};
+use crate::history::Sighting;
 use crate::ids::{Mac, NodeName, SegmentKey};
 use crate::known::{ClusterState, NodeState, OperationState, OwnPort};
 use crate::mark::{Mark, MarkKey};
@@ -190,6 +191,18 @@ fn one(
     }
     conditions.push(addressed(&node, nic));
     node.conditions = conditions.into_iter().map(|said| dated(said, old, sight.now)).collect();
+    if let Some(vm) = vm {
+        node.history.note(
+            sight.now,
+            Sighting {
+                vm,
+                is_new: old.is_none_or(|o| o.vm != node.vm),
+                has_port: port.is_some(),
+                addressed: node.stage == Stage::Addressed,
+                was_on: old.is_some_and(|o| o.stage > Stage::Cloned),
+            },
+        );
+    }
     if !listed && same_card {
         keep_port_conditions(&mut node, old);
     }

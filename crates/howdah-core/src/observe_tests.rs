@@ -3,6 +3,7 @@
 use super::*;
 use crate::condition::ConditionKind::{Addressed, Attached, PortReady, VmExists};
 use crate::condition::ConditionStatus::{False, True};
+use crate::history::{Boot, NodeHistory};
 use crate::systems::vcenter::WatchEvent;
 use crate::test_support::{
     Eyes, MAC, PASS, at, first_mark, good_port, mac, managed, marks, record, segment, state, up, vm,
@@ -98,6 +99,19 @@ fn a_node_is_told_once_from_plan_to_address() {
     let expected =
         [(VmExists, True, at(1)), (PortReady, True, at(1)), (Attached, False, at(0)), (Addressed, True, at(9))];
     assert_eq!(since, expected);
+    // What conditions forget when they change.
+    watched.eyes.watch([vm()]);
+    watched.eyes.list([]);
+    watched.observe(10);
+    let boot = Boot { seen: at(9), vcenter: up("10.0.0.5").boot_time, addressed: Some(at(9)) };
+    let history = NodeHistory {
+        incarnations: 1,
+        vm_seen: Some(at(1)),
+        port_ready: Some(at(1)),
+        boots: 1,
+        recent_boots: vec![boot],
+    };
+    assert_eq!(watched.node().history, history);
 }
 
 #[test]

@@ -1,17 +1,20 @@
 //! Failures of an operation, in words: what was seen last, and what to do. Pure text.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::action::Key;
 use crate::condition::ConditionKind;
 use crate::decide::View;
 use crate::failure::Failure;
-use crate::known::ClusterState;
+use crate::ids::NodeName;
+use crate::known::{ClusterState, NodeState};
 use crate::preflight;
 use crate::seen::Seen;
 use crate::stage::Stage;
 use crate::systems::manager::ManagedCluster;
-use crate::trouble::{Trouble, Troubles};
-use crate::wanted::ClusterRecord;
+use crate::trouble::Trouble;
+use crate::wanted::{ClusterRecord, Goal};
 
 /// How many nodes a message names before it only counts.
 const NAMED: usize = 5;
@@ -93,7 +96,10 @@ pub fn manager_failed(view: &View<'_>, cluster: &ManagedCluster) -> Failure {
             named(&without)
         ));
     }
+    let failed = cluster.nodes.iter().filter(|n| n.error.is_some()).map(|n| &n.name);
+    let nodes: BTreeSet<_> = failed.chain(not_addressed(state).map(|(name, _)| name)).collect();
     Failure::new("bde_failed", message)
+        .about(nodes)
         .hint("Correct what BDE complains of, then repeat the request: Howdah resumes the same cluster. Or delete it.")
 }
 
@@ -120,6 +126,7 @@ pub fn no_address(state: &ClusterState, waited: Duration) -> Failure {
             named(&without)
         ),
     )
+    .about(not_addressed(state).map(|(name, _)| name))
     .hint("Reset these VMs so that they ask for a lease again, then repeat the request.")
 }
 
@@ -142,30 +149,44 @@ pub fn out_of_time(view: &View<'_>, elapsed: Duration) -> Failure {
         Some(t) => format!(", its task {} is at {:.0} %", t.id, t.progress * 100.0),
         None => String::new(),
     };
+    let late = not_addressed(view.state).filter(|_| view.record.shape.goal == Goal::Running);
     Failure::new("operation_too_long", format!("not done after {}: {manager}{task}; {nodes}", minutes(elapsed)))
+        .about(late.map(|(name, _)| name))
         .hint("BDE may be busy with another cluster. Repeat the request to go on waiting.")
 }
 
-/// One and the same call kept failing. Every other system that was failing at the time is named too.
-pub fn call_failed(trouble: &Trouble, over: Duration, all: &Troubles) -> Failure {
+/// One and the same call kept failing. Every other system that was failing at the time is named too, and so
+/// are all nodes for which this call failed.
+pub fn call_failed(view: &View<'_>, trouble: &Trouble, over: Duration) -> Failure {
+    let all = view.troubles;
     let tries = trouble.tries;
     let again = if tries > 1 { format!(" ({tries} tries in {})", minutes(over)) } else { String::new() };
     let mut others: Vec<_> = all.iter().map(|(_, t)| t).filter(|t| t.system != trouble.system).collect();
     others.sort_by_key(|t| t.system);
     others.dedup_by_key(|t| t.system);
     let others: String = others.iter().map(|t| format!("; at the same time {}", t.says)).collect();
+    let alike = |t: &Trouble| t.purpose == trouble.purpose && t.failure.code == trouble.failure.code;
+    let keys: BTreeSet<_> = all.iter().filter(|(_, t)| alike(t)).map(|(key, _)| key).collect();
     Failure {
-        code: trouble.failure.code.clone(),
         message: format!("could not {}{again}: {}{others}", trouble.purpose, trouble.says),
-        hint: trouble.failure.hint.clone(),
+        ..trouble.failure.clone()
     }
+    .about(view.state.nodes.iter().filter(|(_, n)| node_keys(n).any(|key| keys.contains(&key))).map(|(name, _)| name))
+}
+
+/// What the calls for one node are known by.
+fn node_keys(node: &NodeState) -> impl Iterator<Item = Key> {
+    let mac = node.mac.map(Key::Mac);
+    let port = node.port.clone().map(Key::Port);
+    mac.into_iter().chain(port).chain(node.vm.clone().map(Key::Vm))
+}
+
+fn not_addressed(state: &ClusterState) -> impl Iterator<Item = (&NodeName, &NodeState)> {
+    state.nodes.iter().filter(|(_, n)| n.stage != Stage::Addressed)
 }
 
 fn without_address(state: &ClusterState) -> Vec<String> {
-    state
-        .nodes
-        .iter()
-        .filter(|(_, n)| n.stage != Stage::Addressed)
+    not_addressed(state)
         .map(|(name, n)| {
             let why = n.conditions.iter().find(|c| c.kind == ConditionKind::Addressed);
             let mac = n.mac.map(|m| format!(", MAC {m}")).unwrap_or_default();

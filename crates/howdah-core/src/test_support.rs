@@ -10,7 +10,7 @@ use crate::action::Action;
 use crate::failure::RemoteError;
 use crate::ids::{ClusterId, Mac, OperationId};
 use crate::intent::Journal;
-use crate::known::{ClusterState, Likeness, OperationProgress, OperationState};
+use crate::known::{ClusterState, Likeness, OperationProgress};
 use crate::mark::{Mark, MarkKey};
 use crate::own::{Match, Ours, Ownership, Pass, Place, ownership};
 use crate::seen::Seen;
@@ -94,18 +94,7 @@ pub(crate) fn record() -> ClusterRecord {
 pub(crate) fn state() -> ClusterState {
     let operation = record().operation;
     ClusterState {
-        operation: Some(OperationProgress {
-            id: operation.id,
-            kind: operation.kind,
-            state: OperationState::Running,
-            started: at(0),
-            ended: None,
-            failure: None,
-            checked: false,
-            watched: Duration::ZERO,
-            waited: Duration::ZERO,
-            without_address: Duration::ZERO,
-        }),
+        operation: Some(OperationProgress::begun(operation.id, operation.kind, at(0))),
         ..ClusterState::default()
     }
 }

@@ -27,18 +27,7 @@ impl Session<'_> {
         }
         let message = format!("{} of cluster {} started.", word(wanted.kind), self.record.name);
         self.tell(Level::Info, "operation_started", message);
-        self.state.operation = Some(OperationProgress {
-            id: wanted.id,
-            kind: wanted.kind,
-            state: OperationState::Running,
-            started: self.controller.clock.now(),
-            ended: None,
-            failure: None,
-            checked: false,
-            watched: Duration::ZERO,
-            waited: Duration::ZERO,
-            without_address: Duration::ZERO,
-        });
+        self.state.operation = Some(OperationProgress::begun(wanted.id, wanted.kind, self.controller.clock.now()));
         self.state.progress = 0.0;
         self.state.observed_generation = self.record.shape.generation;
         self.troubles.hurry(self.controller.clock.mono());

@@ -341,7 +341,7 @@ impl<'a> Draft<'a> {
             }
             let patience = view.policy.call_patience;
             if trouble.is_final() || over >= patience {
-                return self.fail(report::call_failed(trouble, over, view.troubles));
+                return self.fail(report::call_failed(view, trouble, over));
             }
             self.again = self.again.min(patience - over);
         }

@@ -13,8 +13,8 @@ mod words;
 use std::collections::BTreeMap;
 
 use howdah_api::{
-    Cluster, ClusterCondition, ClusterSummary, Condition, Event, Named, Node, Operation, Reason, Stages, SubnetView,
-    UnreadableCluster,
+    Boot, Cluster, ClusterCondition, ClusterSummary, Condition, Event, Named, Node, NodeHistory, Operation, Reason,
+    Stages, SubnetView, UnreadableCluster,
 };
 use howdah_core::document;
 use howdah_core::ids::NodeName;
@@ -52,6 +52,7 @@ pub fn operation(record: &ClusterRecord, state: &ClusterState) -> Operation {
             code: f.code.clone(),
             message: into_printable(&f.message),
             hint: f.hint.as_ref().map(into_printable),
+            nodes: f.nodes.iter().map(ToString::to_string).collect(),
         }),
     }
 }
@@ -77,9 +78,15 @@ pub fn summary(record: &ClusterRecord, state: &ClusterState) -> ClusterSummary {
         network: Named { id: spec.network.id.to_string(), name: spec.network.name.clone() },
         node_count,
         stages,
-        operation: operation(record, state),
+        operation: without_nodes(operation(record, state)),
         created: record.created,
     }
+}
+
+/// The short form has nothing that grows with the number of nodes.
+fn without_nodes(mut operation: Operation) -> Operation {
+    operation.error.iter_mut().for_each(|reason| reason.nodes.clear());
+    operation
 }
 
 /// The document.
@@ -123,7 +130,7 @@ pub fn cluster(record: &ClusterRecord, state: &ClusterState) -> Cluster {
         security_groups: spec.security_groups.iter().map(ToString::to_string).collect(),
         node_count: short.node_count,
         stages: short.stages,
-        operation: short.operation,
+        operation: operation(record, state),
         master_address: master(&nodes),
         nodes: nodes.into_iter().map(|(name, node)| self::node(name, node)).collect(),
         addresses,
@@ -220,5 +227,17 @@ fn node(name: &NodeName, node: &NodeState) -> Node {
                 since: c.since,
             })
             .collect(),
+        history: history(&node.history),
+    }
+}
+
+fn history(history: &howdah_core::history::NodeHistory) -> NodeHistory {
+    let boot = |b: &howdah_core::history::Boot| Boot { seen: b.seen, vcenter: b.vcenter, addressed: b.addressed };
+    NodeHistory {
+        incarnations: history.incarnations,
+        vm_seen: history.vm_seen,
+        port_ready: history.port_ready,
+        boots: history.boots,
+        recent_boots: history.recent_boots.iter().map(boot).collect(),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use howdah_core::condition::{Condition, ConditionKind, ConditionStatus};
 use howdah_core::failure::Failure;
+use howdah_core::history::{Boot, NodeHistory};
 use howdah_core::ids::NodeName;
-use howdah_core::known::{ClusterState, ClusterStatus, NodeState, OperationProgress, OperationState};
+use howdah_core::known::{ClusterState, ClusterStatus, NodeState, OperationProgress};
 use howdah_core::stage::Stage;
 use howdah_core::store::{Page, Store};
 use howdah_core::wanted::{Goal, OperationKind, Secrets};
@@ -55,16 +55,8 @@ async fn a_working_cluster_is_shown_whole() {
     state.status = ClusterStatus::Creating;
     state.progress = 0.5;
     state.operation = Some(OperationProgress {
-        id: record.operation.id,
-        kind: OperationKind::Create,
-        state: OperationState::Running,
-        started: now(),
-        ended: None,
-        failure: None,
         checked: true,
-        watched: Duration::ZERO,
-        waited: Duration::ZERO,
-        without_address: Duration::ZERO,
+        ..OperationProgress::begun(record.operation.id, OperationKind::Create, now())
     });
     for (name, stage, address) in [
         ("c1-worker-10", Stage::Addressed, Some("10.0.0.12")),
@@ -93,6 +85,13 @@ async fn a_working_cluster_is_shown_whole() {
                 message: "It has not been seen.".into(),
                 since: now(),
             }],
+            history: NodeHistory {
+                incarnations: 1,
+                vm_seen: Some(now()),
+                port_ready: Some(now()),
+                boots: 1,
+                recent_boots: vec![Boot { seen: now(), vcenter: None, addressed: address.map(|_| now()) }],
+            },
         };
         state.nodes.insert(NodeName::new(name), node);
     }

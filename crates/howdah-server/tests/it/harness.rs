@@ -164,16 +164,11 @@ impl Service {
         let state = ClusterState {
             status,
             operation: Some(OperationProgress {
-                id: record.operation.id,
-                kind: record.operation.kind,
                 state: if failure.is_some() { OperationState::Failed } else { OperationState::Succeeded },
-                started: now(),
                 ended: Some(now()),
                 failure,
                 checked: true,
-                watched: Duration::ZERO,
-                waited: Duration::ZERO,
-                without_address: Duration::ZERO,
+                ..OperationProgress::begun(record.operation.id, record.operation.kind, now())
             }),
             progress: 1.0,
             ..old

@@ -204,16 +204,9 @@ async fn many_clusters_are_taken_up_some_at_a_time_and_those_at_work_first() {
         insert(&store, n).await;
         if n <= 100 {
             let operation = OperationProgress {
-                id: OperationId(id(n)),
-                kind: OperationKind::Create,
                 state: OperationState::Succeeded,
-                started: now(),
                 ended: Some(now()),
-                failure: None,
-                checked: true,
-                watched: Duration::ZERO,
-                waited: Duration::ZERO,
-                without_address: Duration::ZERO,
+                ..OperationProgress::begun(OperationId(id(n)), OperationKind::Create, now())
             };
             let state = ClusterState { operation: Some(operation), ..ClusterState::default() };
             store.save(&key(n), &state, &[]).await.unwrap();

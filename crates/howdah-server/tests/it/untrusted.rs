@@ -165,7 +165,8 @@ async fn what_others_said_is_shown_as_escapes_in_every_sentence() {
     // As an older version stored them.
     let (_, mut state) = service.stored(1).await;
     let operation = state.operation.as_mut().unwrap();
-    operation.failure = Some(Failure { code: "bde_failed".into(), message: odd.into(), hint: Some(odd.into()) });
+    operation.failure =
+        Some(Failure { code: "bde_failed".into(), message: odd.into(), hint: Some(odd.into()), nodes: vec![] });
     let mut told = event("told");
     told.message = odd.to_owned();
     service.store.save(&key(1), &state, &[told]).await.unwrap();

@@ -32,7 +32,8 @@ fn odd_cluster(operation: &str, kind: &str) -> Value {
             "requested": "2026-01-02T03:04:05Z", "started": null, "ended": null,
             "error": {"code": ODD, "message": ODD, "hint": ODD}},
         "nodes": [{"name": ODD, "group": ODD, "roles": [ODD], "stage": "addressed", "address": ODD, "mac": ODD,
-            "port_id": ODD, "vm_id": ODD, "instance_uuid": null, "manager_says": ODD, "conditions": []}],
+            "port_id": ODD, "vm_id": ODD, "instance_uuid": null, "manager_says": ODD, "conditions": [],
+            "history": {"incarnations": 0, "vm_seen": null, "port_ready": null, "boots": 0, "recent_boots": []}}],
         "addresses": {}, "master_address": ODD, "created": "2026-01-02T03:04:05Z",
     })
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::action::{Action, Key, Kind};
 use crate::decide::{Decision, Outcome, View, decide};
-use crate::failure::{ErrorKind, RemoteError, System};
+use crate::failure::{ErrorKind, Failure, RemoteError, System};
 use crate::findings::Findings;
 use crate::ids::OperationId;
 use crate::intent::{Call, Verb};
@@ -202,8 +202,13 @@ impl<P: Provision + Default> Case<P> {
     }
 
     pub(crate) fn failure(&mut self) -> String {
+        let failure = self.failed();
+        format!("{}: {failure}", failure.code)
+    }
+
+    pub(crate) fn failed(&mut self) -> Failure {
         match self.decide().outcome {
-            Some(Outcome::Failed(f)) => format!("{}: {f}", f.code),
+            Some(Outcome::Failed(failure)) => failure,
             other => panic!("no failure but {other:?}"),
         }
     }
