@@ -21,6 +21,8 @@
 //! these, so that neither a stored document nor a client changes with the other. With the feature
 //! `openapi` the types have schemas.
 //!
+//! `examples/list.rs` prints a page of clusters.
+//!
 //! ```
 //! use howdah_api::{Event, Level};
 //!

@@ -13,6 +13,8 @@
 //! * [`runtime`]: time and randomness.
 //!
 //! What it does not do: decide what happens to a cluster. That is `howdah-core`'s.
+//!
+//! `examples/serve.rs` runs all of it over a simulated site.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

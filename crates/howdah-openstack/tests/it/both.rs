@@ -6,6 +6,7 @@
 
 use std::fmt::Debug;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use howdah_core::ids::{NetworkId, PortId, ProjectId, SubnetId};
@@ -17,6 +18,7 @@ use howdah_core::systems::networking::{
 };
 use howdah_openstack::OpenStack;
 use howdah_sim::inprocess::{SimIdentity, SimNetworking};
+use howdah_sim::world::faults::FaultRule;
 use howdah_sim::{SiteSettings, World};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -29,6 +31,8 @@ pub struct Both {
     ports: SimNetworking,
     people: SimIdentity,
     wire: OpenStack,
+    /// Faults are injected: see [`Both::inject`].
+    faulty: AtomicBool,
     said: Mutex<Vec<String>>,
     differences: Mutex<Vec<String>>,
 }
@@ -51,7 +55,16 @@ impl Both {
         let (here, there) = (Site::of(settings.clone(), None).await, Site::of(settings, None).await);
         let (ports, people) = (SimNetworking::new(here.world.clone()), SimIdentity::new(here.world.clone()));
         let wire = there.client();
-        Self { here, there, ports, people, wire, said: Mutex::default(), differences: Mutex::default() }
+        Self {
+            here,
+            there,
+            ports,
+            people,
+            wire,
+            faulty: AtomicBool::new(false),
+            said: Mutex::default(),
+            differences: Mutex::default(),
+        }
     }
 
     /// Does the same to both worlds; what came of it must be the same.
@@ -68,7 +81,33 @@ impl Both {
         change(&self.there.world);
     }
 
+    /// From now on this rule meets the calls of both worlds. The injected error has one code in process, and
+    /// what it looks like on the wire has others: so the kinds are compared, and what follows from them.
+    pub fn inject(&self, rule: &FaultRule) {
+        self.change(|w| drop(w.write(|s| s.faults.add(rule.clone()))));
+        self.faulty.store(true, Ordering::SeqCst);
+    }
+
+    /// The kinds of both ends. They may differ where the client acts on a refusal by itself; but a client must
+    /// not be told of an effect that may have come, or of a trouble that passes, of which the simulation knows nothing.
+    fn kinds<T>(&self, call: &str, within: &Remote<T>, wire: &Remote<T>) {
+        let word = |r: &Remote<T>| r.as_ref().map_or_else(|e| format!("{:?}", e.kind), |_| "fine".to_owned());
+        let (left, right) = (word(within), word(wire));
+        let row = if left == right { left } else { format!("{left} in process, {right} on the wire") };
+        if let (Err(within), Err(wire)) = (within, wire)
+            && (wire.kind.is_ambiguous(), wire.kind.is_transient())
+                != (within.kind.is_ambiguous(), within.kind.is_transient())
+        {
+            self.differences.lock().unwrap().push(format!("{call}: {row}"));
+        }
+        self.said.lock().unwrap().push(format!("{call}: {row}"));
+    }
+
     fn compared<T: Debug>(&self, call: String, within: Remote<T>, wire: Remote<T>) -> Remote<T> {
+        if self.faulty.load(Ordering::SeqCst) {
+            self.kinds(&call, &within, &wire);
+            return within;
+        }
         let (left, right) = (shown(&within), shown(&wire));
         if left != right {
             let difference = format!("{call}\n  in process  {left}\n  on the wire {right}");

@@ -13,3 +13,11 @@ mod site;
 mod standing;
 mod trouble;
 mod untrusted;
+
+#[path = "../../examples/port.rs"]
+mod example;
+
+#[test]
+fn the_example_runs() {
+    example::main().expect("the example fails");
+}

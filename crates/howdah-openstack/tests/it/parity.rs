@@ -1,10 +1,13 @@
 //! The simulated site has two faces, the core's traits in process and real HTTP. Whoever stands
 //! behind the traits must not be able to tell which: same values, same kinds and codes of errors.
 
+use futures::future::join_all;
+use howdah_core::failure::{ErrorKind, System};
 use howdah_core::ids::{NetworkId, PortId, SubnetId};
 use howdah_core::systems::identity::{Identity, NetworkWish};
 use howdah_core::systems::networking::{Networking, PortChange, PortQuery, PortRequest};
 use howdah_sim::SiteSettings;
+use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_sim::world::keystone::Method;
 use howdah_sim::world::neutron::{NetworkBody, SubnetBody};
 use howdah_sim::world::settings::NetworkBackend;
@@ -308,4 +311,36 @@ async fn a_login_looks_the_same_in_process_and_on_the_wire() {
     own_login: ()
     own_login: Keystone Credentials keystone_credentials_refused
     ");
+}
+
+/// All that can be asked of Neutron while a rule meets every call.
+async fn met(effect: Effect) -> String {
+    let both = Both::of(at_once()).await;
+    let request = both.prepare(|site| site.request(1));
+    let port = both.create_ports(std::slice::from_ref(&request)).await.unwrap().remove(0);
+    let project = request.project.clone();
+    both.about(&format!("{effect:?}"));
+    both.inject(&FaultRule::new(System::Neutron, "*", effect));
+    let _ = both.features().await;
+    let _ = both.network(&request.network).await;
+    let _ = both.subnet(&request.subnet).await;
+    let _ = both.port_quota(&project).await;
+    let _ = both.ports(&PortQuery { network: None, macs: vec![request.mac] }).await;
+    let _ = both.create_ports(&[both.prepare(|site| site.request(2))]).await;
+    let _ = both.update_port(&port.id, &PortChange { name: Some("other".into()), ..PortChange::default() }).await;
+    let _ = both.set_vnic_index(&port.id, 0).await;
+    let _ = both.delete_port(&port.id).await;
+    let wish = NetworkWish { network: "data".into(), subnet: "data-subnet".into(), security_groups: vec![] };
+    let _ = both.grant(None, &wish).await;
+    both.rows()
+}
+
+#[tokio::test]
+async fn a_fault_means_the_same_in_process_and_on_the_wire() {
+    use ErrorKind::{BadAnswer, Conflict, Credentials, Exhausted, Forbidden, Internal, Invalid, NotFound, Unavailable};
+    // A refused certificate is below HTTP, and for no answer at all a client waits a minute.
+    let kinds = [Credentials, Forbidden, NotFound, Conflict, Exhausted, Invalid, Unavailable, BadAnswer, Internal];
+    let refused = kinds.into_iter().map(|kind| Effect::Refuse { kind });
+    let all = refused.chain([Effect::LoseRequest, Effect::LoseAnswer]).map(met);
+    insta::assert_snapshot!(join_all(all).await.join("\n"));
 }

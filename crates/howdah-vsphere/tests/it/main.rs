@@ -14,3 +14,11 @@ mod reading;
 mod site;
 mod vcsim;
 mod watching;
+
+#[path = "../../examples/watch.rs"]
+mod example;
+
+#[test]
+fn the_example_runs() {
+    example::main().expect("the example fails");
+}

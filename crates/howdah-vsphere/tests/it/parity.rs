@@ -11,12 +11,13 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::future::join_all;
 use futures::stream::BoxStream;
+use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterName, PortId, VmRef};
 use howdah_core::systems::Remote;
 use howdah_core::systems::vcenter::{Power, Segment, Tools, VCenter, VmFacts, WatchEvent};
 use howdah_sim::SiteSettings;
 use howdah_sim::inprocess::SimVCenter;
-use howdah_sim::world::faults::{FaultRule, Inner};
+use howdah_sim::world::faults::{Effect, FaultRule, Inner};
 use howdah_sim::world::inventory::{Backing, OpaqueNetwork, PortGroup, Vm};
 use howdah_vsphere::Client;
 use jiff::Timestamp;
@@ -255,4 +256,53 @@ async fn a_vm_looks_and_behaves_the_same_in_process_and_on_the_wire() {
 #[tokio::test]
 async fn a_site_looks_the_same_in_process_and_on_the_wire() {
     same(&SITES, &["version", "segments"]).await;
+}
+
+/// All that can be asked of vCenter while a rule meets every call: the kinds of the ends of both.
+async fn met(effect: Effect) -> Vec<String> {
+    let (here, there, vm) = pair(SITUATIONS[0]).await;
+    let both = Both::of(&here, &there);
+    both.wire.connect().await.unwrap();
+    let rule = FaultRule::new(System::VCenter, "*", effect.clone());
+    for site in [&here, &there] {
+        site.world.write(|s| s.faults.add(rule.clone()));
+    }
+    let port = PortId::new("port-1");
+    let vms = std::slice::from_ref(&vm);
+    // Not the version: the client knows it since it connected. Not a watch: it heals itself.
+    vec![
+        kinds(&effect, "segments", both.within.segments().await, both.wire.segments().await),
+        kinds(&effect, "vms", both.within.vms(vms).await, both.wire.vms(vms).await),
+        kinds(&effect, "power_on", both.within.power_on(&vm).await, both.wire.power_on(&vm).await),
+        kinds(
+            &effect,
+            "set_external_id",
+            both.within.set_external_id(&vm, 4000, &port).await,
+            both.wire.set_external_id(&vm, 4000, &port).await,
+        ),
+    ]
+}
+
+/// The kinds of both ends, which may differ where the client acts on a refusal by itself; but what follows from
+/// them for the controller must not.
+fn kinds<T>(effect: &Effect, call: &str, within: Remote<T>, wire: Remote<T>) -> String {
+    let word = |r: &Remote<T>| r.as_ref().map_or_else(|e| format!("{:?}", e.kind), |_| "fine".to_owned());
+    let (left, right) = (word(&within), word(&wire));
+    let row = if left == right { left } else { format!("{left} in process, {right} on the wire") };
+    let row = format!("{effect:?}, {call}: {row}");
+    if let (Err(within), Err(wire)) = (within, wire) {
+        let follows = |e: &RemoteError| (e.kind.is_ambiguous(), e.kind.is_transient());
+        assert_eq!(follows(&within), follows(&wire), "effect unknown, passes: {row}");
+    }
+    row
+}
+
+#[tokio::test]
+async fn a_fault_means_the_same_in_process_and_on_the_wire() {
+    use ErrorKind::{BadAnswer, Credentials, Exhausted, Forbidden, Internal, Invalid, NotFound, Unavailable};
+    // A refused certificate is below HTTP. A conflict is on the wire that another task is at work, which passes.
+    let kinds = [Credentials, Forbidden, NotFound, Exhausted, Invalid, Unavailable, BadAnswer, Internal];
+    let refused = kinds.into_iter().map(|kind| Effect::Refuse { kind });
+    let all = refused.chain([Effect::LoseRequest, Effect::LoseAnswer]).map(met);
+    insta::assert_snapshot!(join_all(all).await.concat().join("\n"));
 }

@@ -1,6 +1,7 @@
 //! A cluster's whole life by the command line, over a UNIX socket and over TCP with Keystone; and
 //! a watch that outlives the service.
 
+use howdah_sim::world::clock::Span;
 use serde_json::Value;
 
 use crate::child::{Running, finish, howdah, run};
@@ -110,13 +111,21 @@ fn with_a_keystone_token_over_tcp() {
 
 #[test]
 fn a_watch_outlives_the_service() {
-    let setup = Setup::new(quick(2.0));
+    // The guests boot for long enough that the service is back before they ask for their addresses.
+    let mut settings = quick(2.0);
+    settings.timings.boot = Span::exactly(20.0);
+    let setup = Setup::new(settings);
     let first = setup.serve();
     let accepted = [&create("hadoop", "worker=2:hadoop_client")[..], &["--no-wait", "--output", "json"]].concat();
     let accepted = setup.cluster(&accepted).ended(0).json();
     assert_eq!(accepted["operation"]["state"], "running");
     let watch = Running::start(setup.cluster_command(&["watch", "hadoop"]));
     watch.says("of 2 addressed: ");
+    // A card's index is set after its port was written down. Killed with a request for ports under way, the
+    // service would wait two minutes for the effect of that: `crash` has such moments.
+    setup.until("both ports are known", |s| {
+        s.neutron.ports.values().filter(|p| p.description.starts_with("howdah/") && p.vnic_index.is_some()).count() == 2
+    });
     first.kill();
     watch.says("The service is lost, trying again");
     let second = setup.serve();
