@@ -1,4 +1,5 @@
-//! Has a simulated BDE appliance create a cluster, follows the task, and deletes the cluster:
+//! Has a simulated BDE appliance create a cluster, follows the task, and deletes the cluster. Nobody makes
+//! ports for the nodes' cards here, so they get no addresses and the create fails: what Howdah is for.
 //!
 //! ```text
 //! cargo run -p howdah-serengeti --example create
@@ -19,15 +20,15 @@ use howdah_serengeti::{Client, Settings, Timeouts};
 use howdah_sim::{Listen, Site, SiteSettings};
 use howdah_transport::Trust;
 
-/// Asks for a task until it has ended.
-async fn follow(client: &Client, task: &TaskId, clock: &dyn Clock) -> Result<(), Box<dyn Error>> {
+/// Asks for a task until it has ended; why it failed, if it did.
+async fn follow(client: &Client, task: &TaskId, clock: &dyn Clock) -> Result<Option<String>, Box<dyn Error>> {
     loop {
         let seen = client.task(task).await?.ok_or("the task is not known any more")?;
         println!("task {}: {:.0} %", seen.id, seen.progress * 100.0);
         match seen.state {
             TaskState::Running => clock.sleep(Duration::from_secs(60)).await,
-            TaskState::Completed => return Ok(()),
-            TaskState::Failed => return Err(seen.error.unwrap_or_default().into()),
+            TaskState::Completed => return Ok(None),
+            TaskState::Failed => return Ok(Some(seen.error.unwrap_or_default())),
         }
     }
 }
@@ -35,7 +36,6 @@ async fn follow(client: &Client, task: &TaskId, clock: &dyn Clock) -> Result<(),
 /// Registers a network, creates, shows, deletes.
 #[tokio::main(flavor = "current_thread")]
 pub async fn main() -> Result<(), Box<dyn Error>> {
-    // The guests get their addresses at once: no port is needed for that here.
     let site = Site::start(SiteSettings { speed: 500.0, ..SiteSettings::default() }, Listen::default()).await?;
     let clock = site.world().clock();
     let login = site.world().read(|s| s.settings.bde_login.clone());
@@ -74,12 +74,15 @@ pub async fn main() -> Result<(), Box<dyn Error>> {
         specification: None,
     };
     let task = client.create_cluster(&spec).await?;
-    follow(&client, &task, clock.as_ref()).await?;
+    let failed = follow(&client, &task, clock.as_ref()).await?.ok_or("addresses came from nowhere")?;
+    println!("the create failed: {failed}");
     let made = client.cluster(&spec.name).await?.ok_or("the cluster is not there")?;
     println!("{}: {}, {} nodes", spec.name, made.status_text, made.nodes.len());
 
     let task = client.delete_cluster(&spec.name).await?.ok_or("there was nothing to delete")?;
-    follow(&client, &task, clock.as_ref()).await?;
+    if let Some(failed) = follow(&client, &task, clock.as_ref()).await? {
+        return Err(failed.into());
+    }
     client.log_out().await?;
     site.stop().await;
     Ok(())

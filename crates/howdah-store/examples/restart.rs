@@ -34,6 +34,8 @@ pub async fn main() -> Result<(), Box<dyn Error>> {
     };
     store.insert(&record, &Secrets::default(), &[event]).await?;
     store.close().await;
+    // The file is locked as long as the store is there.
+    drop(store);
 
     let store = SqliteStore::open(&options).await?;
     for row in store.list(Some(&record.project), Page::WHOLE).await? {
