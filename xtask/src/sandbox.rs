@@ -84,7 +84,7 @@ fn serve(howdah: &Path, config: &Path, folder: &Path) -> Done<(Ended, String)> {
     let mut said = String::new();
     for line in BufReader::new(err.ok_or_else(|| cannot(&"no output"))?).lines() {
         let line = line.map_err(|e| cannot(&e))?;
-        if line.contains("Howdah serves at") {
+        if line.contains("Howdah is listening on") {
             return Ok((service, format!("unix:{}", folder.join("howdah.sock").display())));
         }
         said.push_str(&line);

@@ -1,5 +1,5 @@
-//! A cluster, in its long and its short form. The short one has fields of the long one, under the same
-//! names, and none whose size grows with the number of nodes.
+//! A cluster, in its long and its short form. The short form has a part of the long form's fields, under the
+//! same names, and none whose size grows with the number of nodes.
 
 use std::collections::BTreeMap;
 
@@ -19,27 +19,27 @@ use crate::words::{ConditionStatus, Wanted};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct Cluster {
-    /// Chosen by whoever asked for it.
+    /// Its ID, chosen by the client.
     pub id: Uuid,
-    /// Where it lives.
+    /// Its site.
     pub site: String,
     /// The Keystone project it belongs to.
     pub project: String,
-    /// Unique in the site.
+    /// Its name, unique in the site.
     pub name: String,
     /// The distribution.
     pub cluster_type: String,
-    /// What it shall be.
+    /// The requested state.
     pub wanted: Wanted,
-    /// What it is, in one word.
+    /// Its status, in one word.
     #[cfg_attr(feature = "openapi", schema(value_type = Status))]
     pub status: String,
-    /// The same in a sentence.
+    /// The reason for the status, in a sentence.
     pub status_reason: String,
-    /// What is true of the cluster as a whole.
+    /// Conditions of the cluster as a whole.
     #[serde(default)]
     pub conditions: Vec<ClusterCondition>,
-    /// Of the operation, 0.0 to 1.0.
+    /// Progress of the operation, 0.0 to 1.0.
     pub progress: f64,
     /// Its network.
     pub network: Named,
@@ -47,9 +47,9 @@ pub struct Cluster {
     pub subnet: SubnetView,
     /// Its security groups.
     pub security_groups: Vec<String>,
-    /// How many nodes it has, as far as that is known.
+    /// Number of nodes, as far as known.
     pub node_count: usize,
-    /// How many nodes are at each stage of their boot.
+    /// Number of nodes at each stage of their boot.
     pub stages: Stages,
     /// The newest operation.
     pub operation: Operation,
@@ -57,54 +57,54 @@ pub struct Cluster {
     pub nodes: Vec<Node>,
     /// Addresses by node group.
     pub addresses: BTreeMap<String, Vec<String>>,
-    /// The address of the node that clients of the cluster talk to, where one can be told.
+    /// The address of the node that the cluster's clients connect to, if one stands out.
     pub master_address: Option<String>,
-    /// When it was asked for.
+    /// When the API accepted the request.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub created: Timestamp,
 }
 
-/// A cluster in short, as lists show it: counts in place of the nodes.
+/// The short form of a cluster, as lists show it: counts instead of nodes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct ClusterSummary {
-    /// Chosen by whoever asked for it.
+    /// Its ID, chosen by the client.
     pub id: Uuid,
-    /// Where it lives.
+    /// Its site.
     pub site: String,
     /// The Keystone project it belongs to.
     pub project: String,
-    /// Unique in the site.
+    /// Its name, unique in the site.
     pub name: String,
     /// The distribution.
     pub cluster_type: String,
-    /// What it shall be.
+    /// The requested state.
     pub wanted: Wanted,
-    /// What it is, in one word.
+    /// Its status, in one word.
     #[cfg_attr(feature = "openapi", schema(value_type = Status))]
     pub status: String,
-    /// The same in a sentence.
+    /// The reason for the status, in a sentence.
     pub status_reason: String,
-    /// Of the operation, 0.0 to 1.0.
+    /// Progress of the operation, 0.0 to 1.0.
     pub progress: f64,
     /// Its network.
     pub network: Named,
-    /// How many nodes it has, as far as that is known.
+    /// Number of nodes, as far as known.
     pub node_count: usize,
-    /// How many nodes are at each stage of their boot.
+    /// Number of nodes at each stage of their boot.
     pub stages: Stages,
     /// The newest operation.
     pub operation: Operation,
-    /// When it was asked for.
+    /// When the API accepted the request.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub created: Timestamp,
 }
 
-/// An id with its name.
+/// An object's ID and name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct Named {
-    /// Id.
+    /// ID.
     pub id: String,
     /// Name.
     pub name: String,
@@ -114,7 +114,7 @@ pub struct Named {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct SubnetView {
-    /// Id.
+    /// ID.
     pub id: String,
     /// Name.
     pub name: String,
@@ -126,29 +126,36 @@ pub struct SubnetView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct Stages {
-    /// Planned; there is no VM yet.
+    /// Planned; the VM does not exist yet.
     pub planned: usize,
     /// The VM exists and is off.
     pub cloned: usize,
-    /// The VM is on and its user space has not reported.
+    /// The VM is on; VMware Tools has not reported yet.
     pub booting: usize,
-    /// User space is up, without a usable address.
+    /// VMware Tools runs, but reports no usable address.
     pub no_address: usize,
-    /// It has the address that its port promises.
+    /// The node has its port's address.
     pub addressed: usize,
 }
 
-/// Something that is true of a cluster as a whole.
+impl Stages {
+    /// Number of nodes whose VM exists.
+    pub const fn existing(&self) -> usize {
+        self.cloned + self.booting + self.no_address + self.addressed
+    }
+}
+
+/// A condition of a cluster as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct ClusterCondition {
-    /// What it is about.
+    /// The condition's type.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "openapi", schema(value_type = ClusterConditionType))]
     pub kind: String,
-    /// Yes, no, or not known.
+    /// True, false or unknown.
     pub status: ConditionStatus,
-    /// One word, or the code of an error.
+    /// The reason: one word, or an error code.
     pub reason: String,
     /// A sentence.
     pub message: String,

@@ -1,4 +1,4 @@
-//! The document of every answer that is no success.
+//! The document of every error answer.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -17,9 +17,9 @@ pub struct ErrorBody {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct ErrorView {
-    /// A code that does not change.
+    /// A stable code.
     pub code: String,
-    /// A sentence.
+    /// The message.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,

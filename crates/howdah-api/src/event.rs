@@ -1,4 +1,4 @@
-//! What happened to a cluster. The stream of `GET /v1/clusters/{id}/events` has the same documents.
+//! Events of a cluster. The stream of `GET /v1/clusters/{id}/events` has the same documents.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::words::Level;
 
-/// Something that happened to a cluster.
+/// An event of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct Event {
@@ -16,13 +16,13 @@ pub struct Event {
     /// When.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub at: Timestamp,
-    /// How grave.
+    /// Severity.
     pub level: Level,
-    /// A stable word.
+    /// The reason: a stable word.
     pub reason: String,
-    /// The node it happened to.
+    /// The node, if the event concerns one.
     pub node: Option<String>,
-    /// A sentence.
+    /// The message.
     pub message: String,
 }
 
@@ -30,6 +30,6 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct Events {
-    /// Oldest first; at most 1000, ask again after the last one's id.
+    /// Oldest first, at most 1000; for more, repeat the request with the last event's ID.
     pub events: Vec<Event>,
 }

@@ -1,4 +1,4 @@
-//! The types of Howdah's native API, `/v1`: what a client sends and what it is answered.
+//! The types of Howdah's native API, `/v1`: requests and answers.
 //!
 //! | module | nouns |
 //! |---|---|
@@ -6,20 +6,20 @@
 //! | [`cluster`], [`list`] | a cluster; a list of them |
 //! | [`node`] | a node and its conditions |
 //! | [`operation`] | an operation; the answer to a write |
-//! | [`event`] | what happened |
+//! | [`event`] | an event of a cluster |
 //! | [`service`] | sites and their systems |
-//! | [`error`] | a refusal |
+//! | [`error`] | an error answer |
 //! | [`words`] | the enumerations |
 //!
-//! Invariants: nothing that is answered can hold a secret; in a request a secret is a
-//! [`SecretString`](secrecy::SecretString) from the first moment. A field may be added, never renamed:
-//! clients of other versions read this. A word that may get company in a later version (a status, what a
-//! condition is about) is a plain string in the documents, so that a client can show it; the type of
-//! [`words`] lists those that this version knows.
+//! Invariants: no answer can hold a secret; a request's secrets are
+//! [`SecretString`](secrecy::SecretString)s from deserialization on. Fields may be added, never renamed:
+//! clients of other versions read these documents. An enumeration that later versions may extend (a status,
+//! a condition's type) is a plain string in the documents, so that an older client can show it; the types in
+//! [`words`] list the values of this version.
 //!
 //! The crate does no I/O and depends on no other crate of Howdah: the service converts its own types into
-//! these, so that neither a stored document nor a client changes with the other. With the feature
-//! `openapi` the types have schemas.
+//! these, so stored documents and clients can change independently. The feature `openapi` adds schemas to
+//! the types.
 //!
 //! `examples/list.rs` prints a page of clusters.
 //!
@@ -27,7 +27,7 @@
 //! use howdah_api::{Event, Level};
 //!
 //! let line = r#"{"id": 7, "at": "2026-01-02T03:04:05Z", "level": "info", "reason": "port_created",
-//!                "node": "c-worker-0", "message": "Its port is there."}"#;
+//!                "node": "c-worker-0", "message": "Its port exists."}"#;
 //! let event: Event = serde_json::from_str(line)?;
 //! assert_eq!((event.id, event.level), (7, Level::Info));
 //! # Ok::<(), serde_json::Error>(())

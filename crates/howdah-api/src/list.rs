@@ -13,44 +13,44 @@ use crate::words::Unreadable;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct Clusters<C = ClusterSummary> {
-    /// By time of creation.
+    /// Sorted by time of creation.
     pub clusters: Vec<C>,
-    /// Those whose stored documents cannot be read; left out if there are none.
+    /// Clusters whose stored documents cannot be read; absent if there are none.
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<UnreadableCluster>,
-    /// What to give as `marker` for the page after this one; absent on the last page.
+    /// The `marker` of the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// An entry of a list: the long form where the request has `detail=true`, else the short one.
+/// An entry of a list: the long form if the request has `detail=true`, else the short form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 #[serde(untagged)]
 pub enum ListedCluster {
-    /// In full.
+    /// The long form.
     Detail(Box<Cluster>),
-    /// In short.
+    /// The short form.
     Summary(Box<ClusterSummary>),
 }
 
 /// A cluster whose stored documents cannot be read: a newer version wrote them, or they are damaged.
-/// Nothing is done about it, and nothing can be asked of it (409 `cluster_unreadable`).
+/// Howdah leaves it unchanged and refuses requests for it (409 `cluster_unreadable`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct UnreadableCluster {
-    /// Chosen by whoever asked for it.
+    /// Its ID, chosen by the client.
     pub id: Uuid,
-    /// Where it lives.
+    /// Its site.
     pub site: String,
     /// The Keystone project it belongs to.
     pub project: String,
-    /// Unique in the site.
+    /// Its name, unique in the site.
     pub name: String,
     /// Always `unreadable`.
     #[cfg_attr(feature = "openapi", schema(value_type = Unreadable))]
     pub status: String,
-    /// What was found in place of a document.
+    /// Why the document cannot be read.
     pub status_reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! A node of a cluster, and what is true of it.
+//! A node of a cluster, and its conditions.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,21 +20,21 @@ pub struct Node {
     pub group: String,
     /// Its roles.
     pub roles: Vec<String>,
-    /// Where it is in its boot.
+    /// The stage of its boot.
     pub stage: Stage,
-    /// The address that it has.
+    /// Its IP address.
     pub address: Option<String>,
-    /// Its card's address on the wire.
+    /// The MAC address of its card.
     pub mac: Option<String>,
-    /// Its card's Neutron port.
+    /// The Neutron port of its card.
     pub port_id: Option<String>,
     /// Its VM in vCenter.
     pub vm_id: Option<String>,
     /// Its VM's instance UUID.
     pub instance_uuid: Option<Uuid>,
-    /// What the cluster manager says of it.
+    /// The status that the cluster manager reports.
     pub manager_says: String,
-    /// What is true of it.
+    /// Its conditions.
     pub conditions: Vec<Condition>,
     /// What it went through.
     #[serde(default)]
@@ -75,19 +75,19 @@ pub struct Boot {
     pub addressed: Option<Timestamp>,
 }
 
-/// Something that is true of a node.
+/// A condition of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct Condition {
-    /// What it is about.
+    /// The condition's type.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "openapi", schema(value_type = ConditionType))]
     pub kind: String,
-    /// Yes, no, or not known.
+    /// True, false or unknown.
     pub status: ConditionStatus,
-    /// One word.
+    /// The reason, in one word.
     pub reason: String,
-    /// A sentence.
+    /// The message.
     pub message: String,
     /// Since when it has this status.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]

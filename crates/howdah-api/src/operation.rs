@@ -1,4 +1,4 @@
-//! An operation, and the answer to the write that asks for it.
+//! An operation, and the answer to the request that starts it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,20 +9,20 @@ use uuid::Uuid;
 use crate::cluster::Cluster;
 use crate::words::{OperationKind, OperationState};
 
-/// One request in progress, or ended.
+/// An operation that is in progress or has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct Operation {
     /// Chosen by the service.
     pub id: Uuid,
-    /// What it does.
+    /// Its kind.
     pub kind: OperationKind,
-    /// Where it is.
+    /// Its state.
     pub state: OperationState,
-    /// When it was accepted.
+    /// When the API accepted it.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub requested: Timestamp,
-    /// When work on it began.
+    /// When the service started it.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
     pub started: Option<Timestamp>,
     /// When it ended.
@@ -36,9 +36,9 @@ pub struct Operation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct Reason {
-    /// A code that does not change.
+    /// A stable code.
     pub code: String,
-    /// A sentence.
+    /// The message.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
@@ -48,15 +48,15 @@ pub struct Reason {
     pub nodes: Vec<String>,
 }
 
-/// The answer to a write.
+/// The answer to a write request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct Accepted {
-    /// The cluster as it is now.
+    /// The cluster after the request.
     pub cluster: Cluster,
-    /// The operation that fulfils the request.
+    /// The operation that carries out the request.
     pub operation: Operation,
-    /// Allows reading this one cluster and its events, in the header `X-Howdah-Capability`, for
-    /// as long as the cluster exists and some days after; no token is needed with it.
+    /// A capability for the header `X-Howdah-Capability`. It permits reading this cluster and its events
+    /// without a token, as long as the cluster exists and some days longer.
     pub capability: String,
 }

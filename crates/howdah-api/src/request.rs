@@ -1,4 +1,4 @@
-//! The bodies of requests. They are read strictly: an unknown field is refused.
+//! The bodies of requests. Parsing is strict: an unknown field is refused.
 
 use std::fmt;
 
@@ -11,78 +11,78 @@ use utoipa::ToSchema;
 use crate::secret;
 use crate::words::{Remedy, State, WaitFor};
 
-/// A cluster as it is wanted: the body of `PUT /v1/clusters/{id}`.
+/// The wanted cluster: the body of `PUT /v1/clusters/{id}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ClusterBody {
-    /// Letters, digits and `_`; unique in the site.
+    /// The cluster's name: letters, digits and `_`; unique in the site.
     #[cfg_attr(feature = "openapi", schema(example = "hadoop_1"))]
     pub name: String,
-    /// The distribution, as the cluster manager names it.
+    /// The distribution's name in the cluster manager.
     #[cfg_attr(feature = "openapi", schema(example = "apache"))]
     pub cluster_type: String,
-    /// Network, by name or id.
+    /// Network (name or ID).
     pub network: String,
-    /// Subnet, by name or id.
+    /// Subnet (name or ID).
     pub subnet: String,
-    /// Security groups, by name or id; none is the project's default.
+    /// Security groups (names or IDs); an empty list means the project's default.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(max_items = 20))]
     pub security_groups: Vec<String>,
-    /// The site; absent: the one that the host names below belong to, or the default.
+    /// The site; default: the site of the host names below, else the default site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
-    /// Host name of the site's BDE: chooses the site, is never contacted as such.
+    /// Host name of the site's BDE: selects the site; Howdah never connects to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bde_endpoint: Option<String>,
-    /// Host name of the site's vCenter: chooses the site, is never contacted as such.
+    /// Host name of the site's vCenter: selects the site; Howdah never connects to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vcm_server: Option<String>,
     /// The nodes' root password.
     #[serde(default, with = "secret", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Password))]
     pub cluster_password: Option<SecretString>,
-    /// BDE user; used only where the operator allows it.
+    /// BDE user; needs the operator's permission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
-    /// BDE password; used only where the operator allows it.
+    /// BDE password; needs the operator's permission.
     #[serde(default, with = "secret", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Password))]
     pub password: Option<SecretString>,
-    /// Registered resource pools; all if absent.
+    /// Resource pools registered in BDE; default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_items = 20))]
     pub resource_pools: Option<Vec<String>>,
-    /// Registered datastores; all if absent.
+    /// Datastores registered in BDE; default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_items = 20))]
     pub datastores: Option<Vec<String>>,
-    /// Node groups; the distribution's default if absent.
+    /// Node groups; default: those of the distribution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_items = 20))]
     pub node_groups: Option<Vec<NodeGroupBody>>,
-    /// Application manager; the cluster manager's default if absent.
+    /// Application manager; default: the cluster manager's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_manager: Option<String>,
-    /// What may be done to a node that missed its lease.
+    /// The strongest remedy allowed for a node that missed its lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<Remedy>,
-    /// When the create counts as done.
+    /// When the create is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_for: Option<WaitFor>,
-    /// Further fields of the cluster manager's own specification: sizes, roles, disks, placement and
-    /// the services' configuration; others where the operator allows them. Kept as a secret.
+    /// More fields of the cluster manager's specification: sizes, roles, disks, placement and
+    /// service configuration; other fields need the operator's permission. Stored as a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub specification: Option<Specification>,
-    /// A file of the 2015 plugin on the service's host; read only where the operator allows it.
+    /// A file of the 2015 plugin on the service's host; needs the operator's permission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vio_config: Option<String>,
-    /// A file of the 2015 plugin on the service's host; read only where the operator allows it.
+    /// A file of the 2015 plugin on the service's host; needs the operator's permission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bde_config: Option<String>,
-    /// What the cluster shall be.
+    /// The requested state.
     #[serde(default)]
     pub state: State,
 }
@@ -92,21 +92,21 @@ pub struct ClusterBody {
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NodeGroupBody {
-    /// Letters and digits.
+    /// The group's name: letters and digits.
     pub name: String,
-    /// Roles, as the distribution names them.
+    /// Role names of the distribution.
     #[cfg_attr(feature = "openapi", schema(max_items = 20))]
     pub roles: Vec<String>,
-    /// How many nodes.
+    /// Number of nodes.
     #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub count: u32,
-    /// CPUs of a node.
+    /// CPUs per node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<u32>,
-    /// Memory of a node, in MiB.
+    /// Memory per node, in MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_mb: Option<u32>,
-    /// Data disks of a node together, in GiB.
+    /// Total data disk size per node, in GiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_gb: Option<u32>,
 }
@@ -116,11 +116,11 @@ pub struct NodeGroupBody {
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StateBody {
-    /// What the cluster shall be.
+    /// The requested state.
     pub state: State,
 }
 
-/// Fields of the cluster manager's own specification. A secret may stand anywhere in them, so they cannot be
+/// Fields of the cluster manager's specification. Any of them may contain a secret, so the type cannot be
 /// printed.
 #[derive(Clone, Serialize)]
 #[serde(transparent)]
@@ -136,7 +136,7 @@ impl<'de> Deserialize<'de> for Specification {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         match Value::deserialize(from)? {
             Value::Object(fields) => Ok(Self(fields)),
-            // Without the value, which a message of serde's own would quote.
+            // Without the value: serde's own message would quote it.
             _ => Err(serde::de::Error::custom("it is not an object")),
         }
     }

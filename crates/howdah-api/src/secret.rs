@@ -1,4 +1,4 @@
-//! How a password is read and written. Invariant: what is refused is not quoted, as serde would do.
+//! Reads and writes passwords. Invariant: an error never quotes the refused value, as serde would.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -13,7 +13,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<S
     }
 }
 
-/// Writes it in clear: for the body of a request alone.
+/// Writes it in clear text; only for the body of a request.
 pub(crate) fn serialize<S: Serializer>(secret: &Option<SecretString>, to: S) -> Result<S::Ok, S::Error> {
     secret.as_ref().map(ExposeSecret::expose_secret).serialize(to)
 }

@@ -1,4 +1,4 @@
-//! The service itself: its sites, and what their systems said.
+//! The service: its sites, and the health of their systems.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,21 +9,21 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct Site {
-    /// As the operator named it.
+    /// Its name in the configuration.
     pub name: String,
-    /// Whether it is taken where none is named.
+    /// Whether requests without a site use it.
     pub default: bool,
-    /// How its OpenStack implements networks.
+    /// The network backend of its OpenStack.
     pub network_backend: String,
     /// Host name of its BDE.
     pub bde: String,
     /// Host name of its vCenter.
     pub vcenter: String,
-    /// What each of its systems said last.
+    /// The health of its systems.
     pub systems: Vec<SystemHealth>,
 }
 
-/// What is known of a remote system.
+/// The health of a remote system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct SystemHealth {
@@ -33,7 +33,7 @@ pub struct SystemHealth {
     pub health: String,
     /// The code of the last failure.
     pub code: Option<String>,
-    /// When that was seen.
+    /// When the service saw this.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
     pub at: Option<Timestamp>,
 }

@@ -1,5 +1,5 @@
-//! The enumerations of the API. A word is written in one place: serde, [`Display`](std::fmt::Display) and the
-//! schema take it from there.
+//! The enumerations of the API. Each word has one definition: serde, [`Display`](std::fmt::Display) and the
+//! schema use it.
 
 use std::fmt;
 
@@ -31,110 +31,110 @@ macro_rules! words {
 }
 
 words! {
-    /// What a cluster can be asked to be.
+    /// A state that a client can request.
     #[derive(Default)]
     State {
-        /// Up.
+        /// Running.
         #[default]
         Running = "running",
-        /// Switched off.
+        /// Stopped.
         Stopped = "stopped",
     }
-    /// What a cluster shall be, deletion included.
+    /// The requested state, including deletion.
     Wanted {
-        /// Up.
+        /// Running.
         Running = "running",
-        /// Switched off.
+        /// Stopped.
         Stopped = "stopped",
-        /// Gone.
+        /// Deleted.
         Deleted = "deleted",
     }
-    /// What may be done to a node that missed its lease.
+    /// The strongest remedy allowed for a node that missed its lease.
     Remedy {
-        /// Whatever the service finds right.
+        /// The service chooses.
         Auto = "auto",
-        /// At most a bounce of the card.
+        /// At most, disconnect and reconnect the card.
         Bounce = "bounce",
-        /// Nothing.
+        /// None.
         Off = "off",
     }
-    /// When a create counts as done.
+    /// When a create is complete.
     WaitFor {
-        /// Every node has the address that its port promises.
+        /// Every node has its port's address.
         Addresses = "addresses",
-        /// Besides, the cluster manager says that the software runs.
+        /// In addition, the cluster manager reports that the software runs.
         Services = "services",
     }
-    /// What an operation does.
+    /// The kind of an operation.
     OperationKind {
-        /// Brings the cluster up for the first time.
+        /// Creates the cluster.
         Create = "create",
-        /// Switches it on.
+        /// Starts it.
         Start = "start",
-        /// Switches it off.
+        /// Stops it.
         Stop = "stop",
-        /// Removes it.
+        /// Deletes it.
         Delete = "delete",
     }
-    /// Where an operation is.
+    /// The state of an operation.
     OperationState {
-        /// Under way.
+        /// In progress.
         Running = "running",
-        /// Ended well.
+        /// Ended successfully.
         Succeeded = "succeeded",
-        /// Ended, and the operation's error says why.
+        /// Ended with an error; the operation's `error` has the reason.
         Failed = "failed",
     }
-    /// Where a node is in its boot.
+    /// The stage of a node's boot.
     Stage {
-        /// Planned; there is no VM yet.
+        /// Planned; the VM does not exist yet.
         Planned = "planned",
         /// The VM exists and is off.
         Cloned = "cloned",
-        /// The VM is on and its user space has not reported.
+        /// The VM is on; VMware Tools has not reported yet.
         Booting = "booting",
-        /// User space is up, without a usable address.
+        /// VMware Tools runs, but reports no usable address.
         NoAddress = "no_address",
-        /// It has the address that its port promises.
+        /// The node has its port's address.
         Addressed = "addressed",
     }
-    /// How grave an event is.
+    /// The severity of an event.
     Level {
-        /// As expected.
+        /// Expected.
         Info = "info",
-        /// Not as expected; the service goes on.
+        /// Unexpected; the service continues.
         Warning = "warning",
         /// A failure.
         Error = "error",
     }
     /// Whether a condition is true.
     ConditionStatus {
-        /// Yes.
+        /// The condition holds.
         True = "True",
-        /// No.
+        /// The condition does not hold.
         False = "False",
-        /// Not known.
+        /// Unknown.
         Unknown = "Unknown",
     }
-    /// A cluster's status. On the wire a string: later versions may know more.
+    /// A cluster's status. On the wire a string: later versions may have more.
     Status {
-        /// Accepted; work has not begun.
+        /// Accepted; the service has not started on it.
         Pending = "pending",
-        /// Being made.
+        /// Being created.
         Creating = "creating",
-        /// Up.
+        /// Running.
         Running = "running",
-        /// Being switched off.
+        /// Being stopped.
         Stopping = "stopping",
-        /// Switched off.
+        /// Stopped.
         Stopped = "stopped",
-        /// Being switched on.
+        /// Being started.
         Starting = "starting",
-        /// Being removed.
+        /// Being deleted.
         Deleting = "deleting",
-        /// Not as it should be.
+        /// Something differs from the requested state.
         Degraded = "degraded",
-        /// Removed by somebody else.
+        /// Removed by others.
         Gone = "gone",
         /// The last operation failed.
         Error = "error",
@@ -144,20 +144,20 @@ words! {
         /// Its stored documents cannot be read.
         Unreadable = "unreadable",
     }
-    /// What a condition of a node is about. On the wire a string: later versions may know more.
+    /// The type of a node's condition. On the wire a string: later versions may have more.
     ConditionType {
-        /// Its VM is there.
+        /// Its VM exists.
         VmExists = "VmExists",
-        /// Its port is there.
+        /// Its port exists.
         PortReady = "PortReady",
-        /// The network's backend knows its card.
+        /// The network backend has attached its card.
         Attached = "Attached",
         /// It has its address.
         Addressed = "Addressed",
     }
-    /// What a condition of a cluster is about. On the wire a string: later versions may know more.
+    /// The type of a cluster's condition. On the wire a string: later versions may have more.
     ClusterConditionType {
-        /// The cluster in the manager is this one.
+        /// The manager's cluster of this name is this one.
         Owned = "Owned",
         /// BDE answers.
         BdeReachable = "BdeReachable",
@@ -165,11 +165,11 @@ words! {
         VcenterReachable = "VcenterReachable",
         /// Neutron answers.
         NeutronReachable = "NeutronReachable",
-        /// BDE can begin.
+        /// BDE can start the work.
         BdeReady = "BdeReady",
-        /// Every port can be made and kept.
+        /// Every port can be created and kept.
         PortsReady = "PortsReady",
-        /// The cluster's secrets can be read.
+        /// The cluster's secrets are readable.
         SecretsReadable = "SecretsReadable",
     }
 }

@@ -1,9 +1,9 @@
-//! Actions: what can be done, and what it is about. Pure words; carrying one out is
-//! [`crate::controller`]'s, choosing one [`crate::decide`]'s.
+//! Actions and the objects that they concern. Pure data: [`crate::decide`] chooses an action,
+//! [`crate::controller`] runs it.
 //!
-//! Invariant: an action that writes carries the token that allows it (see [`crate::own`]). The only
-//! one without is [`Action::Release`], which gives up a use of our own. What makes the manager clone
-//! carries the token of a turn besides (see [`crate::site::turns`]).
+//! Invariant: an action that writes carries the token that permits it (see [`crate::own`]). The only
+//! exception is [`Action::Release`], which ends a use of our own. An action that makes the manager clone
+//! also carries the token of a turn (see [`crate::site::turns`]).
 
 #[cfg(test)]
 use crate::ids::NodeName;
@@ -15,44 +15,44 @@ use crate::own::{Marked, OurVm, Ours, Pass, Vacant};
 use crate::site::turns::Turn;
 use crate::systems::networking::{PortChange, PortRequest};
 
-/// Something to be done.
+/// An action.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Find the port group of the network.
     FindSegment,
-    /// Make the checks before the first change.
+    /// Run the checks before the first change.
     Check,
-    /// Ask Neutron what it can do and which ports there are.
+    /// Read Neutron's features and list the ports.
     ListPorts,
-    /// See what the cluster manager says of the cluster and its task.
+    /// Read the cluster and its task from the cluster manager.
     Look,
-    /// See these VMs as they are now.
+    /// Read these VMs.
     LookAtVms(Vec<VmRef>),
-    /// Find the network's registration in the cluster manager, or make it.
+    /// Find the network's registration in the cluster manager, or create it.
     Register(Vacant),
-    /// Ask for the cluster.
+    /// Request the create.
     Create(Vacant, Turn),
-    /// Ask for the start.
+    /// Request the start.
     Start(Ours),
-    /// Ask for the stop.
+    /// Request the stop.
     Stop(Ours),
-    /// Ask for the rest of a create that failed.
+    /// Request the resume of a failed create.
     Resume(Ours, Turn),
-    /// Ask for the delete.
+    /// Request the delete.
     Delete(Ours),
-    /// Make ports, in one request.
+    /// Create ports in one request.
     CreatePorts(Ours, Vec<PortRequest>),
-    /// Put a port right.
+    /// Correct a port.
     Repair(Marked, PortChange),
-    /// Tell NSX-v a card's index.
+    /// Set a card's index for NSX-v.
     SetIndex(Marked, u32),
-    /// Tell NSX-T a card's port: VM, device key, port.
+    /// Set a card's port for NSX-T: VM, device key, port.
     Attach(OurVm, i32, PortId),
     /// Delete a port.
     DeletePort(Marked),
-    /// Give up the use of the network's registration.
+    /// Release the network's registration.
     Release,
-    /// Clone a node's VM, off, with what was chosen for it: the tests' port-first provisioner.
+    /// Clone a node's VM, powered off, with its plan: the tests' port-first provisioner.
     #[cfg(test)]
     Clone(Ours, NodeName),
     /// Power a VM on: the tests' port-first provisioner.
@@ -60,7 +60,7 @@ pub enum Action {
     PowerOn(OurVm),
 }
 
-/// What an action is about: no two actions with a common key run at the same time.
+/// An object that an action concerns: two actions with a common key never run at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     /// The port group.
@@ -94,7 +94,7 @@ pub enum Key {
 
 macro_rules! kinds {
     ($($(#[$when:meta])? $kind:ident),* $(,)?) => {
-        /// The kind of an action: for tables that must have a row for each.
+        /// The kind of an action, for tables that need a row for each kind.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[allow(missing_docs, reason = "each is the kind of the action of that name")]
         pub enum Kind { $($(#[$when])? $kind),* }
@@ -139,7 +139,7 @@ impl Action {
         }
     }
 
-    /// The round whose token allows it; none for what needs no token.
+    /// The round whose token permits it; `None` if it needs no token.
     pub const fn pass(&self) -> Option<Pass> {
         match self {
             Self::FindSegment | Self::Check | Self::ListPorts | Self::Look | Self::LookAtVms(_) | Self::Release => None,
@@ -155,7 +155,7 @@ impl Action {
         }
     }
 
-    /// The round whose turn it takes; none for what needs none.
+    /// The round whose turn it takes; `None` if it needs no turn.
     pub const fn turn(&self) -> Option<Pass> {
         match self {
             Self::Create(_, turn) | Self::Resume(_, turn) => Some(turn.pass()),
@@ -163,7 +163,7 @@ impl Action {
         }
     }
 
-    /// What the journal keeps it under; none for what can be repeated or does not write.
+    /// Its key in the journal; `None` if it can be repeated or does not write.
     pub fn call(&self) -> Option<Call> {
         match self {
             Self::Create(..) => Some(Verb::Found.into()),
@@ -176,9 +176,9 @@ impl Action {
             Self::Clone(_, node) => Some(Call { verb: Verb::Clone, subject: Subject::Node(node.clone()) }),
             #[cfg(test)]
             Self::PowerOn(_) => None,
-            // Written down by the registrar itself, for the site.
+            // The registrar stores these for the site.
             Self::Register(_) | Self::Release => None,
-            // Repeated freely: the same end whether they come once, twice or late.
+            // Idempotent: the result is the same whether they run once, twice or late.
             Self::Repair(..) | Self::SetIndex(..) | Self::Attach(..) | Self::DeletePort(_) => None,
             Self::FindSegment | Self::Check | Self::ListPorts | Self::Look | Self::LookAtVms(_) => None,
         }
@@ -208,24 +208,24 @@ impl Action {
         }
     }
 
-    /// What it does, for messages: `could not ...`.
+    /// Its purpose, for messages: `could not ...`.
     pub const fn purpose(&self) -> &'static str {
         match self {
             Self::FindSegment => "find the network's port group",
-            Self::Check => "make the checks before a create",
+            Self::Check => "run the checks before a create",
             Self::ListPorts => "list the network's ports",
-            Self::Look => "see what BDE says of the cluster",
-            Self::LookAtVms(_) => "look at the cluster's VMs",
+            Self::Look => "query the cluster in BDE",
+            Self::LookAtVms(_) => "read the cluster's VMs",
             Self::Register(_) => "register the network in BDE",
-            Self::Create(..) => "ask BDE for the cluster",
-            Self::Start(_) => "ask BDE to start the cluster",
-            Self::Stop(_) => "ask BDE to stop the cluster",
-            Self::Resume(..) => "ask BDE to resume the create",
-            Self::Delete(_) => "ask BDE to delete the cluster",
+            Self::Create(..) => "create the cluster in BDE",
+            Self::Start(_) => "start the cluster in BDE",
+            Self::Stop(_) => "stop the cluster in BDE",
+            Self::Resume(..) => "resume the create in BDE",
+            Self::Delete(_) => "delete the cluster in BDE",
             Self::CreatePorts(..) => "create Neutron ports",
-            Self::Repair(..) => "put a Neutron port right",
+            Self::Repair(..) => "correct a Neutron port",
             Self::SetIndex(..) => "set a port's vnic_index",
-            Self::Attach(..) => "attach a card to its NSX-T port",
+            Self::Attach(..) => "attach a network card to its NSX-T port",
             Self::DeletePort(_) => "delete a Neutron port",
             Self::Release => "remove the network's registration from BDE",
             #[cfg(test)]

@@ -1,12 +1,12 @@
-//! The right to read one cluster, without a token: what an accepted operation hands out.
+//! The right to read one cluster without a token. Every accepted operation returns one.
 //!
-//! A capability is an HMAC-SHA-256 over the cluster and the operation, with the installation's key. So
-//! the same operation always has the same one: whoever repeats a request whose answer was lost gets the
-//! capability that they missed, and a request that changes nothing makes no new one. Whether it is good
-//! is the store's to say, which keeps its hash for as long as the cluster is remembered.
+//! A capability is an HMAC-SHA-256 over the cluster and the operation, with the installation's key. An
+//! operation therefore always has the same capability: a client that repeats a request after a lost answer
+//! gets it, and a request that changes nothing creates no new one. The store decides whether a capability is
+//! valid: it keeps the hash as long as the cluster's record.
 //!
-//! Invariant: project, cluster and operation follow from the signed text without doubt; the
-//! project, whose form is Keystone's, comes last.
+//! Invariant: the signed text determines project, cluster and operation unambiguously; the
+//! project, whose form Keystone chooses, comes last.
 
 use secrecy::SecretString;
 

@@ -1,6 +1,6 @@
-//! Conditions: what is true of a node or a cluster now, since when, and why.
+//! Conditions: the current state of a node or a cluster, since when, and why.
 //!
-//! Invariant: a condition keeps its date for as long as its status does not change. Events tell
+//! Invariant: a condition keeps its date as long as its status does not change. Events report
 //! that a condition changed, never that a call failed.
 
 use jiff::Timestamp;
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::System;
 
-/// Something that is true of a node now.
+/// A condition of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Condition {
-    /// What it is about.
+    /// The condition's type.
     #[serde(rename = "type")]
     pub kind: ConditionKind,
     /// Yes, no, or not known.
@@ -24,34 +24,34 @@ pub struct Condition {
     pub since: Timestamp,
 }
 
-/// What a condition of a node is about.
+/// The type of a node's condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ConditionKind {
     /// The VM exists.
     VmExists,
-    /// Its card has a Neutron port, complete and ours.
+    /// Its card has a complete Neutron port of ours.
     PortReady,
-    /// NSX knows the card: index set and read back, or attachment set. Not asked of ML2.
+    /// NSX has attached the card: index set and read back, or external ID set. Not used for ML2.
     Attached,
-    /// The guest has the address that its port promises.
+    /// The guest has its port's address.
     Addressed,
 }
 
-/// Yes, no, or not known.
+/// The status of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConditionStatus {
-    /// Yes.
+    /// The condition holds.
     True,
-    /// No.
+    /// The condition does not hold.
     False,
-    /// Not known.
+    /// Unknown.
     Unknown,
 }
 
-/// Something that is true of a cluster as a whole.
+/// A condition of a cluster as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterCondition {
-    /// What it is about.
+    /// The condition's type.
     #[serde(rename = "type")]
     pub kind: ClusterConditionKind,
     /// Yes, no, or not known.
@@ -64,10 +64,10 @@ pub struct ClusterCondition {
     pub since: Timestamp,
 }
 
-/// What a condition of a cluster is about.
+/// The type of a cluster's condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ClusterConditionKind {
-    /// The cluster in the cluster manager is this one.
+    /// The cluster manager's cluster of this name is this one.
     Owned,
     /// The cluster manager answers.
     BdeReachable,
@@ -75,17 +75,17 @@ pub enum ClusterConditionKind {
     VcenterReachable,
     /// Neutron answers.
     NeutronReachable,
-    /// The cluster manager can begin what it was asked for: `False` while it waits in its queue,
-    /// or while it is stuck in a status without a task.
+    /// The cluster manager can start the requested work: `False` while the request waits in a queue,
+    /// or while the cluster is stuck in a busy status without a task.
     BdeReady,
-    /// Every port can be made and kept as it should be.
+    /// Howdah can create and keep every port.
     PortsReady,
-    /// The cluster's secrets can be read.
+    /// The cluster's secrets are readable.
     SecretsReadable,
 }
 
 impl ClusterConditionKind {
-    /// The condition that says whether a system answers.
+    /// The condition for the health of a system.
     pub const fn reachable(system: System) -> Self {
         match system {
             System::Bde => Self::BdeReachable,

@@ -1,9 +1,9 @@
-//! The stored documents and their versions: how a cluster is written down, and how what an older
-//! version wrote is brought up.
+//! The stored documents and their versions: the format of a cluster, and upgrades from older
+//! versions.
 //!
-//! Each document has a field `v`. Reading applies the upgrades from there on, one after the
-//! other. Invariant: a document of a newer version, or with a word that this version does not
-//! know, is never guessed at: it becomes an [`Unreadable`] row, which is shown and left alone.
+//! Each document has a field `v`. Reading applies the upgrades from that version on, one after the
+//! other. Invariant: a document of a newer version, or with an unknown value, is never guessed at: it
+//! becomes an [`Unreadable`] row, which is shown and not changed.
 //!
 //! | from | to | what changed in the state |
 //! |---|---|---|
@@ -11,9 +11,9 @@
 //! | 2 | 3 | nothing; in the record the specification's fields became their digest, see below |
 //! | 3 | 4 | nothing; in the record `wanted` and `spec.node_groups` became the shape |
 //!
-//! The fields of a specification went from the record to the sealed secrets, which needs the
-//! installation's key: the store does that when it opens a database ([`take_specification`]), before
-//! anything is read.
+//! The fields of a specification moved from the record to the sealed secrets. That needs the
+//! installation's key, so the store does it when it opens a database ([`take_specification`]), before
+//! any read.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -25,10 +25,10 @@ use crate::mark::MarkKey;
 use crate::specification::Specification;
 use crate::wanted::ClusterRecord;
 
-/// The version that is written.
+/// The version of new documents.
 pub const VERSION: u64 = 4;
 
-/// Brings the fields of a state up by one version, given the record beside it.
+/// Upgrades the fields of a state by one version, given its record.
 type Upgrade = fn(&Value, &mut Map<String, Value>);
 
 /// The upgrades from version 1 on.
@@ -37,9 +37,9 @@ const UPGRADES: &[Upgrade] = &[from_1, |_, _| (), |_, _| ()];
 /// A stored cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Row {
-    /// One that can be read.
+    /// A readable cluster.
     Cluster(Box<(ClusterRecord, ClusterState)>),
-    /// One that a newer version wrote, or that is damaged: it is shown and left alone.
+    /// A newer version wrote it, or it is damaged: it is shown and not changed.
     Unreadable(Unreadable),
 }
 
@@ -61,23 +61,23 @@ impl Row {
     }
 }
 
-/// A stored cluster whose documents cannot be read: what the columns beside them say.
+/// A stored cluster whose documents cannot be read: the content of its other columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
     /// What it is kept under.
     pub key: ClusterKey,
-    /// Where it lives.
+    /// Its site.
     pub site: SiteName,
     /// Its name.
     pub name: String,
-    /// What was found in place of a document, without quoting it.
+    /// Why the document cannot be read, without quoting it.
     pub why: String,
 }
 
 /// The text of a document.
 ///
 /// # Errors
-/// If it cannot be expressed in JSON, which no value of the documents' types can bring about.
+/// If it cannot be expressed in JSON; no value of the documents' types causes that.
 pub fn write<T: Serialize>(document: &T) -> serde_json::Result<String> {
     #[derive(Serialize)]
     struct Versioned<'a, T> {
@@ -114,7 +114,7 @@ pub fn read_record(record: &str) -> Result<ClusterRecord, String> {
     typed("record", record)
 }
 
-/// Brings a record of a version before 4 up: goal and node groups became the shape.
+/// Upgrades a record of a version before 4: goal and node groups became the shape.
 fn shape_from_3(record: &mut Value, version: u64) {
     let Some(fields) = record.as_object_mut().filter(|_| version < 4) else { return };
     let goal = fields.remove("wanted").unwrap_or_default();
@@ -123,9 +123,9 @@ fn shape_from_3(record: &mut Value, version: u64) {
     fields.insert("shape".to_owned(), json!({"generation": 1, "goal": goal, "node_groups": groups}));
 }
 
-/// Takes the specification out of a record of a version before 3, where its fields stood in clear:
-/// the fields, and the record with their digest in place of them. `None` if there are none, or the
-/// record is not one that this version reads.
+/// Removes the specification from a record of a version before 3, which had its fields in clear text:
+/// returns the fields, and the record with their digest. `None` if there are none, or if this version
+/// does not support the record.
 pub fn take_specification(record: &str, marks: &MarkKey, cluster: &ClusterKey) -> Option<(Specification, String)> {
     let (mut record, version) = versioned("record", record).ok()?;
     let document = record.as_object_mut().filter(|_| version < 3)?;
@@ -149,14 +149,13 @@ fn versioned(what: &str, text: &str) -> Result<(Value, u64), String> {
     let value: Value = serde_json::from_str(text).map_err(|_| format!("its {what} is not JSON"))?;
     match Head::deserialize(&value) {
         Ok(Head { v }) if (1..=VERSION).contains(&v) => Ok((value, v)),
-        Ok(Head { v }) => Err(format!("its {what} has version {v}; this Howdah reads versions 1 to {VERSION}")),
-        Err(_) => Err(format!("its {what} has no version that can be read")),
+        Ok(Head { v }) => Err(format!("its {what} has version {v}, but this Howdah supports versions 1 to {VERSION}")),
+        Err(_) => Err(format!("its {what} has no readable version")),
     }
 }
 
 fn typed<T: DeserializeOwned>(what: &str, value: Value) -> Result<T, String> {
-    serde_path_to_error::deserialize(value)
-        .map_err(|e| format!("its {what} holds something that this version does not know, at `{}`", e.path()))
+    serde_path_to_error::deserialize(value).map_err(|e| format!("its {what} has an unknown value at `{}`", e.path()))
 }
 
 /// A field of an object inside an object; null if one of them is missing.
@@ -172,7 +171,7 @@ fn from_1(record: &Value, state: &mut Map<String, Value>) {
     let begun = at(&operation, &["started"]).clone();
     let mut journal = Map::new();
     let mut note = |verb: &str, at: &Value, phase: &str| {
-        // A state without an operation has asked for nothing.
+        // A state without an operation has sent nothing.
         if let Some(id) = operation.get("id") {
             journal.insert(verb.to_owned(), json!({"operation": id, "at": at, "phase": phase}));
         }
@@ -182,7 +181,7 @@ fn from_1(record: &Value, state: &mut Map<String, Value>) {
         Some("accepted") => note("found", &begun, "done"),
         _ => {}
     }
-    // Whether these were answered was not kept: looked up, as after a crash.
+    // The old version did not store whether these were answered: a look decides, as after a crash.
     for what in asked.as_array().into_iter().flatten() {
         match (what.as_str(), what["change"].as_str()) {
             (Some("delete"), _) => note("remove", &begun, "unknown"),
@@ -194,8 +193,8 @@ fn from_1(record: &Value, state: &mut Map<String, Value>) {
     if let Some(entry) = newest.and_then(|v| journal.get_mut(v)).filter(|_| task.is_string()) {
         entry["task"] = task;
     }
-    // Without a create call of ours, what stands here are the VMs and ports of somebody else's
-    // cluster of this name: the first version showed those as its own.
+    // Without a create call of ours, these are the VMs and ports of a foreign cluster of this name: the
+    // first version showed them as its own.
     let founded = journal.contains_key("found");
     if !founded {
         state.remove("nodes");
@@ -262,12 +261,12 @@ mod tests {
         let good = write(&state()).unwrap();
         let says = |record: String, state: &str| read(&record, state).unwrap_err();
         let newer = write(&record()).unwrap().replacen(&format!("\"v\":{VERSION}"), "\"v\":9", 1);
-        assert_eq!(says(newer, &good), "its record has version 9; this Howdah reads versions 1 to 4");
+        assert_eq!(says(newer, &good), "its record has version 9, but this Howdah supports versions 1 to 4");
         let word = write(&record()).unwrap().replace("\"running\"", "\"hibernated\"");
         let said = says(word, &good);
         assert!(said.contains("`shape.goal`") && !said.contains("hibernated"), "{said}");
         assert_eq!(says("{".to_owned(), &good), "its record is not JSON");
-        assert_eq!(says("{\"v\":\"x\"}".to_owned(), &good), "its record has no version that can be read");
+        assert_eq!(says("{\"v\":\"x\"}".to_owned(), &good), "its record has no readable version");
     }
 
     #[test]
@@ -288,7 +287,7 @@ mod tests {
             assert_eq!((kept.digest, kept.nodes), (found.digest(&marks, &key), None));
             assert!(take_specification(&new, &marks, &key).is_none(), "once is enough");
         }
-        // One of a newer version is left alone, and so is what makes no sense.
+        // Documents of a newer version and nonsense are not changed.
         old["v"] = json!(9);
         assert!(take(&old).is_none() && take(&json!({"spec": 5})).is_none());
     }

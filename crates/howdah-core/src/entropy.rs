@@ -1,4 +1,4 @@
-//! Randomness, which comes in from outside: the core has none of its own.
+//! The trait for randomness: the core has no source of its own.
 
 use uuid::Uuid;
 

@@ -1,34 +1,34 @@
-//! Events: what happened to a cluster, for people. No decision reads them.
+//! Events of a cluster, for users. No decision reads them.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::NodeName;
 
-/// How grave an event is.
+/// The severity of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// As expected.
+    /// Expected.
     Info,
-    /// Not as expected; work goes on.
+    /// Unexpected; the service continues.
     Warning,
     /// Something failed.
     Error,
 }
 
-/// Something that happened.
+/// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// When.
     pub at: Timestamp,
-    /// How grave.
+    /// Severity.
     pub level: Level,
     /// A stable word: `port_created`, `operation_failed`, ...
     pub reason: String,
-    /// To which node, if to one.
+    /// The node, if the event concerns one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeName>,
-    /// A sentence.
+    /// The message.
     pub message: String,
 }

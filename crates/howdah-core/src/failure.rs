@@ -1,11 +1,10 @@
-//! Errors that cross a trait ([`RemoteError`]) and failures that are kept ([`Failure`]).
+//! Errors that cross a trait ([`RemoteError`]) and failures that are stored ([`Failure`]).
 //!
-//! A [`RemoteError`] says which system refused, what kind of refusal it was (that decides
-//! whether a repeat can help), a stable code, a sentence, and a hint where a person can act.
-//! A [`Failure`] is the same, flattened so that it survives a restart and a newer version; it also says which
-//! nodes it is about.
-//! Invariant: neither ever holds a secret, nor a `Debug` dump; and their sentences, whoever wrote parts of
-//! them, are [`printable`](crate::text::printable): they are made so here, where every adapter's error passes.
+//! A [`RemoteError`] has the system, the kind (it decides whether a retry can help), a stable code, a
+//! message, and a hint if the user can act. A [`Failure`] is the same in a flat form that survives a
+//! restart and a newer version; it also names the nodes that it concerns. Invariant: neither contains a
+//! secret or a `Debug` dump, and their texts are [`printable`](crate::text::printable): every adapter's error
+//! passes this module, which makes them so.
 
 use std::fmt;
 
@@ -43,7 +42,7 @@ impl fmt::Display for System {
     }
 }
 
-/// What kind of refusal an error is.
+/// The kind of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
@@ -51,55 +50,55 @@ pub enum ErrorKind {
     Unreachable,
     /// A connection was made but no answer came within the deadline.
     NoAnswer,
-    /// The certificate did not verify.
+    /// The certificate is not trusted.
     Certificate,
     /// The credentials were refused.
     Credentials,
-    /// The credentials are good but do not allow this.
+    /// The credentials are valid but do not permit this.
     Forbidden,
-    /// The named thing is not there.
+    /// The named object does not exist.
     NotFound,
-    /// The named thing is there already, or in the way.
+    /// The named object exists already, or conflicts with the request.
     Conflict,
     /// A quota or a pool is used up.
     Exhausted,
-    /// The request was refused as it stands.
+    /// The request is invalid.
     Invalid,
-    /// The system is in a state in which it takes no such request (maintenance, start-up).
+    /// The system does not accept requests now (maintenance, start-up).
     Unavailable,
-    /// The answer could not be understood.
+    /// The answer is not the expected one.
     BadAnswer,
-    /// Anything that the remote system calls its own fault.
+    /// An internal error of the remote system.
     Internal,
 }
 
 impl ErrorKind {
-    /// Whether the same call can be expected to work later without anybody changing anything.
+    /// Whether a retry of the same call may succeed without any change by a person.
     pub const fn is_transient(self) -> bool {
         matches!(self, Self::Unreachable | Self::NoAnswer | Self::Unavailable | Self::BadAnswer | Self::Internal)
     }
 
-    /// Whether the call may have taken effect although it failed here.
+    /// Whether the call may have taken effect although it failed.
     pub const fn is_ambiguous(self) -> bool {
         matches!(self, Self::Unreachable | Self::NoAnswer | Self::BadAnswer | Self::Internal)
     }
 }
 
-/// An error of a remote system, as the controller sees it.
+/// An error of a remote system.
 #[derive(Debug, thiserror::Error)]
 #[error("{system}: {message}")]
 pub struct RemoteError {
-    /// Who refused.
+    /// The system.
     pub system: System,
-    /// What kind of refusal.
+    /// The kind.
     pub kind: ErrorKind,
-    /// A code that does not change between versions, such as `bde_cluster_name_taken`.
+    /// A stable code, such as `bde_cluster_name_taken`.
     pub code: &'static str,
-    /// One sentence for the person who asked, without the system's name and the cause.
+    /// One sentence for the user, without the system's name and the cause.
     pub message: String,
-    /// What that person can do.
+    /// What the user can do.
     pub hint: Option<String>,
-    /// The cause, for the log and for the chain that is printed.
+    /// The cause, for the log and for the printed chain.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -117,7 +116,7 @@ impl RemoteError {
         self
     }
 
-    /// The same without its cause, whose text the message takes over.
+    /// The same without its cause; the message contains the cause's text.
     #[must_use]
     pub fn for_others(&self) -> Self {
         let full = chain(self);
@@ -133,7 +132,7 @@ impl RemoteError {
     }
 }
 
-/// A failure that is stored, shown and sent: code, sentence, hint.
+/// A failure that is stored, shown and sent: code, message, hint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Stable code, part of the API.
@@ -184,7 +183,7 @@ impl From<&RemoteError> for Failure {
     }
 }
 
-/// The error and its causes on one line that can be shown, each once: `a: b: c`.
+/// The error and its causes on one printable line, each once: `a: b: c`.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = into_printable(error.to_string());
     let mut cause = error.source();
@@ -200,7 +199,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The same as the end of a sentence, whose full stop the sentence brings: others' texts have one.
+/// The same without a final full stop, for the end of a sentence that adds its own.
 pub fn clause(error: &dyn std::error::Error) -> String {
     let mut text = chain(error);
     text.truncate(text.trim_end_matches('.').len());

@@ -1,8 +1,7 @@
-//! Facts that know when they were asked for.
+//! Facts with the moment of their query.
 //!
-//! Invariant: neither a partial nor an old answer can be read as "it is not there". Absence has
-//! one door, [`Listing::whole_after`], and it opens only for a complete list that was asked for
-//! after the moment that matters.
+//! Invariant: neither a partial nor an old answer can prove absence. Only [`Listing::whole_after`] can,
+//! and only for a complete list that was requested after the relevant moment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -27,8 +26,8 @@ impl<T> Default for Known<T> {
 }
 
 impl<T> Known<T> {
-    /// Takes in an answer, unless a newer question has been answered already. Returns whether it
-    /// was taken.
+    /// Records an answer unless a newer query has been answered already. Returns whether it was
+    /// recorded.
     pub fn learn(&mut self, asked: Stamp, asked_at: Mono, value: T) -> bool {
         let newer = self.0.as_ref().is_some_and(|old| old.asked >= asked);
         if !newer {
@@ -37,30 +36,29 @@ impl<T> Known<T> {
         !newer
     }
 
-    /// Whatever was heard last: for people, and for what need not be a verdict.
+    /// The last answer, for display and for uses that need no verdict.
     pub fn last(&self) -> Option<&T> {
         self.0.as_ref().map(|a| &a.value)
     }
 
-    /// The answer, if it was asked for after this.
+    /// The answer, if its query was sent after this.
     pub fn after(&self, floor: Stamp) -> Option<&T> {
         self.0.as_ref().filter(|a| a.asked > floor).map(|a| &a.value)
     }
 
-    /// When the last answer was asked for.
+    /// When the query of the last answer was sent.
     pub fn asked(&self) -> Option<Stamp> {
         self.0.as_ref().map(|a| a.asked)
     }
 
-    /// How long ago the last answer was asked for: what it shows may be as old as that, however long it
-    /// was on its way.
+    /// The age of the last answer, counted from its query: its content may be as old as that.
     pub fn age(&self, now: Mono) -> Option<Duration> {
         self.0.as_ref().map(|a| now.since(a.asked_at))
     }
 }
 
-/// Many things of one kind, known from complete lists, single answers and removals, in whatever
-/// order these arrive.
+/// Objects of one kind, known from complete lists, single answers and removals, which may arrive in any
+/// order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listing<K, T> {
     items: BTreeMap<K, (T, Stamp)>,
@@ -75,8 +73,7 @@ impl<K, T> Default for Listing<K, T> {
 }
 
 impl<K: Ord + Clone, T> Listing<K, T> {
-    /// A complete list that was asked for at `asked`: it replaces what was learnt before that and
-    /// keeps what was learnt after it.
+    /// A complete list whose query was sent at `asked`: it replaces older knowledge and keeps newer.
     pub fn complete(&mut self, asked: Stamp, asked_at: Mono, items: impl IntoIterator<Item = (K, T)>) {
         let items: Vec<_> = items.into_iter().collect();
         let listed: BTreeSet<K> = items.iter().map(|(key, _)| key.clone()).collect();
@@ -87,7 +84,7 @@ impl<K: Ord + Clone, T> Listing<K, T> {
         }
     }
 
-    /// Some things as of a moment; for the answer of a write, the moment at which it came.
+    /// Some objects as of a moment; for the answer of a write, the moment of its arrival.
     pub fn partial(&mut self, as_of: Stamp, items: impl IntoIterator<Item = (K, T)>) {
         for (key, item) in items {
             let removed = self.removed.get(&key).is_some_and(|when| *when > as_of);
@@ -98,7 +95,7 @@ impl<K: Ord + Clone, T> Listing<K, T> {
         }
     }
 
-    /// One thing is gone as of a moment: an older list cannot bring it back.
+    /// One object is gone as of a moment: an older list cannot bring it back.
     pub fn remove(&mut self, as_of: Stamp, key: &K) {
         if self.items.get(key).is_none_or(|(_, learnt)| *learnt <= as_of) {
             self.items.remove(key);
@@ -106,7 +103,7 @@ impl<K: Ord + Clone, T> Listing<K, T> {
         self.removed.insert(key.clone(), as_of);
     }
 
-    /// What is known to be there: never enough to conclude that something is not.
+    /// The objects that are known to exist; this never proves the absence of others.
     pub fn present(&self) -> impl Iterator<Item = &T> {
         self.items.values().map(|(item, _)| item)
     }
@@ -121,8 +118,7 @@ impl<K: Ord + Clone, T> Listing<K, T> {
         self.items.get(key).map(|(_, learnt)| *learnt)
     }
 
-    /// Everything, if a complete list was asked for after this: only then is what is not in it
-    /// known to be absent.
+    /// All objects, if a complete list was requested after this: only then does absence from it count.
     pub fn whole_after(&self, floor: Stamp) -> Option<Whole<'_, K, T>> {
         self.whole.filter(|(asked, _)| *asked > floor).map(|_| Whole(self))
     }
@@ -133,11 +129,11 @@ impl<K: Ord + Clone, T> Listing<K, T> {
     }
 }
 
-/// A complete list that was asked for after a given moment.
+/// A complete list that was requested after a given moment.
 pub struct Whole<'a, K, T>(&'a Listing<K, T>);
 
 impl<K, T> Whole<'_, K, T> {
-    /// Whether nothing like this is there.
+    /// Whether no object matches.
     pub fn none(&self, mut fits: impl FnMut(&T) -> bool) -> bool {
         !self.0.items.values().any(|(item, _)| fits(item))
     }

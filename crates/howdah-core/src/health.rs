@@ -1,8 +1,8 @@
-//! The cluster as a whole: its conditions, and its status in one word.
+//! The health of the cluster as a whole: its conditions, and its status in one word.
 //!
-//! Invariant: the status says what is there, not how the last operation ended: a cluster that was
-//! stopped by hand is `stopped`, one that was deleted by hand is `gone`. A trouble is a
-//! condition with a date; an event tells that it began or ended, never that a call failed again.
+//! Invariant: the status shows the actual state, not how the last operation ended: a cluster that was
+//! stopped by hand is `stopped`, a cluster that was deleted by hand is `gone`. A trouble is a condition
+//! with a date; an event reports its start and end, never each failing call.
 
 use std::time::Duration;
 
@@ -23,11 +23,11 @@ use crate::time::{Mono, Stamp};
 use crate::trouble::{Trouble, Troubles};
 use crate::wanted::{Goal, OperationKind};
 
-/// A call has to fail this often in a row before its system counts as unreachable: a single lost
-/// packet is no news.
+/// How often a call must fail in a row before its system counts as unreachable: a single lost packet
+/// does not matter.
 const FAILURES_THAT_COUNT: u32 = 2;
 
-/// The watch has to be down for so long before that is news: it is opened again within a moment.
+/// How long the watch must be down before it is reported: usually it reopens within a moment.
 const WATCH_NEWS: Duration = Duration::from_secs(5);
 
 /// The code of the error that says that a cluster's secrets cannot be read.
@@ -36,31 +36,31 @@ pub const SECRETS_UNREADABLE: &str = "secrets_unreadable";
 /// The reason of the condition of a cluster that waits for its turn at the cluster manager.
 pub const WAITING_FOR_TURN: &str = "WaitingForTurn";
 
-/// What conditions are read off.
+/// The input of the conditions.
 pub struct Signs<'a> {
-    /// Whose the place is.
+    /// Who owns the place.
     pub own: &'a Ownership,
     /// What was seen.
     pub seen: &'a Seen,
     /// What fails.
     pub troubles: &'a Troubles,
-    /// A card whose port cannot be made or kept, if there is one: code and sentence.
+    /// A card whose port cannot be created or kept, if there is one: code and message.
     pub port: Option<(String, String)>,
     /// The place in the site's queue, if the cluster waits for its turn at the cluster manager.
     pub place: Option<Place>,
-    /// For how long the cluster manager has shown a status of work without a task that works.
+    /// For how long the cluster manager has shown a busy status without a running task.
     pub stuck: Option<Duration>,
-    /// How long that may last.
+    /// The limit of that time.
     pub stuck_after: Duration,
-    /// Now, for people.
+    /// Now, as wall time.
     pub now: Timestamp,
-    /// Now, for ages.
+    /// Now, on the monotonic clock.
     pub mono: Mono,
 }
 
 type Said = (Kind, ConditionStatus, String, String);
 
-/// Brings the cluster's conditions up to date and returns what changed.
+/// Updates the cluster's conditions and returns the changes.
 pub fn conditions(signs: &Signs<'_>, state: &mut ClusterState) -> Vec<Event> {
     let mut said = vec![];
     said.extend(owned(signs, state));
@@ -89,31 +89,30 @@ pub fn conditions(signs: &Signs<'_>, state: &mut ClusterState) -> Vec<Event> {
 fn owned(signs: &Signs<'_>, state: &ClusterState) -> Option<Said> {
     let deleting = state.operation.as_ref().is_some_and(|o| o.kind == OperationKind::Delete);
     let (status, reason, message) = match signs.own {
-        Ownership::Ours(_) => (ConditionStatus::True, "Ours", "The cluster in BDE is this one.".to_owned()),
+        Ownership::Ours(_) => (ConditionStatus::True, "Ours", "BDE has this cluster.".to_owned()),
         Ownership::Vacant(_) => (ConditionStatus::Unknown, "NotCreated", "BDE has no cluster of this name.".to_owned()),
         Ownership::Pending => (
             ConditionStatus::Unknown,
             "Pending",
-            "BDE may still be making the cluster: the answer to the request is not known yet.".to_owned(),
+            "BDE may still create the cluster: the answer to the request was lost.".to_owned(),
         ),
         Ownership::Gone if deleting => {
-            (ConditionStatus::Unknown, "Removed", "BDE has no cluster of this name any more.".to_owned())
+            (ConditionStatus::Unknown, "Removed", "BDE no longer has a cluster of this name.".to_owned())
         }
         Ownership::Gone => {
-            (ConditionStatus::False, "Gone", "The cluster is gone: somebody deleted it in BDE.".to_owned())
+            (ConditionStatus::False, "Gone", "The cluster was deleted in BDE, not by Howdah.".to_owned())
         }
         Ownership::Foreign(why) => (
             ConditionStatus::False,
             "Foreign",
-            format!("BDE has a cluster of this name that is not this one: {why}. It is left alone."),
+            format!("BDE has a different cluster of this name: {why}. Howdah does not change it."),
         ),
         Ownership::Unknown => return None,
     };
     Some((Kind::Owned, status, reason.to_owned(), message))
 }
 
-/// Whether a failure says that the system as such does not serve us, and not that it does not do
-/// one thing.
+/// Whether a failure concerns the system as such, and not a single request.
 fn is_about_the_system(trouble: &Trouble) -> bool {
     match trouble.kind {
         ErrorKind::Unreachable | ErrorKind::NoAnswer | ErrorKind::Credentials | ErrorKind::Certificate => true,
@@ -129,7 +128,7 @@ fn is_about_a_port(key: &Key) -> bool {
 }
 
 fn is_of(system: System, trouble: &Trouble) -> bool {
-    // Keystone stands before Neutron: without a token there is no call.
+    // A call to Neutron needs a token from Keystone.
     let asked = if trouble.system == System::Keystone { System::Neutron } else { trouble.system };
     asked == system
 }
@@ -146,11 +145,11 @@ fn reachable(signs: &Signs<'_>, system: System) -> Option<Said> {
     }
     let watch = signs.troubles.get(&Key::Watch).filter(|t| is_of(system, t));
     if let Some(trouble) = watch.filter(|t| signs.mono.since(t.since) >= WATCH_NEWS) {
-        let message = format!("The watch on the cluster's VMs is down: {}.", trouble.says);
+        let message = format!("Howdah cannot watch the cluster's VMs: {}.", trouble.says);
         return Some((kind, ConditionStatus::False, "watch_lost".to_owned(), message));
     }
     if failing().next().is_some() {
-        return None; // neither news nor an all-clear
+        return None; // neither a new failure nor a recovery
     }
     let heard = match system {
         System::Bde => signs.seen.cluster.last().is_some(),
@@ -162,33 +161,33 @@ fn reachable(signs: &Signs<'_>, system: System) -> Option<Said> {
 
 fn bde_ready(signs: &Signs<'_>, state: &ClusterState) -> Option<Said> {
     if let Some(place) = signs.place {
-        let message = format!("BDE makes one cluster at a time: this one {}.", turns::waits(place));
+        let message = format!("BDE creates one cluster at a time: this one {}.", turns::waits(place));
         return Some((Kind::BdeReady, ConditionStatus::False, WAITING_FOR_TURN.to_owned(), message));
     }
     let waited = state.conditions.iter().any(|c| c.kind == Kind::BdeReady && c.reason == WAITING_FOR_TURN);
     if waited {
-        let message = "It waits for its turn no longer.".to_owned();
+        let message = "The cluster no longer waits for its turn.".to_owned();
         return Some((Kind::BdeReady, ConditionStatus::True, "TurnHasCome".to_owned(), message));
     }
     let cluster = signs.seen.cluster.last()?.as_ref().filter(|_| matches!(signs.own, Ownership::Ours(_)))?;
     let said = |status, reason: &str, message| Some((Kind::BdeReady, status, reason.to_owned(), message));
     if signs.stuck.is_some_and(|stuck| stuck >= signs.stuck_after) {
-        let message = format!("BDE shows the status {} and no task works on it.", cluster.status_text);
+        let message = format!("BDE shows the status {}, but runs no task for the cluster.", cluster.status_text);
         return said(ConditionStatus::False, "Stuck", message);
     }
     match queue(signs.seen) {
         Some((position, of)) => {
             let message =
-                format!("BDE makes one cluster at a time: this create is number {position} of {of} in its queue.");
+                format!("BDE creates one cluster at a time: this create is number {position} of {of} in its queue.");
             said(ConditionStatus::False, "Queued", message)
         }
         None => said(ConditionStatus::True, "Ready", format!("BDE shows the status {}.", cluster.status_text)),
     }
 }
 
-/// The place of our create in the cluster manager's queue, and the queue's length. The manager
-/// does not tell it: it clones for one create at a time in the order of the tasks, and a create that
-/// waits has no VM yet.
+/// The place of our create in the cluster manager's queue, and the queue's length. The manager does not
+/// report it: it clones for one create at a time in the order of the tasks, and a create that waits has
+/// no VM yet.
 pub fn queue(seen: &Seen) -> Option<(usize, usize)> {
     let cluster = seen.cluster.last()?.as_ref()?;
     if cluster.status != ManagedStatus::Provisioning || cluster.nodes.iter().any(|n| n.vm.is_some()) {
@@ -214,22 +213,22 @@ fn ports_ready(signs: &Signs<'_>) -> Option<Said> {
         return said(ConditionStatus::False, trouble.failure.code.clone(), message);
     }
     signs.seen.ports.whole_after(Stamp::START)?;
-    said(ConditionStatus::True, "Kept".to_owned(), "Every port can be made and kept.".to_owned())
+    said(ConditionStatus::True, "Kept".to_owned(), "Howdah can create and keep every port.".to_owned())
 }
 
 fn secrets_readable(signs: &Signs<'_>, state: &ClusterState) -> Option<Said> {
     let unreadable = signs.troubles.iter().map(|(_, t)| t).find(|t| t.failure.code == SECRETS_UNREADABLE);
     if let Some(trouble) = unreadable {
-        let message = format!("{}. Nothing is done with other credentials in their place.", trouble.says);
+        let message = format!("{}. Howdah does not use other credentials instead.", trouble.says);
         return Some((Kind::SecretsReadable, ConditionStatus::False, SECRETS_UNREADABLE.to_owned(), message));
     }
-    // Only told once it was otherwise: most clusters have no secrets.
+    // Only reported after a failure: most clusters have no secrets.
     let was = state.conditions.iter().any(|c| c.kind == Kind::SecretsReadable);
-    let again = || "The cluster's secrets can be read.".to_owned();
+    let again = || "The cluster's secrets are readable.".to_owned();
     was.then(|| (Kind::SecretsReadable, ConditionStatus::True, "Readable".to_owned(), again()))
 }
 
-/// The cluster in one word.
+/// The cluster's status.
 pub fn status(goal: Goal, state: &ClusterState, own: &Ownership, seen: &Seen) -> ClusterStatus {
     let Some(operation) = &state.operation else {
         return ClusterStatus::Pending;
@@ -247,7 +246,7 @@ pub fn status(goal: Goal, state: &ClusterState, own: &Ownership, seen: &Seen) ->
     }
     let there = match own {
         Ownership::Ours(_) => seen.cluster.last().and_then(Option::as_ref).map(|c| what_is_there(goal, state, c)),
-        // After a refused create there never was one.
+        // After a refused create the cluster never existed.
         Ownership::Gone => Some(ClusterStatus::Gone),
         Ownership::Foreign(_) if state.identity.dissolved || !state.identity.vms.is_empty() => {
             Some(ClusterStatus::Gone)
@@ -258,7 +257,7 @@ pub fn status(goal: Goal, state: &ClusterState, own: &Ownership, seen: &Seen) ->
         (_, Some(ClusterStatus::Gone)) => ClusterStatus::Gone,
         (OperationState::Failed, _) => ClusterStatus::Error,
         (_, Some(there)) => there,
-        // Not looked yet since the start: as it was.
+        // No look since the start of the process: keep the stored status.
         (_, None) => match state.status {
             ClusterStatus::Pending | ClusterStatus::Creating | ClusterStatus::Starting | ClusterStatus::Stopping => {
                 match goal {
@@ -282,13 +281,13 @@ fn what_is_there(goal: Goal, state: &ClusterState, cluster: &ManagedCluster) -> 
     match cluster.status {
         ManagedStatus::Stopped => ClusterStatus::Stopped,
         ManagedStatus::Stopping => ClusterStatus::Stopping,
-        // A start counts as done when the nodes have their addresses; the manager goes on for a while.
+        // A start is complete when the nodes have their addresses; the manager continues for a while.
         ManagedStatus::Starting if goal == Goal::Running && whole() => ClusterStatus::Running,
         ManagedStatus::Starting => ClusterStatus::Starting,
         ManagedStatus::Deleting => ClusterStatus::Deleting,
         ManagedStatus::ServiceWarning | ManagedStatus::ServiceStopped => ClusterStatus::Degraded,
         ManagedStatus::Error | ManagedStatus::ProvisionError => ClusterStatus::Degraded,
-        // The software is still being installed when a create counts as done.
+        // A create is complete while the manager still installs software.
         ManagedStatus::Running | ManagedStatus::Provisioning | ManagedStatus::Busy => {
             if goal == Goal::Stopped || whole() { ClusterStatus::Running } else { ClusterStatus::Degraded }
         }

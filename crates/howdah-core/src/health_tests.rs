@@ -155,7 +155,7 @@ fn a_delete_of_ours_is_nobody_elses_deed() {
     case.own = Ownership::Gone;
     case.eyes.look(None);
     assert_eq!(case.told(), NONE);
-    assert_eq!(case.says(Kind::Owned), "BDE has no cluster of this name any more.");
+    assert_eq!(case.says(Kind::Owned), "BDE no longer has a cluster of this name.");
 }
 
 #[test]
@@ -221,10 +221,7 @@ fn a_watch_that_is_down_is_vcenter_not_answering() {
     case.eyes.now = case.eyes.now.plus(seconds(4));
     assert_eq!(case.told(), NONE, "it may be there again in a moment");
     case.eyes.now = case.eyes.now.plus(seconds(1));
-    assert_eq!(
-        case.told(),
-        ["Warning watch_lost: The watch on the cluster's VMs is down: vCenter: cannot be reached."]
-    );
+    assert_eq!(case.told(), ["Warning watch_lost: Howdah cannot watch the cluster's VMs: vCenter: cannot be reached."]);
     assert_eq!(case.is(Kind::VcenterReachable), FALSE);
     case.troubles.calm(&[Key::Watch]);
     assert_eq!(case.told(), ["Info Answers: vCenter answers."]);
@@ -261,7 +258,7 @@ fn a_port_that_cannot_be_made_or_kept_is_named() {
     case.port = Some(("mac_in_use".to_owned(), "The MAC belongs to somebody else's port.".to_owned()));
     assert_eq!(case.told(), ["Warning mac_in_use: The MAC belongs to somebody else's port."]);
     case.port = None;
-    assert_eq!(case.told(), ["Info Kept: Every port can be made and kept."]);
+    assert_eq!(case.told(), ["Info Kept: Howdah can create and keep every port."]);
     case.fails(&set_index(), System::Neutron, ErrorKind::Forbidden);
     assert_eq!(case.told(), ["Warning does_not: Could not set a port's vnic_index: Neutron: does not do it."]);
     case.fails(&set_index(), System::Neutron, ErrorKind::Forbidden);
@@ -309,7 +306,7 @@ fn a_create_in_the_managers_queue_says_its_place() {
     let mut case = queued(&["3", "10", "5", "11"]);
     assert_eq!(
         case.told(),
-        ["Warning Queued: BDE makes one cluster at a time: this create is number 3 of 5 in its queue."]
+        ["Warning Queued: BDE creates one cluster at a time: this create is number 3 of 5 in its queue."]
     );
     let mut case = queued(&["10", "11"]);
     assert_eq!(case.told(), NONE, "it is being made");
@@ -340,13 +337,13 @@ fn a_status_without_a_task_is_named_as_stuck() {
     case.stuck = Some(seconds(59));
     assert_eq!(case.told(), NONE);
     case.stuck = Some(seconds(60));
-    assert_eq!(case.told(), ["Warning Stuck: BDE shows the status BUSY and no task works on it."]);
+    assert_eq!(case.told(), ["Warning Stuck: BDE shows the status BUSY, but runs no task for the cluster."]);
 }
 
 #[test]
 fn of_somebody_elses_cluster_no_status_is_said() {
     let mut case = Case::new();
-    case.own = Ownership::Foreign("it was made by another call".to_owned());
+    case.own = Ownership::Foreign("another call created it".to_owned());
     case.eyes.look(Some(managed(ManagedStatus::Busy)));
     case.stuck = Some(seconds(600));
     case.told();
@@ -451,7 +448,7 @@ fn a_node_that_is_not_whole_degrades_the_cluster() {
 #[test]
 fn a_cluster_that_was_deleted_by_hand_is_gone_whatever_stands_there_now() {
     let was_ours = |case: &mut Case| case.state.identity.vms = [("vm-1".into(), vm().instance_uuid.unwrap())].into();
-    let another = Ownership::Foreign("none of its VMs is one of this cluster's".to_owned());
+    let another = Ownership::Foreign("none of its VMs belongs to this cluster".to_owned());
     for end in [OperationState::Succeeded, OperationState::Failed] {
         for own in [Ownership::Gone, another.clone()] {
             let mut case = Case::well();

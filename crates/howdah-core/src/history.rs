@@ -1,4 +1,4 @@
-//! What a node went through: its VMs, their boots, and when its port and its address were there.
+//! A node's history: its VMs, their boots, and when it had its port and its address.
 //!
 //! ```text
 //!  another VM          --> a new incarnation: everything below starts again
@@ -7,34 +7,34 @@
 //!  the guest has the promised address             --> addressed, of the newest boot
 //! ```
 //!
-//! Invariant: the size is bounded ([`BOOTS_KEPT`] boots, and no VM but the present one), and the same facts a
-//! second time change nothing. A condition says what is true now and since when; the history keeps what a
-//! condition forgets when it changes. It decides nothing.
+//! Invariant: the size is bounded ([`BOOTS_KEPT`] boots, and only the current VM), and the same facts a
+//! second time change nothing. A condition has the current state and its date; the history keeps what a
+//! condition loses when it changes. It decides nothing.
 //!
-//! Times are the service's: the first sight of a fact, which comes later than the fact where the watch was
-//! down. vCenter's own time of a boot is kept beside it.
+//! Times are the service's: the first observation of a fact, which is late if the watch was down. vCenter's
+//! own time of a boot is stored as well.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::systems::vcenter::{Power, VmFacts};
 
-/// The newest boots of the present VM that are kept.
+/// How many boots of the current VM are kept.
 pub const BOOTS_KEPT: usize = 4;
 
-/// What a node went through.
+/// A node's history.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct NodeHistory {
-    /// How many VMs it has had, the present one included.
+    /// How many VMs it has had, including the current one.
     #[serde(default)]
     pub incarnations: u32,
-    /// When the present VM was first seen.
+    /// When the current VM was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vm_seen: Option<Timestamp>,
-    /// When the present VM's card first had its port.
+    /// When the current VM's card first had its port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_ready: Option<Timestamp>,
-    /// How often the present VM was seen to boot.
+    /// How many boots of the current VM were seen.
     #[serde(default)]
     pub boots: u32,
     /// The newest of these boots, oldest first.
@@ -47,10 +47,10 @@ pub struct NodeHistory {
 pub struct Boot {
     /// When the VM was first seen to be on.
     pub seen: Timestamp,
-    /// When vCenter says that it was powered on, by vCenter's clock.
+    /// When it was powered on, by vCenter's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vcenter: Option<Timestamp>,
-    /// When the guest first had the address that its port promises.
+    /// When the guest first had its port's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addressed: Option<Timestamp>,
 }
@@ -64,14 +64,14 @@ pub struct Sighting<'a> {
     pub is_new: bool,
     /// Its card has a port of ours.
     pub has_port: bool,
-    /// The guest has the address that the port promises.
+    /// The guest has its port's address.
     pub addressed: bool,
     /// Whether the VM was on when it was last seen.
     pub was_on: bool,
 }
 
 impl NodeHistory {
-    /// Takes in what is seen of the node's VM.
+    /// Records the seen facts of the node's VM.
     pub fn note(&mut self, now: Timestamp, sighting: Sighting<'_>) {
         let Sighting { vm, is_new, has_port, addressed, was_on } = sighting;
         if is_new || self.incarnations == 0 {

@@ -1,6 +1,6 @@
-//! Typed names and identifiers, so that a VM reference cannot be passed where a port id is
-//! wanted. Invariant: a value of a validated type ([`ClusterName`], [`GroupName`], [`Mac`])
-//! has passed its rule. Nothing here looks anything up.
+//! Typed names and identifiers, so that a VM reference cannot be passed instead of a port ID.
+//! Invariant: a value of a validated type ([`ClusterName`], [`GroupName`], [`Mac`]) satisfies its
+//! rule. Nothing here calls a remote system.
 
 use std::fmt;
 use std::str::FromStr;
@@ -68,7 +68,7 @@ uuid_id! {
     ClusterId
 }
 uuid_id! {
-    /// One request in progress: a create, stop, start or delete.
+    /// An operation: a create, stop, start or delete.
     OperationId
 }
 text_id! {
@@ -113,10 +113,10 @@ text_id! {
     TaskId
 }
 
-/// What a cluster is kept under: an id is chosen by its caller, so it is unique in a project only.
+/// A cluster's key. Callers choose IDs, so an ID is unique in a project only.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClusterKey {
-    /// Whose it is.
+    /// Its project.
     pub project: ProjectId,
     /// The cluster.
     pub id: ClusterId,
@@ -131,17 +131,17 @@ impl fmt::Display for ClusterKey {
 /// Why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing at all was given.
+    /// The name is empty.
     #[error("the name is empty")]
     Empty,
-    /// A character the cluster manager does not take.
+    /// A character that the cluster manager does not support.
     #[error("{name:?} has the character {found:?}; only letters, digits{extra} are allowed")]
     Character {
         /// The name as given.
         name: String,
         /// The first offending character.
         found: char,
-        /// Further characters that would have been fine.
+        /// Allowed characters besides letters and digits.
         extra: &'static str,
     },
     /// Longer than the cluster manager can store.
@@ -217,12 +217,12 @@ macro_rules! checked_name {
 }
 
 checked_name! {
-    /// A cluster's name. BDE takes `[a-zA-Z0-9_]+` and stores names in 80 characters, of which
-    /// the longest default group name and two separators take ten.
+    /// A cluster's name. BDE allows `[a-zA-Z0-9_]+` and stores names in 80 characters; the longest default
+    /// group name and two separators need ten of them.
     ClusterName, "_", " and _", 70
 }
 checked_name! {
-    /// A node group's name. BDE takes letters and digits only.
+    /// A node group's name. BDE allows letters and digits only.
     GroupName, "", "", 80
 }
 
@@ -238,8 +238,8 @@ impl NodeName {
     }
 }
 
-/// A MAC address. Invariant: lower case, colons, six bytes, as Neutron stores it; so two
-/// values are equal exactly if the addresses are.
+/// A MAC address. Invariant: lower case, colons, six bytes, as Neutron stores it, so equal addresses have
+/// equal texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Mac([u8; 6]);

@@ -1,16 +1,16 @@
-//! The journal: what was sent, written before the effect.
+//! The journal of sent calls, written before their effect.
 //!
-//! It answers two questions: may the effect of a call exist, and from when on is a look a verdict
-//! about it.
+//! It answers two questions: may the effect of a call exist, and from when on does a look decide
+//! about it?
 //!
 //! ```text
-//!   planned -> saved -> Sent -+-> Done      the call was answered well
+//!   planned -> saved -> Sent -+-> Done      the call succeeded
 //!                             +-> Refused   it was refused: it has no effect
-//!                             +-> Unknown --(settles)--> a look asked for after that decides:
+//!                             +-> Unknown --(settles)--> a look requested after that decides:
 //!                                                        seen: Done, not seen: Absent
 //! ```
 //!
-//! | phase | in flight | effect may exist | a look decides if asked for after |
+//! | phase | in flight | effect may exist | a look decides if requested after |
 //! |---|---|---|---|
 //! | `Sent` | yes | yes | (never) |
 //! | `Unknown`, not settled | no | yes, or may still come | (never) |
@@ -18,11 +18,11 @@
 //! | `Done` | no | yes | the answer |
 //! | `Refused`, `Absent` | no | no | the answer, the settling |
 //!
-//! An entry's key is a [`Call`]: the verb, and what it is about. A provisioner that makes one call for the
-//! whole cluster has one entry a verb; one that clones node by node has one for each node.
+//! An entry's key is a [`Call`]: the verb and its object. A provisioner that makes one call for the whole
+//! cluster has one entry per verb; one that clones node by node has one per node.
 //!
-//! Invariant: whatever was `Sent` when the process ended is `Unknown` for the next process, and
-//! settles counted from that process's start.
+//! Invariant: a call that was `Sent` when the process ended is `Unknown` for the next process, and its time
+//! to settle counts from that process's start.
 
 use std::collections::BTreeMap;
 
@@ -34,28 +34,28 @@ use crate::ids::{NodeName, OperationId, TaskId};
 use crate::policy::Policy;
 use crate::time::{Mono, Stamp, Ticker};
 
-/// What was asked for.
+/// The kind of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
-    /// The cluster's create: the call that founds it.
+    /// Create the cluster.
     Found,
     /// Power on and start services.
     Start,
     /// Stop services and power off.
     Stop,
-    /// Take up a create that failed.
+    /// Resume a failed create.
     Resume,
-    /// The cluster's delete.
+    /// Delete the cluster.
     Remove,
-    /// A burst of creates of ports: an entry for as long as one of them may have an effect.
+    /// A burst of port creates: the entry stays as long as one of them may have an effect.
     Ports,
     /// The clone of a node, by the tests' port-first provisioner.
     #[cfg(test)]
     Clone,
 }
 
-/// What a call is about.
+/// The object of a call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// The cluster as a whole.
@@ -64,13 +64,13 @@ pub enum Subject {
     Node(NodeName),
 }
 
-/// What the journal keeps an entry under. Stored as `verb`, or `verb node`.
+/// The key of an entry. Stored as `verb`, or `verb node`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Call {
     /// What was asked for.
     pub verb: Verb,
-    /// What it is about.
+    /// Its object.
     pub subject: Subject,
 }
 
@@ -103,7 +103,7 @@ impl From<Call> for String {
 }
 
 impl Verb {
-    /// Calls that the cluster manager carries out in the background, one at a time.
+    /// Calls that the cluster manager runs in the background, one at a time.
     pub const MANAGER: [Self; 5] = [Self::Found, Self::Start, Self::Stop, Self::Resume, Self::Remove];
 
     /// The word that is stored.
@@ -121,17 +121,17 @@ impl Verb {
     }
 }
 
-/// What is known of it.
+/// The phase of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Stored; sent right after.
+    /// Stored, and sent right after that.
     Sent,
-    /// The answer was lost: it may have its effect, or still get it.
+    /// The answer was lost: it may have had its effect, or still have it.
     Unknown,
-    /// Answered well, or its effect was seen.
+    /// It succeeded, or its effect was seen.
     Done,
-    /// Refused without effect.
+    /// Refused, without effect.
     Refused,
     /// A look after it settled did not show its effect.
     Absent,
@@ -142,20 +142,20 @@ pub enum Phase {
 pub struct Intent {
     /// For which operation.
     pub operation: OperationId,
-    /// When it was sent, by the wall clock: for people.
+    /// When it was sent, as wall time for display.
     pub at: Timestamp,
-    /// What is known of it.
+    /// Its phase.
     pub phase: Phase,
-    /// An earlier try of the same call ended unknown: a conflict now may be that one's effect.
+    /// An earlier try of the same call ended unknown: a conflict now may be the effect of that try.
     #[serde(default)]
     pub earlier: bool,
-    /// The task that it started, if it said so.
+    /// The task that it started, if the answer named one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskId>,
-    /// Until when the effect may still come, while it is unknown.
+    /// Until when an unknown call may still take effect.
     #[serde(skip)]
     settles: Option<Mono>,
-    /// A look asked for after this shows the effect or its absence.
+    /// A look requested after this shows the effect or its absence.
     #[serde(skip)]
     ended: Stamp,
 }
@@ -165,13 +165,13 @@ pub struct Intent {
 pub enum Existence {
     /// It was never sent.
     Never,
-    /// It is in flight or has not settled: nothing can be concluded from absence.
+    /// It is in flight or has not settled: absence proves nothing.
     Open,
-    /// Its answer is unknown and it has settled: a look asked for after this decides.
+    /// Its answer is unknown and it has settled: a look requested after this decides.
     Settled(Stamp),
-    /// It was answered well: absence after this is a loss.
+    /// It succeeded: absence after this is a loss.
     Answered(Stamp),
-    /// It has had no effect, as of this.
+    /// It had no effect, as of this moment.
     Without(Stamp),
 }
 
@@ -188,13 +188,13 @@ impl Intent {
     }
 }
 
-/// All calls that matter, the newest under each key.
+/// The relevant calls: the newest one under each key.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Journal(BTreeMap<Call, Intent>);
 
 impl Journal {
-    /// At a process's start: nobody waits for the answers of the process before.
+    /// At the start of a process: answers to the previous process are lost.
     pub fn resume(&mut self, now: Mono, policy: &Policy) {
         for (call, intent) in &mut self.0 {
             if matches!(intent.phase, Phase::Sent | Phase::Unknown) {
@@ -204,7 +204,7 @@ impl Journal {
         }
     }
 
-    /// Writes a call down; to be saved before it is sent.
+    /// Records a call; the caller saves it before sending.
     pub fn sent(&mut self, call: impl Into<Call>, operation: OperationId, at: Timestamp) {
         let call = call.into();
         let earlier = self.0.get(&call).is_some_and(|old| old.earlier || old.phase == Phase::Unknown);
@@ -213,7 +213,7 @@ impl Journal {
         self.0.insert(call, intent);
     }
 
-    /// It was answered well, and perhaps named a task.
+    /// It succeeded, perhaps with a task.
     pub fn done(&mut self, call: impl Into<Call>, task: Option<TaskId>, ended: Stamp) {
         if let Some(intent) = self.0.get_mut(&call.into()) {
             intent.phase = Phase::Done;
@@ -240,7 +240,7 @@ impl Journal {
         }
     }
 
-    /// What has had time to settle gets its stamp: looks asked for from now on decide about it.
+    /// Stamps the calls that have settled: looks requested from now on decide about them.
     pub fn settle(&mut self, now: Mono, ticker: &Ticker) {
         for intent in self.0.values_mut() {
             if intent.phase == Phase::Unknown && intent.settles.is_some_and(|at| at <= now) {
@@ -258,9 +258,9 @@ impl Journal {
         }
     }
 
-    /// A look at the manager, asked for at this moment, shows whatever calls that had settled before
-    /// have done: they are no open questions any more, for the next process neither. The create is
-    /// resolved by whose the place is, see [`crate::own`].
+    /// A look at the manager that was requested at this moment shows the effects of all calls that had
+    /// settled before: these calls are resolved, for the next process too. Ownership resolves the create, see
+    /// [`crate::own`].
     pub fn looked(&mut self, asked: Stamp) {
         for (call, intent) in &mut self.0 {
             let settled = intent.phase == Phase::Unknown && intent.settles.is_none() && intent.ended < asked;
@@ -270,17 +270,17 @@ impl Journal {
         }
     }
 
-    /// A burst has ended: nothing of it can have an effect any more.
+    /// A burst has ended: none of its calls can still take effect.
     pub fn forget(&mut self, call: impl Into<Call>) {
         self.0.remove(&call.into());
     }
 
-    /// Whether nothing was ever asked for.
+    /// Whether no call was ever sent.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The newest calls of these verbs, whatever they are about.
+    /// The newest calls of these verbs, for any object.
     fn of(&self, verbs: &[Verb]) -> impl Iterator<Item = &Intent> {
         self.0.iter().filter(|(call, _)| verbs.contains(&call.verb)).map(|(_, intent)| intent)
     }
@@ -295,16 +295,16 @@ impl Journal {
         self.0.get(&call.into()).map_or(Existence::Never, Intent::existence)
     }
 
-    /// Whether the call was made for this operation and may have its effect: then it is not made
-    /// again for it.
+    /// Whether the call was made for this operation and may have taken effect: it is then not repeated for
+    /// this operation.
     pub fn asked(&self, call: impl Into<Call>, operation: OperationId) -> bool {
         self.0.get(&call.into()).is_some_and(|intent| {
             intent.operation == operation && matches!(intent.existence(), Existence::Open | Existence::Answered(_))
         })
     }
 
-    /// When the last of these calls ended; `None` while one of them is in flight or may still have
-    /// its effect. A look asked for after the stamp is a verdict about all of them.
+    /// When the last of these calls ended; `None` while one of them is in flight or may still take
+    /// effect. A look requested after the stamp is a verdict about all of them.
     pub fn quiet(&self, verbs: &[Verb]) -> Option<Stamp> {
         let mut floor = Stamp::START;
         for intent in self.of(verbs) {
@@ -317,12 +317,12 @@ impl Journal {
         Some(floor)
     }
 
-    /// Until when the slowest of these calls may still have its effect, if its answer is lost.
+    /// Until when the slowest of these calls may still take effect, if its answer is lost.
     pub fn open_until(&self, verbs: &[Verb]) -> Option<Mono> {
         self.of(verbs).filter(|i| i.phase == Phase::Unknown).filter_map(|i| i.settles).max()
     }
 
-    /// The manager's task of the newest call that started one.
+    /// The manager's task from the newest call that started one.
     pub fn newest_task(&self) -> Option<&TaskId> {
         let calls = self.of(&Verb::MANAGER).filter(|i| i.task.is_some());
         calls.max_by_key(|i| (i.ended, i.at)).and_then(|i| i.task.as_ref())

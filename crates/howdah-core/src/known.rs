@@ -1,4 +1,4 @@
-//! What is known of a cluster. Its one writer is the cluster's controller.
+//! The known state of a cluster. Only the cluster's controller writes it.
 //!
 //! It is stored as JSON, in the version that [`crate::document`] writes.
 
@@ -20,47 +20,47 @@ use crate::systems::manager::ManagedStatus;
 use crate::systems::vcenter::Segment;
 use crate::wanted::{ClusterRecord, OperationKind};
 
-/// A cluster in one word, for people and for Heat.
+/// The status of a cluster, for users and Heat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClusterStatus {
-    /// Accepted; nothing has been done yet.
+    /// Accepted; the controller has not started on it.
     #[default]
     Pending,
-    /// Being created, or a failed create is being finished.
+    /// Being created, or a failed create is being resumed.
     Creating,
-    /// As wanted.
+    /// Running.
     Running,
-    /// Being switched off.
+    /// Being stopped.
     Stopping,
-    /// Switched off.
+    /// Stopped.
     Stopped,
-    /// Being switched on.
+    /// Being started.
     Starting,
-    /// Being removed.
+    /// Being deleted.
     Deleting,
-    /// Up, but not as it should be: its conditions and those of its nodes say what is wrong.
+    /// Running with a problem; its conditions and those of its nodes give the reason.
     Degraded,
-    /// It was there and is not any more: somebody removed it from the cluster manager.
+    /// It no longer exists: others deleted it in the cluster manager.
     Gone,
-    /// The last operation failed; see its failure.
+    /// The last operation failed; its failure has the reason.
     Error,
 }
 
-/// Where an operation is.
+/// The state of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationState {
-    /// Not ended.
+    /// In progress.
     #[default]
     Running,
-    /// Ended well.
+    /// It succeeded.
     Succeeded,
-    /// Ended badly.
+    /// It failed.
     Failed,
 }
 
-/// What became of an operation.
+/// The progress and result of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperationProgress {
     /// Which one.
@@ -69,7 +69,7 @@ pub struct OperationProgress {
     pub kind: OperationKind,
     /// Where it is.
     pub state: OperationState,
-    /// When the controller took it up.
+    /// When the controller started it.
     pub started: Timestamp,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,14 +80,14 @@ pub struct OperationProgress {
     /// The checks before the first change have passed.
     #[serde(default)]
     pub checked: bool,
-    /// For how long controllers have worked on it. Time in which no process ran does not count.
+    /// For how long controllers have watched it. Time without a running process does not count.
     #[serde(default)]
     pub watched: Duration,
-    /// For how long it waited for its turn at the cluster manager; no part of `watched`.
+    /// For how long it waited for its turn at the cluster manager; not part of `watched`.
     #[serde(default)]
     pub waited: Duration,
-    /// For how long nodes lacked their address although the cluster manager had finished and all
-    /// of this was being watched.
+    /// For how long nodes lacked their address after the cluster manager had finished, while all of this was
+    /// visible.
     #[serde(default)]
     pub without_address: Duration,
 }
@@ -110,36 +110,36 @@ impl OperationProgress {
     }
 }
 
-/// What makes the cluster in the cluster manager this one, and no other of the same name.
-/// Evidence belongs to one create call and begins anew with the next.
+/// The evidence that the cluster in the cluster manager is this one and not another of the same name. It
+/// belongs to one create call; the next one starts with none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Identity {
-    /// What the create call asked for. What is there is compared with this, never with what is
-    /// wanted now.
+    /// What the create call requested. The cluster in the manager is compared with this, never with the
+    /// current wanted state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<Likeness>,
-    /// Its VMs, with their instance UUIDs: recorded while the cluster was known to be ours.
+    /// Its VMs with their instance UUIDs, recorded while the cluster was known to be ours.
     #[serde(default)]
     pub vms: BTreeMap<VmRef, Uuid>,
-    /// A resume of ours may be replacing its VMs: until it has ended, other VMs than the recorded
-    /// ones do not speak against it.
+    /// A resume of ours may replace its VMs: until it has ended, VMs that are not recorded are no evidence
+    /// against it.
     #[serde(default)]
     pub renewed: bool,
-    /// The create call ended well: it was seen up.
+    /// The create succeeded: the cluster was seen running.
     #[serde(default)]
     pub made: bool,
-    /// It was there and is gone: nothing that only looks like it is ours any more.
+    /// It existed and is gone: a cluster that only resembles it is not ours.
     #[serde(default)]
     pub dissolved: bool,
 }
 
-/// What a cluster looks like in the cluster manager. Empty fields are not compared.
+/// The features by which a cluster in the cluster manager is compared. Empty fields are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Likeness {
-    /// Distribution; compared without case, as the cluster manager does.
+    /// Distribution; compared case-insensitively, as the cluster manager does.
     #[serde(default)]
     pub distro: String,
-    /// How many nodes each group is defined with.
+    /// The defined number of nodes of each group.
     #[serde(default)]
     pub groups: BTreeMap<String, u32>,
     /// Registered networks.
@@ -148,7 +148,7 @@ pub struct Likeness {
 }
 
 impl Likeness {
-    /// The first thing in which `there` differs.
+    /// The first difference of `there`.
     pub fn difference(&self, there: &Self) -> Option<String> {
         let words = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
         let groups = |groups: &BTreeMap<String, u32>| {
@@ -158,33 +158,33 @@ impl Likeness {
         if comparable(self.distro.is_empty(), there.distro.is_empty())
             && !self.distro.eq_ignore_ascii_case(&there.distro)
         {
-            return Some(format!("its distribution is {} and not {}", there.distro, self.distro));
+            return Some(format!("its distribution is {}, not {}", there.distro, self.distro));
         }
         if comparable(self.groups.is_empty(), there.groups.is_empty()) && self.groups != there.groups {
-            return Some(format!("its node groups are {} and not {}", groups(&there.groups), groups(&self.groups)));
+            return Some(format!("its node groups are {}, not {}", groups(&there.groups), groups(&self.groups)));
         }
         if comparable(self.networks.is_empty(), there.networks.is_empty()) && self.networks != there.networks {
-            return Some(format!("its network is {} and not {}", words(&there.networks), words(&self.networks)));
+            return Some(format!("its network is {}, not {}", words(&there.networks), words(&self.networks)));
         }
         None
     }
 }
 
-/// A Neutron port that was made for the cluster and is not known to be gone.
+/// A Neutron port that was created for the cluster and is not known to be gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnPort {
-    /// The node whose card it is.
+    /// The node of its card.
     pub node: NodeName,
-    /// Its MAC address, once it was seen.
+    /// Its MAC address, once seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mac: Option<Mac>,
-    /// Its fixed address: a port that is made again asks for the same.
+    /// Its fixed address: a replacement port requests the same one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
 }
 
-/// What was chosen for a node before it was made, by a provisioner that chooses: sent as it is, however
-/// often the calls are repeated.
+/// The identifiers that a provisioner chose for a node before creating it: repeated calls send the same
+/// values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodePlan {
     /// The instance UUID of its VM.
@@ -193,7 +193,7 @@ pub struct NodePlan {
     pub mac: Mac,
 }
 
-/// A node as it is known.
+/// The known state of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeState {
     /// The node group's name.
@@ -201,7 +201,7 @@ pub struct NodeState {
     /// Roles.
     #[serde(default)]
     pub roles: Vec<String>,
-    /// What was chosen for it; nothing where the cluster manager chooses.
+    /// Its plan; `None` if the cluster manager chooses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<NodePlan>,
     /// The VM.
@@ -210,24 +210,24 @@ pub struct NodeState {
     /// The VM's instance UUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_uuid: Option<Uuid>,
-    /// Address on the wire of the card on our network.
+    /// MAC address of its card on our network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mac: Option<Mac>,
-    /// The card's Neutron port.
+    /// The Neutron port of the card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<PortId>,
-    /// The address that the port promises.
+    /// The port's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promised: Option<IpAddr>,
-    /// The address that the guest has.
+    /// The guest's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
-    /// Where it is in its boot.
+    /// The stage of its boot.
     pub stage: Stage,
-    /// What the cluster manager says of it, for people.
+    /// The status that the cluster manager reports, for display.
     #[serde(default)]
     pub manager_says: String,
-    /// What is true of it.
+    /// Its conditions.
     #[serde(default)]
     pub conditions: Vec<Condition>,
     /// What it went through.
@@ -236,7 +236,7 @@ pub struct NodeState {
 }
 
 impl NodeState {
-    /// A node of which nothing but its name is known.
+    /// A node of which only the name is known.
     pub fn planned(record: &ClusterRecord, name: &NodeName) -> Self {
         let middle = name.as_str().strip_prefix(&format!("{}-", record.name)).unwrap_or(name.as_str());
         let group = middle.rsplit_once('-').map_or(middle, |(group, _)| group);
@@ -258,48 +258,48 @@ impl NodeState {
     }
 }
 
-/// A cluster as it is known.
+/// The known state of a cluster.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ClusterState {
-    /// In one word.
+    /// The status.
     #[serde(default)]
     pub status: ClusterStatus,
-    /// The generation of the wanted shape that the controller took up last.
+    /// The last generation of the wanted shape that the controller observed.
     #[serde(default)]
     pub observed_generation: u64,
-    /// The newest operation that the controller took up.
+    /// The newest operation that the controller started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationProgress>,
     /// The port group that backs the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segment: Option<Segment>,
-    /// The name of the network's registration in the cluster manager, as the registrar gave it.
+    /// The name of the network's registration in the cluster manager, from the registrar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration: Option<String>,
-    /// What was asked for.
+    /// The journal of sent calls.
     #[serde(default)]
     pub journal: Journal,
-    /// What makes the cluster in the cluster manager this one.
+    /// The evidence for the cluster in the cluster manager.
     #[serde(default)]
     pub identity: Identity,
-    /// Every port made for it that is not known to be gone.
+    /// Every port that was created for it and is not known to be gone.
     #[serde(default)]
     pub ports: BTreeMap<PortId, OwnPort>,
-    /// The first release began to delete it, and forgot each node with its VM: until the ports have
-    /// been listed, those of the record's project that bear that release's unkeyed mark of this
-    /// cluster join the ledger.
+    /// The first release started to delete it and dropped each node with its VM: until the ports have been
+    /// listed, ports of the record's project with that release's unkeyed mark of this cluster join the
+    /// ledger.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ledger_lost: bool,
-    /// What is true of the cluster as a whole.
+    /// The conditions of the cluster as a whole.
     #[serde(default)]
     pub conditions: Vec<ClusterCondition>,
-    /// The manager's status, as seen last.
+    /// The manager's last seen status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manager_status: Option<ManagedStatus>,
     /// Nodes by name.
     #[serde(default)]
     pub nodes: BTreeMap<NodeName, NodeState>,
-    /// 0.0 to 1.0, for people: it never goes back within an operation.
+    /// 0.0 to 1.0, for display: it never decreases within an operation.
     #[serde(default)]
     pub progress: f64,
 }

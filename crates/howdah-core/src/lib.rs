@@ -1,9 +1,9 @@
-//! The words, the decisions and the controller of Howdah.
+//! The domain types, the decisions and the controller of Howdah.
 //!
-//! This crate says *what* should happen; it never does it. It has no I/O, no clock and no
-//! randomness of its own: those come in through the traits in [`systems`], [`store`], [`time`] and [`entropy`], which the
-//! adapter crates (and the simulated site) implement. Because of that, every decision here
-//! can be tested as a function, and whole clusters can be created in virtual time.
+//! This crate decides *what* should happen; others do it. It has no I/O, no clock and no randomness of its
+//! own: the adapter crates and the simulated site provide them through the traits in [`systems`], [`store`],
+//! [`time`] and [`entropy`]. So tests call every decision as a function and create whole clusters in virtual
+//! time.
 //!
 //! ```text
 //!   store (wanted) ---\
@@ -14,18 +14,18 @@
 //!
 //! The map, from the outside in:
 //!
-//! | modules | what they hold |
+//! | modules | content |
 //! |---|---|
-//! | [`systems`] | the remote systems: a trait each, what they are asked and what they say |
+//! | [`systems`] | the remote systems: one trait each, with its requests and answers |
 //! | [`store`], [`time`], [`entropy`] | the other traits: database, clock, randomness |
-//! | [`ids`], [`text`], [`failure`], [`event`] | words that everybody uses |
-//! | [`wanted`], [`known`], [`condition`] | a cluster as it is wanted (written by the API) and as it is known (written by its controller) |
-//! | [`document`], [`specification`], [`naming`] | how both are stored, what is sealed, which clusters hold their names |
-//! | [`fresh`], [`seen`] | what was seen, and when it was asked for |
-//! | [`intent`], [`trouble`] | the journal of what was sent; what fails since when |
-//! | [`own`], [`mark`], [`capability`], [`rights`] | whose things are, and who may do what |
+//! | [`ids`], [`text`], [`failure`], [`event`] | basic types |
+//! | [`wanted`], [`known`], [`condition`] | the wanted state of a cluster (written by the API) and the known state (written by its controller) |
+//! | [`document`], [`specification`], [`naming`] | the stored form of both, encrypted parts, which clusters hold their names |
+//! | [`fresh`], [`seen`] | seen facts, with the moment of their query |
+//! | [`intent`], [`trouble`] | the journal of sent calls; failing calls |
+//! | [`own`], [`mark`], [`capability`], [`rights`] | ownership and permissions |
 //! | [`segment`], [`attach`], [`stage`], [`preflight`] | rules: port groups, ports and cards, boot stages, checks before a create |
-//! | [`observe`], [`history`], [`health`], [`report`] | facts into node states, what nodes went through, conditions, status, events and sentences |
+//! | [`observe`], [`history`], [`health`], [`report`] | from facts to node states, node histories, conditions, status, events and messages |
 //! | [`action`], [`decide`], [`policy`] | what can be done, what is to be done next, and the figures |
 //! | [`controller`] | the loop that carries it out |
 //! | [`site`] | what exists once for each site |

@@ -1,7 +1,7 @@
-//! How a Neutron port says that it is ours.
+//! The mark by which a Neutron port is recognised as ours.
 //!
-//! The mark stands in the port's `description`, because that is set in the same request that
-//! makes the port; tags are silently ignored there by most Neutrons. Format, version 2:
+//! The mark is in the port's `description`, because the request that creates the port can set it;
+//! most Neutrons silently ignore tags there. Format, version 2:
 //!
 //! ```text
 //! howdah/2 cluster=<uuid> node=<name> nic=<index> tag=<32 hex digits>
@@ -9,12 +9,11 @@
 //!
 //! A port's project can write its description, so the words alone prove nothing. The *tag* is
 //! an HMAC-SHA-256 over the cluster's project, the port's MAC address and the words, with a key
-//! that only this installation has: copied to another port, it proves nothing. The project is the cluster's own, also where the port belongs to another one
-//! (a local user's cluster): an id may be chosen again in any project.
-//! Version 1 (`howdah/1`, without a tag) was written by the first release.
+//! that only this installation has: copied to another port, it proves nothing. The project is the cluster's,
+//! even if the port belongs to another one (a local user's cluster), because IDs are unique per project only.
+//! The first release wrote version 1 (`howdah/1`, without a tag).
 //!
-//! Invariant: whose a port is, is decided in [`crate::own`] and nowhere else; a mark is one of
-//! the things that it looks at.
+//! Invariant: only [`crate::own`] decides who owns a port; a mark is one part of its evidence.
 
 use std::fmt;
 
@@ -26,10 +25,10 @@ use crate::ids::{ClusterId, ClusterKey, Mac, NodeName, ProjectId};
 const KEYED: &str = "howdah/2";
 const UNKEYED: &str = "howdah/1";
 
-/// How many bytes of the HMAC a tag shows.
+/// How many bytes of the HMAC a tag has.
 const TAG_BYTES: usize = 16;
 
-/// The key of what this installation signs: the tags of ports, and read capabilities
+/// The signing key of this installation: for the tags of ports and for read capabilities
 /// ([`crate::capability`]). It cannot be printed.
 #[derive(Clone)]
 pub struct MarkKey(hmac::Key);
@@ -46,20 +45,20 @@ impl MarkKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    /// The description that a port of this mark gets; the project is the cluster's.
+    /// The description of a port with this mark; the project is the cluster's.
     pub fn describe(&self, project: &ProjectId, mark: &Mark, mac: Mac) -> String {
         format!("{KEYED} {} tag={}", mark.words(), self.tag(project, mark, mac))
     }
 
-    /// Whether the mark was written by this installation for a cluster of this project.
+    /// Whether this installation wrote the mark for a cluster of this project.
     pub fn wrote(&self, project: &ProjectId, mark: &Mark, mac: Mac) -> bool {
-        // Not in constant time, and need not be: a tag is no secret, it can be read off any port.
+        // Constant time is not needed: a tag is not a secret, every port shows it.
         mark.tag.as_deref() == Some(self.tag(project, mark, mac).as_str())
     }
 
-    /// Signs a text for a purpose; what was signed for one is worth nothing for another.
+    /// Signs a text for a purpose; a signature for one purpose is invalid for another.
     fn sign(&self, purpose: &'static str, text: &str) -> hmac::Tag {
-        // Piece by piece: the text may be a secret, of which there shall be no second copy.
+        // Piece by piece: the text may be a secret, which must not be copied.
         let mut signing = hmac::Context::with_key(&self.0);
         for piece in [purpose, "\n", text] {
             signing.update(piece.as_bytes());
@@ -67,13 +66,13 @@ impl MarkKey {
         signing.sign()
     }
 
-    /// 64 hexadecimal digits by which a text is known again, and which tell nothing of it to whoever
-    /// has not the key.
+    /// A digest of 64 hexadecimal digits that identifies a text and reveals nothing about it without the
+    /// key.
     pub(crate) fn digest(&self, purpose: &'static str, text: &str) -> String {
         hex(self.sign(purpose, text).as_ref())
     }
 
-    /// The digest of a secret of one cluster: the same secret has another one in each cluster.
+    /// The digest of a cluster's secret: the same secret has a different digest in each cluster.
     pub(crate) fn digest_of_secret(&self, purpose: &'static str, cluster: &ClusterKey, secret: &str) -> String {
         let text = Zeroizing::new(format!("{}\n{}\n{secret}", cluster.project, cluster.id));
         self.digest(purpose, &text)
@@ -89,7 +88,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What a port says of whose it is.
+/// A port's statement about its owner.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mark {
     /// The cluster.
@@ -108,7 +107,7 @@ impl Mark {
         Self { cluster, node, nic, tag: None }
     }
 
-    /// Reads the mark of a description, if there is one of a version that we know.
+    /// Reads the mark of a description, if there is one of a supported version.
     pub fn parse(description: &str) -> Option<Self> {
         let mut words = description.split_whitespace();
         let keyed = match words.next()? {
@@ -129,7 +128,7 @@ impl Mark {
         Some(Self { cluster: cluster?, node: node?, nic: nic?, tag })
     }
 
-    /// The name that a port of this mark gets: `<vm>-port<n>`.
+    /// The name of a port with this mark: `<vm>-port<n>`.
     pub fn port_name(&self) -> String {
         format!("{}-port{}", self.node, self.nic)
     }

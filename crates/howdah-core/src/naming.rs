@@ -1,14 +1,14 @@
-//! Which clusters hold their names: a name is unique among those of a site that hold theirs.
+//! Which clusters hold their names. A name is unique among the clusters of a site that hold theirs.
 //!
 //! | newest operation | our create call | the name |
 //! |---|---|---|
-//! | not taken up, under way, ended well | any | held |
-//! | failed | never made, or without effect | free: nothing of it is there, and nothing can turn up |
+//! | not started, in progress, succeeded | any | held |
+//! | failed | never made, or without effect | free: nothing of it exists or can appear later |
 //! | failed | in flight, answer unknown, answered | held |
 //!
-//! A cluster that was removed has no name any more. Invariant: only the controller frees a name, with
-//! the state that says why; only a request takes one, in the write that asks for the operation. So a
-//! create call is never made under a name that is not held.
+//! A removed cluster no longer holds a name. Invariant: only the controller releases a name, together with
+//! the state that gives the reason; only a request takes one, together with its operation. So every create
+//! call uses a held name.
 
 use crate::intent::{Existence, Verb};
 use crate::known::{ClusterState, OperationState};
@@ -22,7 +22,7 @@ pub fn holds_name(record: &ClusterRecord, state: &ClusterState) -> bool {
     !(failed && nothing)
 }
 
-/// Whether a request takes the name again where it was freed: only what is wanted running is made.
+/// Whether a request takes a released name again: only a cluster that should run is created.
 pub fn takes_name(goal: Goal) -> bool {
     goal == Goal::Running
 }

@@ -1,9 +1,7 @@
-//! From what was seen to what is known: node states, progress, and the events that tell of a
-//! change.
+//! From seen facts to known state: node states, progress, and the events that report a change.
 //!
-//! Invariant: calling it twice with the same facts changes nothing the second time and tells of
-//! nothing. It decides nothing, and it is given the VMs that are ours, nobody else's. The cluster
-//! as a whole is [`crate::health`]'s.
+//! Invariant: a second call with the same facts changes nothing and reports nothing. It decides nothing,
+//! and its input contains only our VMs. [`crate::health`] covers the cluster as a whole.
 
 use std::collections::BTreeMap;
 
@@ -28,18 +26,18 @@ use crate::wanted::{ClusterRecord, Goal, OperationKind};
 /// The reason of an attachment that came too late for NSX-T.
 pub const POWERED_ON_BEFORE: &str = "PoweredOnBefore";
 
-/// The reason of a VM that was there and is not any more.
+/// The reason of a VM that no longer exists.
 pub const VM_GONE: &str = "Gone";
 
-/// What a look at the nodes is made from.
+/// The input of an observation.
 pub struct Sight<'a> {
-    /// The round: for recognising our ports.
+    /// The round, for recognising our ports.
     pub pass: Pass,
-    /// What is wanted.
+    /// The wanted state.
     pub record: &'a ClusterRecord,
-    /// What was seen.
+    /// The seen facts.
     pub seen: &'a Seen,
-    /// The VMs in the cluster's folder that are ours; none if the cluster is not.
+    /// Our VMs in the cluster's folder; none if the cluster is not ours.
     pub vms: &'a Vms,
     /// The cluster in the cluster manager, if it is ours.
     pub cluster: Option<&'a ManagedCluster>,
@@ -47,11 +45,11 @@ pub struct Sight<'a> {
     pub marks: &'a MarkKey,
     /// The kind of network.
     pub backend: NetworkBackend,
-    /// Now, for people.
+    /// Now, as wall time.
     pub now: Timestamp,
 }
 
-/// Brings the nodes and the ledger of ports up to what was seen and returns what changed.
+/// Updates the nodes and the ledger of ports from the seen facts and returns the changes.
 pub fn observe(sight: &Sight<'_>, state: &mut ClusterState) -> Vec<Event> {
     let mut events = Vec::new();
     keep_ledger(sight, state);
@@ -71,7 +69,7 @@ pub fn observe(sight: &Sight<'_>, state: &mut ClusterState) -> Vec<Event> {
     events
 }
 
-/// What was seen, by what it is looked up by: made once for all nodes.
+/// Indices over the seen facts, built once for all nodes.
 struct Found<'a> {
     vms: BTreeMap<NodeName, &'a VmFacts>,
     managed: BTreeMap<&'a NodeName, &'a ManagedNode>,
@@ -93,8 +91,8 @@ impl<'a> Found<'a> {
     }
 }
 
-/// All nodes: those that the manager has planned and those whose VM is there. While the manager
-/// shows nothing of ours, those known before.
+/// All nodes: those that the manager has planned and those whose VM exists. While the manager shows no
+/// cluster of ours, and during a delete, also the nodes known before: the progress of a delete counts them.
 fn node_names(
     sight: &Sight<'_>,
     vms: &BTreeMap<NodeName, &VmFacts>,
@@ -102,19 +100,19 @@ fn node_names(
 ) -> Vec<NodeName> {
     let mut names: Vec<_> = vms.keys().cloned().collect();
     match sight.cluster {
-        Some(cluster) => {
+        Some(cluster) if sight.record.shape.goal != Goal::Deleted => {
             names.extend(cluster.nodes.iter().map(|n| n.name.clone()));
             names.extend(before.iter().filter(|(_, node)| node.plan.is_some()).map(|(name, _)| name.clone()));
         }
-        None => names.extend(before.keys().cloned()),
+        _ => names.extend(before.keys().cloned()),
     }
     names.sort();
     names.dedup();
     names
 }
 
-/// Every port of ours is in the ledger from when it is seen until a complete list lacks it. A ledger
-/// that was lost is made again from the first complete list.
+/// Every port of ours is in the ledger from its first sight until a complete list lacks it. A lost ledger
+/// is rebuilt from the first complete list.
 fn keep_ledger(sight: &Sight<'_>, state: &mut ClusterState) {
     let ports = &sight.seen.ports;
     let is_ours = |port: &Port| {
@@ -155,8 +153,7 @@ fn one(
     if let Some(managed) = managed {
         take_over(&mut node, managed);
     }
-    // What is not visible at the moment stays as it was known: a watch that is being set up
-    // again must not look like VMs that vanish.
+    // Facts that are not visible at the moment stay: a watch that restarts must not look like lost VMs.
     if vm.is_none() && !seen.vms_synced {
         return node;
     }
@@ -175,7 +172,7 @@ fn one(
     let listed = seen.ports.whole_after(Stamp::START).is_some() || port.is_some();
     if listed {
         node.port = port.map(|p| p.id.clone());
-        // What a port promised to this card is remembered: it is made again with the same.
+        // The address of the card's port is remembered: a replacement port requests the same.
         node.promised = port.and_then(|p| p.fixed_ips.first()).map(|ip| ip.address).or(node.promised);
     }
     node.stage = stage(vm, nic, node.promised);
@@ -209,8 +206,7 @@ fn one(
     node
 }
 
-/// Until the ports are listed, what was known of the node's port stays: it is not lost because
-/// nobody has looked.
+/// Until the ports are listed, the known facts about the node's port stay: a missing look is not a loss.
 fn keep_port_conditions(node: &mut NodeState, old: Option<&NodeState>) {
     let of_port = |c: &&Condition| matches!(c.kind, ConditionKind::PortReady | ConditionKind::Attached);
     for known in old.into_iter().flat_map(|o| &o.conditions).filter(of_port) {
@@ -239,9 +235,9 @@ fn vm_exists(vm: Option<&VmFacts>, node: &NodeState) -> Said {
     let kind = ConditionKind::VmExists;
     match (vm, &node.vm) {
         (Some(vm), _) => (kind, ConditionStatus::True, "Cloned", format!("The VM is {}.", vm.vm)),
-        // `dated` adds since when.
+        // `dated` adds the date.
         (None, Some(was)) => (kind, ConditionStatus::False, VM_GONE, format!("The VM {was} is gone")),
-        (None, None) => (kind, ConditionStatus::False, "NotCloned", "There is no VM of this name yet.".into()),
+        (None, None) => (kind, ConditionStatus::False, "NotCloned", "The VM does not exist yet.".into()),
     }
 }
 
@@ -252,13 +248,13 @@ fn port_ready(nic: Option<&NicFacts>, port: Option<&Port>, old: Option<&NodeStat
     let lost = old.is_some_and(|o| o.conditions.iter().any(was_there));
     match (nic, port) {
         (Some(NicFacts { mac: Some(mac), .. }), None) if lost => {
-            (kind, ConditionStatus::False, "PortGone", format!("The port with MAC {mac} was removed by somebody."))
+            (kind, ConditionStatus::False, "PortGone", format!("The port with MAC {mac} was deleted, not by Howdah."))
         }
         (_, Some(port)) => {
             (kind, ConditionStatus::True, "PortExists", format!("Port {} has MAC {}.", port.id, port.mac))
         }
         (Some(NicFacts { mac: Some(mac), .. }), None) => {
-            (kind, ConditionStatus::False, "NoPort", format!("There is no port with MAC {mac} yet."))
+            (kind, ConditionStatus::False, "NoPort", format!("The port with MAC {mac} does not exist yet."))
         }
         _ => (kind, ConditionStatus::False, "NoCard", "The VM has no card on the network yet.".into()),
     }
@@ -267,7 +263,7 @@ fn port_ready(nic: Option<&NicFacts>, port: Option<&Port>, old: Option<&NodeStat
 fn attached(vm: Option<&VmFacts>, nic: Option<&NicFacts>, port: Option<&Port>, backend: NetworkBackend) -> Said {
     let kind = ConditionKind::Attached;
     let (Some(vm), Some(nic), Some(port)) = (vm, nic, port) else {
-        return (kind, ConditionStatus::False, "NoPort", "There is nothing to attach yet.".into());
+        return (kind, ConditionStatus::False, "NoPort", "No card or port to attach yet.".into());
     };
     if backend == NetworkBackend::NsxV {
         return match port.vnic_index {
@@ -276,32 +272,34 @@ fn attached(vm: Option<&VmFacts>, nic: Option<&NicFacts>, port: Option<&Port>, b
         };
     }
     if nic.external_id.as_deref() == Some(port.id.as_str()) {
-        return (kind, ConditionStatus::True, "ExternalIdSet", format!("The card names port {}.", port.id));
+        return (kind, ConditionStatus::True, "ExternalIdSet", format!("The card is attached to port {}.", port.id));
     }
     if vm.power == Power::On {
-        let message = "The VM was powered on before its card could name the port; it gets its lease, \
-                       but security groups do not apply until it is powered off once.";
+        let message = "The VM was powered on before its card was attached to the port. It gets its lease, \
+                       but security groups apply only after a power off and on.";
         return (kind, ConditionStatus::False, POWERED_ON_BEFORE, message.into());
     }
-    (kind, ConditionStatus::False, "ExternalIdNotSet", "The card does not name its port yet.".into())
+    (kind, ConditionStatus::False, "ExternalIdNotSet", "The card is not attached to its port yet.".into())
 }
 
 fn addressed(node: &NodeState, nic: Option<&NicFacts>) -> Said {
     let kind = ConditionKind::Addressed;
     match (node.stage, node.promised, nic.and_then(|n| n.addresses.first())) {
-        (Stage::Addressed, Some(ip), _) => (kind, ConditionStatus::True, "AsPromised", format!("The guest has {ip}.")),
-        (_, Some(ip), Some(other)) => {
-            (kind, ConditionStatus::False, "OtherAddress", format!("The guest has {other}; its port promises {ip}."))
+        (Stage::Addressed, Some(ip), _) => {
+            (kind, ConditionStatus::True, "AsPromised", format!("The guest has the address {ip}."))
         }
-        (_, None, Some(other)) => {
-            (kind, ConditionStatus::False, "NoPort", format!("The guest has {other}, and no port promises it."))
-        }
-        (Stage::NoAddress, Some(ip), None) => (
+        (_, Some(ip), Some(other)) => (
             kind,
             ConditionStatus::False,
-            "NoLease",
-            format!("The guest is up without an address; its port promises {ip}."),
+            "OtherAddress",
+            format!("The guest has the address {other}, but its port has {ip}."),
         ),
+        (_, None, Some(other)) => {
+            (kind, ConditionStatus::False, "NoPort", format!("The guest has the address {other}, but no port has it."))
+        }
+        (Stage::NoAddress, Some(ip), None) => {
+            (kind, ConditionStatus::False, "NoLease", format!("The guest is up without an address; its port has {ip}."))
+        }
         _ => (kind, ConditionStatus::False, "NotYet", "The guest has not reported an address.".into()),
     }
 }
@@ -318,8 +316,10 @@ fn dated((kind, status, reason, message): Said, old: Option<&NodeState>, now: Ti
 }
 
 fn tell(sight: &Sight<'_>, name: &NodeName, old: Option<&NodeState>, new: &NodeState, events: &mut Vec<Event>) {
-    // In a delete of ours, nodes go because they shall.
-    let loss = if sight.record.shape.goal == Goal::Deleted { Level::Info } else { Level::Warning };
+    // A delete removes VMs and a stop shuts guests down: both are expected.
+    let goal = sight.record.shape.goal;
+    let loss = if goal == Goal::Deleted { Level::Info } else { Level::Warning };
+    let shutdown = if goal == Goal::Running { Level::Warning } else { Level::Info };
     let mut say = |level, reason: &str, message: String| {
         events.push(Event { at: sight.now, level, reason: reason.to_owned(), node: Some(name.clone()), message });
     };
@@ -341,7 +341,11 @@ fn tell(sight: &Sight<'_>, name: &NodeName, old: Option<&NodeState>, new: &NodeS
     let was = old.map_or(Stage::Planned, |o| o.stage);
     if was != new.stage {
         let back = new.stage < was;
-        let level = if back && new.stage != Stage::Cloned { loss } else { Level::Info };
+        let level = match new.stage {
+            Stage::Planned if back => loss,
+            Stage::Booting | Stage::NoAddress if back => shutdown,
+            _ => Level::Info,
+        };
         let address = match (new.stage, new.address) {
             (Stage::Addressed, Some(ip)) => format!(" {ip}"),
             _ => String::new(),
@@ -350,7 +354,7 @@ fn tell(sight: &Sight<'_>, name: &NodeName, old: Option<&NodeState>, new: &NodeS
     }
 }
 
-/// How far along, for people: the mean over the nodes, and only ever forward in one operation.
+/// The progress of the operation: the mean over the nodes. It never decreases within one operation.
 fn progress(state: &ClusterState) -> f64 {
     let Some(operation) = &state.operation else {
         return 0.0;
@@ -358,20 +362,20 @@ fn progress(state: &ClusterState) -> f64 {
     if operation.state == OperationState::Succeeded {
         return 1.0;
     }
-    let of_stage = |s: Stage| match s {
-        Stage::Planned => 0.0,
-        Stage::Cloned => 0.3,
-        Stage::Booting => 0.6,
-        Stage::NoAddress => 0.7,
-        Stage::Addressed => 1.0,
+    let done = |stage: Stage| match (operation.kind, stage) {
+        (OperationKind::Create | OperationKind::Start, Stage::Planned) => 0.0,
+        (OperationKind::Create | OperationKind::Start, Stage::Cloned) => 0.3,
+        (OperationKind::Create | OperationKind::Start, Stage::Booting) => 0.6,
+        (OperationKind::Create | OperationKind::Start, Stage::NoAddress) => 0.7,
+        (OperationKind::Create | OperationKind::Start, Stage::Addressed) => 1.0,
+        (OperationKind::Stop, Stage::Planned | Stage::Cloned) => 1.0,
+        (OperationKind::Delete, Stage::Planned) => 1.0,
+        (OperationKind::Delete, Stage::Cloned) => 0.5,
+        (OperationKind::Stop | OperationKind::Delete, _) => 0.0,
     };
-    let count = state.nodes.len().max(1) as f64;
-    let up = state.nodes.values().map(|n| of_stage(n.stage)).sum::<f64>() / count;
-    let now = match operation.kind {
-        OperationKind::Create | OperationKind::Start => 0.05 + up * 0.9,
-        OperationKind::Stop | OperationKind::Delete => 0.05 + (1.0 - up) * 0.9,
-    };
-    now.max(state.progress)
+    let nodes = state.nodes.len().max(1) as f64;
+    let mean = state.nodes.values().map(|n| done(n.stage)).sum::<f64>() / nodes;
+    (0.05 + mean * 0.9).max(state.progress)
 }
 
 #[cfg(test)]

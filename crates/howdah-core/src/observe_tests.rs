@@ -4,7 +4,7 @@ use super::*;
 use crate::condition::ConditionKind::{Addressed, Attached, PortReady, VmExists};
 use crate::condition::ConditionStatus::{False, True};
 use crate::history::{Boot, NodeHistory};
-use crate::systems::vcenter::WatchEvent;
+use crate::systems::vcenter::{Tools, WatchEvent};
 use crate::test_support::{
     Eyes, MAC, PASS, at, first_mark, good_port, mac, managed, marks, record, segment, state, up, vm,
 };
@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 /// A cluster of ours as it is observed, one moment after the other.
 struct Watched {
+    record: ClusterRecord,
     state: ClusterState,
     eyes: Eyes,
     backend: NetworkBackend,
@@ -22,7 +23,8 @@ impl Watched {
     fn new() -> Self {
         let mut eyes = Eyes::default();
         eyes.look(Some(managed(ManagedStatus::Provisioning)));
-        Self { state: ClusterState { segment: Some(segment()), ..state() }, eyes, backend: NetworkBackend::NsxV }
+        let state = ClusterState { segment: Some(segment()), ..state() };
+        Self { record: record(), state, eyes, backend: NetworkBackend::NsxV }
     }
 
     /// Its one node is up with its address, since the beginning.
@@ -41,11 +43,26 @@ impl Watched {
         self.eyes = Eyes { ticker, ..Eyes::default() };
     }
 
+    /// Its operation now, and what it is for.
+    fn wants(&mut self, goal: Goal, kind: OperationKind) {
+        self.record.shape = self.record.shape.with_goal(goal);
+        self.state.operation.as_mut().unwrap().kind = kind;
+        self.state.progress = 0.0;
+    }
+
     fn observe(&mut self, seconds: i64) -> Vec<String> {
+        self.events(seconds).into_iter().map(|e| e.message).collect()
+    }
+
+    fn warnings(&mut self, seconds: i64) -> usize {
+        self.events(seconds).iter().filter(|e| e.level == Level::Warning).count()
+    }
+
+    fn events(&mut self, seconds: i64) -> Vec<Event> {
         let seen = &self.eyes.seen;
         let sight = Sight {
             pass: PASS,
-            record: &record(),
+            record: &self.record,
             seen,
             vms: &seen.vms,
             cluster: seen.cluster.last().and_then(Option::as_ref),
@@ -53,7 +70,7 @@ impl Watched {
             backend: self.backend,
             now: at(seconds),
         };
-        observe(&sight, &mut self.state).into_iter().map(|e| e.message).collect()
+        observe(&sight, &mut self.state)
     }
 
     fn node(&self) -> &NodeState {
@@ -76,7 +93,7 @@ fn a_node_is_told_once_from_plan_to_address() {
     watched.eyes.list([]);
     assert!(watched.observe(0).is_empty());
     assert_eq!(watched.node().stage, Stage::Planned);
-    assert_eq!(watched.says(VmExists), "There is no VM of this name yet.");
+    assert_eq!(watched.says(VmExists), "The VM does not exist yet.");
 
     watched.eyes.watch([vm()]);
     watched.eyes.list([good_port()]);
@@ -120,7 +137,7 @@ fn the_wrong_address_is_named() {
     watched.eyes.watch([up("10.9.9.9")]);
     watched.observe(1);
     assert_eq!(watched.node().stage, Stage::NoAddress);
-    assert_eq!(watched.says(Addressed), "The guest has 10.9.9.9; its port promises 10.0.0.5.");
+    assert_eq!(watched.says(Addressed), "The guest has the address 10.9.9.9, but its port has 10.0.0.5.");
 }
 
 // ---------------------------------------------------------------- what is not visible
@@ -189,21 +206,60 @@ fn a_vm_that_was_there_is_gone_since_a_moment() {
     anew.nodes[0].vm = None;
     watched.eyes.look(Some(anew));
     watched.observe(9000);
-    assert_eq!(watched.says(VmExists), "There is no VM of this name yet.");
+    assert_eq!(watched.says(VmExists), "The VM does not exist yet.");
 }
 
 #[test]
-fn a_delete_of_ours_warns_of_nothing() {
-    for (goal, warnings) in [(Goal::Deleted, 0), (Goal::Running, 2)] {
+fn a_lost_vm_is_a_warning_unless_the_cluster_is_being_deleted() {
+    for (goal, kind, warnings) in [
+        (Goal::Deleted, OperationKind::Delete, 0),
+        (Goal::Stopped, OperationKind::Stop, 2),
+        (Goal::Running, OperationKind::Create, 2),
+    ] {
         let mut watched = Watched::up();
+        watched.wants(goal, kind);
         watched.eyes.watch([]);
-        let (seen, record) = (&watched.eyes.seen, ClusterRecord { shape: record().shape.with_goal(goal), ..record() });
-        let (vms, marks, now) = (&seen.vms, &marks(), at(60));
-        let sight =
-            Sight { pass: PASS, record: &record, seen, vms, cluster: None, marks, backend: NetworkBackend::NsxV, now };
-        let told = observe(&sight, &mut watched.state);
-        assert_eq!(told.iter().filter(|e| e.level == Level::Warning).count(), warnings, "{goal:?}: {told:?}");
+        assert_eq!(watched.warnings(60), warnings, "{goal:?}");
     }
+}
+
+#[test]
+fn a_guest_that_shuts_down_is_a_warning_unless_the_cluster_is_being_stopped_or_deleted() {
+    for (goal, kind, warnings) in [
+        (Goal::Deleted, OperationKind::Delete, 0),
+        (Goal::Stopped, OperationKind::Stop, 0),
+        (Goal::Running, OperationKind::Start, 1),
+    ] {
+        let mut watched = Watched::up();
+        watched.wants(goal, kind);
+        let mut guest = up("10.0.0.5");
+        guest.tools = Tools::NotRunning;
+        guest.nics[0].addresses.clear();
+        watched.eyes.watch([guest]);
+        assert_eq!(watched.warnings(60), warnings, "{goal:?}");
+        assert_eq!(watched.node().stage, Stage::Booting);
+    }
+}
+
+#[test]
+fn a_stop_counts_nodes_that_are_off_and_a_delete_those_that_are_removed() {
+    let mut watched = Watched::up();
+    watched.wants(Goal::Stopped, OperationKind::Stop);
+    watched.observe(1);
+    assert!(watched.state.progress < 0.1);
+    watched.eyes.watch([vm()]);
+    watched.observe(2);
+    assert!(watched.state.progress > 0.9);
+
+    watched.wants(Goal::Deleted, OperationKind::Delete);
+    watched.observe(3);
+    assert_eq!(watched.state.progress, 0.5);
+    // BDE removes a node from the cluster together with its VM.
+    watched.eyes.watch([]);
+    watched.eyes.look(Some(ManagedCluster { nodes: vec![], ..managed(ManagedStatus::Deleting) }));
+    watched.observe(4);
+    assert_eq!((watched.state.nodes.len(), watched.node().stage), (1, Stage::Planned));
+    assert!(watched.state.progress > 0.9);
 }
 
 #[test]
@@ -289,7 +345,7 @@ fn no_port_of_others_comes_into_the_ledger() {
         watched.observe(0);
         assert!(watched.state.ports.is_empty(), "{port:?}");
         assert_eq!(watched.node().port, None, "{port:?}");
-        assert_eq!(watched.says(PortReady), "There is no port with MAC 00:50:56:01:02:03 yet.");
+        assert_eq!(watched.says(PortReady), "The port with MAC 00:50:56:01:02:03 does not exist yet.");
     }
 }
 
@@ -300,7 +356,7 @@ fn a_port_that_was_removed_by_hand_is_named_and_its_address_remembered() {
     watched.observe(60);
     assert_eq!(watched.node().port, None);
     assert_eq!(watched.node().promised, Some("10.0.0.5".parse().unwrap()));
-    assert_eq!(watched.says(PortReady), "The port with MAC 00:50:56:01:02:03 was removed by somebody.");
+    assert_eq!(watched.says(PortReady), "The port with MAC 00:50:56:01:02:03 was deleted, not by Howdah.");
     assert_eq!(watched.condition(PortReady).since, at(60));
     watched.observe(120);
     assert_eq!(watched.condition(PortReady).reason, "PortGone", "until it is there again");
@@ -326,7 +382,7 @@ fn another_card_is_promised_nothing() {
         watched.eyes.list([]);
         watched.observe(61);
         assert_eq!((watched.node().port.clone(), watched.node().promised), (None, None), "restarted: {restarted}");
-        assert_eq!(watched.says(PortReady), "There is no port with MAC 00:50:56:01:02:0a yet.");
+        assert_eq!(watched.says(PortReady), "The port with MAC 00:50:56:01:02:0a does not exist yet.");
     }
 }
 

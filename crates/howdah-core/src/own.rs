@@ -1,27 +1,27 @@
-//! Whose it is. Every writing action carries a token of this module, and tokens are made nowhere
-//! else: so nothing is written before ownership is established.
+//! Ownership. Every writing action carries a token of this module, and only this module creates tokens:
+//! so nothing is written before ownership is established.
 //!
-//! The *place* is the cluster manager's cluster of our name. What we see there is ours by
-//! *identity* (one of the VMs that we recorded, or a task of ours is at work on it), or it has
-//! only the *likeness* of what our create call asked for, or neither.
+//! The *place* is the cluster manager's cluster of our name. A cluster there is ours by
+//! *identity* (it has a VM that we recorded, or a task of ours runs on it), or it has
+//! only the *likeness* of our create call's request, or neither.
 //!
-//! | our create call | place empty, asked for after the call's end | identity | likeness | neither |
+//! | our create call | place empty, by a look requested after the call's end | identity | likeness | neither |
 //! |---|---|---|---|---|
 //! | never made, or without effect | vacant | ours | foreign | foreign |
 //! | in flight, or not settled | pending | ours | ours | foreign |
 //! | answer lost, settled | vacant | ours | ours | foreign |
-//! | answered well | gone | ours | ours | foreign |
+//! | succeeded | gone | ours | ours | foreign |
 //!
-//! Once a place was found gone, likeness is foreign and an empty place stays gone. Any look that was
-//! asked for before the present operation began decides nothing.
+//! Once a place was found gone, likeness counts as foreign and an empty place stays gone. A look that was
+//! requested before the current operation started decides nothing.
 //!
 //! A port is ours if it belongs to the record's project and either its id is in our state or its
 //! mark carries this installation's tag. A VM is ours if we recorded its reference and instance
-//! UUID, if the cluster manager names it as a node of the cluster that is ours, or, while that
-//! cluster is being made for us, if it lies in its folder under the name of a planned node.
+//! UUID, if the cluster manager lists it as a node of our cluster, or, while that cluster is being created
+//! for us, if it is in the cluster's folder under the name of a planned node.
 //!
-//! What remains open: the cluster manager knows clusters by name only, so one that is removed and
-//! made anew by others between our look and our call is hit; [`LOOK_LASTS`] keeps that short.
+//! A known gap: the cluster manager identifies clusters by name only, so our call may hit a cluster that
+//! others deleted and recreated between our look and our call; [`LOOK_LASTS`] keeps that time short.
 
 use std::time::Duration;
 
@@ -37,10 +37,10 @@ use crate::systems::vcenter::VmFacts;
 use crate::time::Stamp;
 use crate::wanted::ClusterRecord;
 
-/// How long ago the look was asked for, at the most, on which a change by name rests.
+/// The maximum age of the look before a change by name.
 pub const LOOK_LASTS: Duration = Duration::from_secs(5);
 
-/// One round of one controller. A token holds it and is refused in any other round.
+/// One round of one controller. A token is valid in its own round only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass {
     cluster: ClusterId,
@@ -54,11 +54,11 @@ impl Pass {
     }
 }
 
-/// Nobody has the name in the cluster manager, as of a look after everything that could fill it.
+/// No cluster has the name in the cluster manager, by a look after every call that could create one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Vacant(Pass);
 
-/// The cluster of our name in the cluster manager is ours.
+/// The cluster manager's cluster of our name is ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ours(Pass);
 
@@ -71,21 +71,21 @@ pub struct Marked(Pass, PortId);
 pub struct OurVm(Pass, VmRef);
 
 impl Vacant {
-    /// The round in which it was made.
+    /// The round of its creation.
     pub const fn pass(&self) -> Pass {
         self.0
     }
 }
 
 impl Ours {
-    /// The round in which it was made.
+    /// The round of its creation.
     pub const fn pass(&self) -> Pass {
         self.0
     }
 }
 
 impl Marked {
-    /// The round in which it was made.
+    /// The round of its creation.
     pub const fn pass(&self) -> Pass {
         self.0
     }
@@ -97,7 +97,7 @@ impl Marked {
 }
 
 impl OurVm {
-    /// The round in which it was made.
+    /// The round of its creation.
     pub const fn pass(&self) -> Pass {
         self.0
     }
@@ -108,54 +108,54 @@ impl OurVm {
     }
 }
 
-/// Whose the place is.
+/// Who owns the place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ownership {
-    /// Nobody's: the create call may be made.
+    /// No one: the create call may be made.
     Vacant(Vacant),
     /// Ours.
     Ours(Ours),
     /// Empty, and our create call may still fill it.
     Pending,
-    /// It was ours and is not there any more.
+    /// It was ours and no longer exists.
     Gone,
-    /// Somebody else's; says by what that is seen.
+    /// Foreign, with the evidence.
     Foreign(String),
-    /// It has to be looked at first.
+    /// A look is needed first.
     Unknown,
 }
 
-/// What was seen of the place.
+/// The last look at the place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// Nothing yet.
+    /// No look yet.
     NotLooked,
-    /// There is no cluster of our name.
+    /// No cluster has our name.
     Absent {
-        /// When that was asked for.
+        /// When the look was requested.
         asked: Stamp,
     },
-    /// There is one.
+    /// A cluster has our name.
     Present {
-        /// When that was asked for.
+        /// When the look was requested.
         asked: Stamp,
-        /// By what it would be ours.
+        /// How it matches ours.
         by: Match,
     },
 }
 
-/// By what a cluster of our name is ours.
+/// How a cluster of our name matches ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Match {
-    /// A recorded VM is among its nodes, or a task of ours is at work on it.
+    /// A recorded VM is among its nodes, or a task of ours runs on it.
     Identity,
-    /// Nothing speaks against it: it looks like what was asked for.
+    /// No evidence against it: it resembles our request.
     Likeness,
-    /// It is another one; says why.
+    /// It is a different one, with the reason.
     Neither(String),
 }
 
-/// Decides by the table above. `floor`: a look has to be asked for after this.
+/// Decides by the table above. `floor`: the look must have been requested after this.
 pub fn ownership(pass: Pass, journal: &Journal, dissolved: bool, place: Place, floor: Stamp) -> Ownership {
     let founding = journal.existence(Verb::Found);
     let empty_after = |end: Stamp, asked: Stamp, then: Ownership| {
@@ -171,17 +171,17 @@ pub fn ownership(pass: Pass, journal: &Journal, dissolved: bool, place: Place, f
         (Place::Present { asked, .. }, _) if asked <= floor => Ownership::Unknown,
         (Place::Present { by: Match::Identity, .. }, _) => Ownership::Ours(Ours(pass)),
         (Place::Present { by: Match::Likeness, .. }, Existence::Never | Existence::Without(_)) => {
-            Ownership::Foreign("it was there before this one was asked for".to_owned())
+            Ownership::Foreign("it existed before this one was requested".to_owned())
         }
         (Place::Present { by: Match::Likeness, .. }, _) if dissolved => {
-            Ownership::Foreign("it was made after this one was removed".to_owned())
+            Ownership::Foreign("it was created after this one was deleted".to_owned())
         }
         (Place::Present { by: Match::Likeness, .. }, _) => Ownership::Ours(Ours(pass)),
         (Place::Present { by: Match::Neither(why), .. }, _) => Ownership::Foreign(why),
     }
 }
 
-/// What was seen of the place, compared with what we know of ours.
+/// The last look at the place, compared with our evidence.
 pub fn place(provision: &dyn Provision, state: &ClusterState, seen: &Seen) -> Place {
     let (Some(cluster), Some(asked)) = (seen.cluster.last(), seen.cluster.asked()) else {
         return Place::NotLooked;
@@ -192,7 +192,7 @@ pub fn place(provision: &dyn Provision, state: &ClusterState, seen: &Seen) -> Pl
     }
 }
 
-/// The create was refused: the VMs that were seen while its answer was open are another cluster's.
+/// The create was refused: VMs that were seen while its answer was open belong to another cluster.
 pub fn forget_vms(state: &mut ClusterState) {
     state.identity.vms.clear();
 }
@@ -213,37 +213,37 @@ pub fn marked(
     ours.then(|| Marked(pass, port.id.clone()))
 }
 
-/// Whether a port bears the unkeyed mark of the first release for this cluster and belongs to the
-/// record's project: no proof by itself.
+/// Whether a port has the first release's unkeyed mark of this cluster and belongs to the record's
+/// project. That alone is not a proof.
 pub fn was_of_first_release(record: &ClusterRecord, port: &Port) -> bool {
     let unkeyed = Mark::parse(&port.description).is_some_and(|m| m.tag.is_none() && m.cluster == record.id);
     unkeyed && port.project == *record.port_project()
 }
 
-/// The token of a port that bears the unkeyed mark of the first release, belongs to the record's
-/// project, and is the port of this VM of ours: enough to mark it anew, and then it is ours.
+/// The token of a port that has the first release's unkeyed mark, belongs to the record's project, and
+/// is the port of this VM of ours: enough evidence to rewrite its mark, and then it is ours.
 pub fn of_first_release(record: &ClusterRecord, vm: &OurVm, facts: &VmFacts, port: &Port) -> Option<Marked> {
     let its_vm = facts.instance_uuid.is_some_and(|uuid| port.device_id == uuid.to_string());
     (its_vm && was_of_first_release(record, port)).then(|| Marked(vm.0, port.id.clone()))
 }
 
-/// A cluster that is ours, as seen: for recognising its VMs.
+/// A cluster of ours, for recognising its VMs.
 #[derive(Clone, Copy)]
 pub struct Owner<'a> {
-    /// That it is ours.
+    /// The proof that it is ours.
     pub ours: Ours,
-    /// What is wanted.
+    /// The wanted state.
     pub record: &'a ClusterRecord,
-    /// What is known.
+    /// The known state.
     pub state: &'a ClusterState,
-    /// What was seen.
+    /// The seen facts.
     pub seen: &'a Seen,
-    /// How its nodes come to have VMs.
+    /// The provisioning strategy.
     pub provision: &'a dyn Provision,
 }
 
 impl<'a> Owner<'a> {
-    /// The cluster as it was seen last.
+    /// The last look at the cluster.
     pub fn cluster(&self) -> Option<&'a ManagedCluster> {
         self.seen.cluster.last().and_then(Option::as_ref)
     }
@@ -263,7 +263,7 @@ impl<'a> Owner<'a> {
     }
 }
 
-// The evidence that they compare is BDE's.
+// These tests use BDE's evidence.
 #[cfg(all(test, feature = "bde"))]
 #[path = "own_tests.rs"]
 mod tests;

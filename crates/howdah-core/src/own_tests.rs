@@ -202,14 +202,14 @@ fn a_recorded_vm_is_identity_until_vcenter_shows_another_one_under_its_reference
     eyes.watch([VmFacts { instance_uuid: None, ..vm() }]);
     assert_eq!(by(&known(true), &eyes), Match::Identity, "its UUID is not known for a moment");
     eyes.watch([VmFacts { instance_uuid: Some(Uuid::nil()), ..vm() }]);
-    assert_eq!(by(&known(true), &eyes), no("none of its VMs is one of this cluster's"));
+    assert_eq!(by(&known(true), &eyes), no("none of its VMs belongs to this cluster"));
 }
 
 #[test]
 fn a_cluster_of_the_same_look_with_other_vms_is_another_one() {
     let mut cluster = managed(ManagedStatus::Running);
     cluster.nodes[0].vm = Some("vm-900".into());
-    assert_eq!(by(&known(true), &looking_at(cluster.clone())), no("none of its VMs is one of this cluster's"));
+    assert_eq!(by(&known(true), &looking_at(cluster.clone())), no("none of its VMs belongs to this cluster"));
     assert_eq!(by(&known(false), &looking_at(cluster)), Match::Likeness, "none was recorded yet");
 }
 
@@ -231,7 +231,7 @@ fn without_its_vms_a_cluster_is_judged_by_its_look_unless_somebody_is_making_it(
         assert_eq!(by(&known(true), &looking_at(without_vms(status))), Match::Likeness, "{status:?}");
     }
     let being_made = looking_at(without_vms(ManagedStatus::Provisioning));
-    assert_eq!(by(&known(true), &being_made), no("another request is making it"));
+    assert_eq!(by(&known(true), &being_made), no("another request is creating it"));
     assert_eq!(by(&known(false), &being_made), Match::Likeness);
 }
 
@@ -270,7 +270,7 @@ fn a_resume_may_replace_every_vm_and_the_cluster_stays_ours() {
     let mut other = managed(ManagedStatus::Running);
     other.nodes[0].vm = Some("vm-900".into());
     eyes.look(Some(other));
-    assert_eq!(by(&state, &eyes), no("none of its VMs is one of this cluster's"));
+    assert_eq!(by(&state, &eyes), no("none of its VMs belongs to this cluster"));
 }
 
 #[test]
@@ -313,15 +313,15 @@ fn likeness_is_compared_field_by_field_with_what_was_sent() {
     };
     assert_eq!(looks(|_| {}), Match::Likeness);
     assert_eq!(looks(|c| c.likeness.distro = "BigTop".into()), Match::Likeness, "as the manager compares");
-    assert_eq!(looks(|c| c.likeness.distro = "mesos".into()), no("its distribution is mesos and not bigtop"));
+    assert_eq!(looks(|c| c.likeness.distro = "mesos".into()), no("its distribution is mesos, not bigtop"));
     assert_eq!(
         looks(|c| c.likeness.groups = [("worker".into(), 5)].into()),
-        no("its node groups are worker x 5 and not worker x 1")
+        no("its node groups are worker x 5, not worker x 1")
     );
-    assert_eq!(looks(|c| c.likeness.networks = ["theirs".into()].into()), no("its network is theirs and not net"));
+    assert_eq!(looks(|c| c.likeness.networks = ["theirs".into()].into()), no("its network is theirs, not net"));
     // What one side does not say is not compared.
     assert_eq!(looks(|c| c.likeness = Likeness::default()), Match::Likeness);
-    assert_eq!(by(&state(), &looking_at(managed(ManagedStatus::Running))), no("it was made by another call"));
+    assert_eq!(by(&state(), &looking_at(managed(ManagedStatus::Running))), no("another call created it"));
 }
 
 // ---------------------------------------------------------------- ports

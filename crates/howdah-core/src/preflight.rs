@@ -1,18 +1,17 @@
-//! What is refused before the first VM is made.
+//! The checks before the first VM is created.
 //!
-//! Each check is a sentence that a template author can act on. All are made, and the first that
-//! fails in the order below is reported: what the author wrote comes before what the operator
-//! has to provide.
+//! Each failure is a message on which a template author can act. All checks run, and the first failure in
+//! the order below is reported: the author's input comes before what the operator provides.
 
 use crate::failure::Failure;
 use crate::systems::manager::{Catalog, Demand};
 use crate::systems::networking::{Network, Quota, Subnet};
 use crate::wanted::ClusterRecord;
 
-/// What the checks look at.
+/// The input of the checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// What the cluster manager offers.
+    /// The offer of the cluster manager.
     pub catalog: Catalog,
     /// The network, as the service sees it.
     pub network: Option<Network>,
@@ -22,9 +21,8 @@ pub struct Found {
     pub quota: Option<Quota>,
 }
 
-/// How many nodes the cluster of a record was asked for with; `None` if that was left to the
-/// distribution's template. For whoever counts clusters that are accepted already: before that,
-/// and for the checks of a create, the [`Demand`] says it.
+/// The requested number of nodes of a record; `None` if the distribution's template decides. For counts
+/// of accepted clusters; before acceptance, and for the checks of a create, use the [`Demand`].
 pub fn nodes_asked(record: &ClusterRecord) -> Option<u64> {
     let groups = &record.shape.node_groups;
     if groups.is_empty() {
@@ -33,16 +31,16 @@ pub fn nodes_asked(record: &ClusterRecord) -> Option<u64> {
     Some(groups.iter().map(|g| u64::from(g.count)).sum())
 }
 
-/// Checks a create, given what the body that will be sent for it claims.
+/// Checks a create, given the demand of the body that will be sent for it.
 ///
 /// # Errors
-/// The first thing that would make it fail.
+/// The first reason for which it would fail.
 pub fn check(record: &ClusterRecord, demand: &Demand, found: &Found) -> Result<(), Failure> {
     let spec = &record.spec;
     if let Some(manager) = &demand.app_manager {
         listed("app_manager", "application manager", manager, &found.catalog.app_managers, false)?;
     }
-    // Names of distributions are compared without case, as the cluster manager does.
+    // Names of distributions are compared case-insensitively, as the cluster manager does.
     listed("distro", "distribution", &spec.distro, &found.catalog.distros, true)?;
     for pool in &demand.resource_pools {
         listed("resource_pool", "resource pool", pool, &found.catalog.resource_pools, false)?;
@@ -54,11 +52,11 @@ pub fn check(record: &ClusterRecord, demand: &Demand, found: &Found) -> Result<(
     enough_room(demand, found)
 }
 
-/// The cluster's name is somebody else's in the cluster manager.
+/// A foreign cluster in the cluster manager has the name.
 pub fn name_taken(record: &ClusterRecord) -> Failure {
     Failure::new(
         "cluster_name_taken",
-        format!("BDE has a cluster named {} already, and Howdah did not make it", record.name),
+        format!("BDE already has a cluster named {}, and Howdah did not create it", record.name),
     )
     .hint("Choose another `cluster_name`, or delete that cluster in BDE.")
 }
@@ -71,7 +69,7 @@ fn listed(code: &str, kind: &str, name: &str, known: &[String], any_case: bool) 
         return Ok(());
     }
     let hint = if known.is_empty() {
-        format!("BDE has no {kind} at all: register one first.")
+        format!("BDE has no {kind}: register one first.")
     } else {
         format!("BDE has: {}.", known.join(", "))
     };
@@ -84,7 +82,7 @@ fn network_serves(record: &ClusterRecord, found: &Found) -> Result<(), Failure> 
         return Err(Failure::new(
             "network_not_found",
             format!(
-                "the network {} ({}) is not there, or the service may not see it",
+                "the network {} ({}) does not exist, or the service has no access to it",
                 spec.network.name, spec.network.id
             ),
         ));
@@ -92,35 +90,35 @@ fn network_serves(record: &ClusterRecord, found: &Found) -> Result<(), Failure> 
     if network.external {
         return Err(Failure::new(
             "network_external",
-            format!("the network {} is an external one; nodes cannot be plugged into it", network.name),
+            format!("the network {} is external; nodes cannot be attached to it", network.name),
         )
-        .hint("Use a project network that is connected to it by a router."));
+        .hint("Use a project network that a router connects to it."));
     }
     let Some(subnet) = &found.subnet else {
-        return Err(Failure::new("subnet_not_found", format!("the subnet {} is not there", spec.subnet.id)));
+        return Err(Failure::new("subnet_not_found", format!("the subnet {} does not exist", spec.subnet.id)));
     };
     if subnet.network != network.id {
         return Err(Failure::new(
             "subnet_of_other_network",
-            format!("the subnet {} ({}) is not one of the network {}", subnet.name, subnet.id, network.name),
+            format!("the subnet {} ({}) does not belong to the network {}", subnet.name, subnet.id, network.name),
         )
-        .hint("Name a subnet of the same network."));
+        .hint("Use a subnet of the same network."));
     }
     if !subnet.dhcp {
         return Err(Failure::new(
             "subnet_without_dhcp",
             format!(
-                "the subnet {} ({}) has DHCP switched off; its nodes would never get an address",
+                "DHCP is off for the subnet {} ({}); its nodes would never get an address",
                 subnet.name, subnet.cidr
             ),
         )
-        .hint("Switch it on: openstack subnet set --dhcp, or choose another subnet."));
+        .hint("Enable it with `openstack subnet set --dhcp`, or use another subnet."));
     }
     Ok(())
 }
 
 fn enough_room(demand: &Demand, found: &Found) -> Result<(), Failure> {
-    // Without node groups the distribution decides; one node is the least there can be.
+    // Without node groups the distribution decides; one node is the minimum.
     let asked = demand.nodes.unwrap_or(1);
     if let Some(subnet) = &found.subnet {
         let free = subnet.capacity.saturating_sub(subnet.used);
@@ -128,11 +126,11 @@ fn enough_room(demand: &Demand, found: &Found) -> Result<(), Failure> {
             return Err(Failure::new(
                 "subnet_full",
                 format!(
-                    "the cluster needs {asked} addresses and the subnet {} ({}) has {free} free of {}",
+                    "the cluster needs {asked} addresses, but the subnet {} ({}) has only {free} of {} free",
                     subnet.name, subnet.cidr, subnet.capacity
                 ),
             )
-            .hint("Use a larger subnet, or delete ports that are not in use."));
+            .hint("Use a larger subnet, or delete unused ports."));
         }
     }
     if let Some(Quota { limit: Some(limit), used }) = found.quota {
@@ -141,10 +139,10 @@ fn enough_room(demand: &Demand, found: &Found) -> Result<(), Failure> {
             return Err(Failure::new(
                 "port_quota_exceeded",
                 format!(
-                    "the cluster needs {asked} ports and the project's quota leaves {free} ({used} of {limit} in use)"
+                    "the cluster needs {asked} ports, but the project's quota leaves only {free} ({used} of {limit} in use)"
                 ),
             )
-            .hint("Ask for a larger port quota, or delete ports that are not in use."));
+            .hint("Ask an administrator for a larger port quota, or delete unused ports."));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Failures of an operation, in words: what was seen last, and what to do. Pure text.
+//! The messages of an operation's failures: the last observation, and what to do. Pure.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,65 +16,65 @@ use crate::systems::manager::ManagedCluster;
 use crate::trouble::Trouble;
 use crate::wanted::{ClusterRecord, Goal};
 
-/// How many nodes a message names before it only counts.
+/// How many nodes a message names; it counts the others.
 const NAMED: usize = 5;
 
-/// The cluster was there and is not any more.
+/// The cluster no longer exists in BDE.
 pub fn vanished(record: &ClusterRecord) -> Failure {
-    Failure::new(
-        "cluster_vanished",
-        format!("BDE has no cluster named {} any more; somebody deleted it there", record.name),
-    )
-    .hint("Delete this cluster; then create it anew.")
+    Failure::new("cluster_vanished", format!("the cluster {} was deleted in BDE, not by Howdah", record.name))
+        .hint("Delete this cluster, then create it again.")
 }
 
-/// There is a cluster of our name that is not ours.
+/// A foreign cluster has our cluster's name.
 pub fn foreign(record: &ClusterRecord, state: &ClusterState, who: &str) -> Failure {
     if state.identity.vms.is_empty() && !state.identity.dissolved {
         return preflight::name_taken(record);
     }
     Failure::new(
         "cluster_replaced",
-        format!("BDE has another cluster named {} in place of this one: {who}; it was left alone", record.name),
+        format!("BDE has a different cluster named {}: {who}; Howdah did not change it", record.name),
     )
-    .hint("Delete this cluster here: that removes what is left of it and does not touch the other one.")
+    .hint("Delete this cluster in Howdah: that removes its ports and does not touch the other cluster.")
 }
 
-/// The create waited, and who asked for it has lost the right meanwhile.
+/// The create waited, and meanwhile the requester lost the right to it.
 pub fn not_allowed_any_more(record: &ClusterRecord, why: &str) -> Failure {
     Failure::new(
         "requester_not_allowed_any_more",
-        format!("whoever asked for the cluster {} may not ask for it any more: {why}; nothing was made", record.name),
+        format!(
+            "the requester of the cluster {} no longer has permission to create it: {why}; Howdah created nothing",
+            record.name
+        ),
     )
-    .hint("Somebody with the role member in the project can repeat the request.")
+    .hint("A user with the role member in the project can repeat the request.")
 }
 
-/// A stop of something that was never made.
+/// A stop of a cluster that was never created.
 pub fn nothing_to_stop(record: &ClusterRecord) -> Failure {
-    Failure::new("nothing_to_stop", format!("BDE has no cluster named {}: there is nothing to stop", record.name))
-        .hint("Request the state `running` to create it, or delete it.")
+    Failure::new("nothing_to_stop", format!("BDE has no cluster named {} to stop", record.name))
+        .hint("Start the cluster to create it, or delete it.")
 }
 
-/// The manager shows a status of work, and nothing works.
+/// The manager shows a busy status without a running task.
 pub fn stuck(record: &ClusterRecord, seen: &Seen) -> Failure {
     let status = seen.cluster.last().and_then(Option::as_ref).map_or("unknown", |c| c.status_text.as_str());
     Failure::new(
         "bde_stuck",
-        format!("BDE shows the cluster {} in status {status}, and no task works on it", record.name),
+        format!("BDE shows the cluster {} in status {status}, but runs no task for it", record.name),
     )
     .hint(
-        "BDE leaves a cluster in this status when it is restarted in the middle of a task, and then refuses every \
-         request for it. Its operator has to correct the status in BDE's own database; then repeat the request.",
+        "A restart of BDE during a task leaves a cluster in this status, and BDE then refuses every request for it. \
+         Ask BDE's operator to correct the status in BDE's database, then repeat the request.",
     )
 }
 
-/// Without the watch nobody knows whether nodes come up.
+/// Without the watch Howdah cannot see whether nodes come up.
 pub fn watch_lost(lost: Duration, why: &str) -> Failure {
-    Failure::new("vcenter_watch_lost", format!("could not follow the cluster's VMs for {}: {why}", minutes(lost)))
-        .hint("Once vCenter answers again, repeat the request.")
+    Failure::new("vcenter_watch_lost", format!("could not watch the cluster's VMs for {}: {why}", minutes(lost)))
+        .hint("Repeat the request when vCenter answers again.")
 }
 
-/// The cluster manager ended its work badly.
+/// The cluster manager failed.
 pub fn manager_failed(view: &View<'_>, cluster: &ManagedCluster) -> Failure {
     let (record, state) = (view.record, view.state);
     let mut message = format!("BDE left the cluster {} in status {}", record.name, cluster.status_text);
@@ -100,26 +100,26 @@ pub fn manager_failed(view: &View<'_>, cluster: &ManagedCluster) -> Failure {
     let nodes: BTreeSet<_> = failed.chain(not_addressed(state).map(|(name, _)| name)).collect();
     Failure::new("bde_failed", message)
         .about(nodes)
-        .hint("Correct what BDE complains of, then repeat the request: Howdah resumes the same cluster. Or delete it.")
+        .hint("Fix the problem that BDE reports, then repeat the request: Howdah resumes this cluster. Or delete the cluster.")
 }
 
-/// Nodes have no address because they have no ports: then the reason for that comes first.
+/// Nodes without ports get no address: the reason for the missing ports comes first.
 pub fn because_of_ports(failure: Failure, port_error: Option<&str>) -> Failure {
     match port_error {
         Some(error) if !failure.message.contains(error) => {
-            Failure { message: format!("ports could not be made ({error}); then {}", failure.message), ..failure }
+            Failure { message: format!("could not create ports ({error}); then {}", failure.message), ..failure }
         }
         _ => failure,
     }
 }
 
-/// The manager is done, but nodes lack the address that their ports promise.
+/// The manager has finished, but nodes lack their port's address.
 pub fn no_address(state: &ClusterState, waited: Duration) -> Failure {
     let without = without_address(state);
     Failure::new(
         "nodes_without_address",
         format!(
-            "{} of {} nodes do not have the address that their port promises, after {}: {}",
+            "{} of {} nodes do not have their port's address after {}: {}",
             without.len(),
             state.nodes.len(),
             minutes(waited),
@@ -127,15 +127,15 @@ pub fn no_address(state: &ClusterState, waited: Duration) -> Failure {
         ),
     )
     .about(not_addressed(state).map(|(name, _)| name))
-    .hint("Reset these VMs so that they ask for a lease again, then repeat the request.")
+    .hint("Reset these VMs so that they request a lease again, then repeat the request.")
 }
 
-/// The operation took longer than it may.
+/// The operation exceeded its time limit.
 pub fn out_of_time(view: &View<'_>, elapsed: Duration) -> Failure {
     let manager = match view.seen.cluster.last() {
-        None => "BDE has not been reached".to_owned(),
+        None => "BDE did not answer".to_owned(),
         Some(None) => "BDE has no such cluster".to_owned(),
-        Some(Some(c)) => format!("BDE says {}", c.status_text),
+        Some(Some(c)) => format!("BDE reports {}", c.status_text),
     };
     let counts: Vec<_> = Stage::ALL
         .iter()
@@ -143,20 +143,19 @@ pub fn out_of_time(view: &View<'_>, elapsed: Duration) -> Failure {
         .filter(|(_, n)| *n > 0)
         .map(|(s, n)| format!("{n} {s}"))
         .collect();
-    let nodes =
-        if counts.is_empty() { "no nodes are known".to_owned() } else { format!("nodes: {}", counts.join(", ")) };
+    let nodes = if counts.is_empty() { "no nodes known".to_owned() } else { format!("nodes: {}", counts.join(", ")) };
     let task = match view.seen.task.last().and_then(Option::as_ref) {
         Some(t) => format!(", its task {} is at {:.0} %", t.id, t.progress * 100.0),
         None => String::new(),
     };
     let late = not_addressed(view.state).filter(|_| view.record.shape.goal == Goal::Running);
-    Failure::new("operation_too_long", format!("not done after {}: {manager}{task}; {nodes}", minutes(elapsed)))
+    Failure::new("operation_too_long", format!("not complete after {}: {manager}{task}; {nodes}", minutes(elapsed)))
         .about(late.map(|(name, _)| name))
-        .hint("BDE may be busy with another cluster. Repeat the request to go on waiting.")
+        .hint("BDE may be busy with another cluster. Repeat the request to continue waiting.")
 }
 
-/// One and the same call kept failing. Every other system that was failing at the time is named too, and so
-/// are all nodes for which this call failed.
+/// The same call failed repeatedly. The message also names every other failing system, and all nodes for
+/// which this call failed.
 pub fn call_failed(view: &View<'_>, trouble: &Trouble, over: Duration) -> Failure {
     let all = view.troubles;
     let tries = trouble.tries;

@@ -1,67 +1,67 @@
-//! What a requester may do in a project, from the names of the roles there. Pure.
+//! A requester's rights in a project, from the names of their roles. Pure.
 //!
-//! Invariant: there is one rule, for the token of a request and for the look at somebody's rights
-//! later, when a create that has waited begins.
+//! Invariant: the same rule applies to the token of a request and to the later check of the rights, when
+//! a create that has waited starts.
 
-/// What a requester may do in a project.
+/// A requester's rights in a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Look.
+    /// Read.
     Reader,
-    /// Look and write.
+    /// Read and write.
     Member,
-    /// The same, and look beyond the project.
+    /// Read and write, and read beyond the project.
     Admin,
 }
 
 impl Role {
-    /// The most that these roles allow; `None` if nothing.
+    /// The strongest right of these roles; `None` if they have none.
     pub fn of(names: &[String]) -> Option<Self> {
         let has = |role: &str| names.iter().any(|r| r.eq_ignore_ascii_case(role));
         match () {
             () if has("admin") => Some(Self::Admin),
-            // The name of the member role before Keystone had one of its own.
+            // The usual name of the member role before Keystone defined one.
             () if has("member") || has("_member_") => Some(Self::Member),
             () if has("reader") => Some(Self::Reader),
             () => None,
         }
     }
 
-    /// Whether it allows writes.
+    /// Whether it permits writes.
     pub fn may_write(self) -> bool {
         self >= Self::Member
     }
 }
 
-/// Whether somebody still has the right that a request was accepted with.
+/// Whether a requester still has the right with which a request was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
     /// Yes.
     Good,
-    /// No more; says why, as the end of a sentence.
+    /// No longer, with the reason as the end of a sentence.
     Lost(String),
-    /// The service's own account may not ask.
+    /// The service's account may not read role assignments.
     Hidden,
 }
 
 impl Standing {
-    /// By the roles that somebody has in the project.
+    /// From the user's roles in the project.
     pub fn by_roles(names: &[String]) -> Self {
         if Role::of(names).is_some_and(Role::may_write) {
             Self::Good
         } else {
-            Self::Lost("they do not have the role member there any more".to_owned())
+            Self::Lost("the user no longer has the role member in the project".to_owned())
         }
     }
 
-    /// Of a user that is gone or disabled.
+    /// For a user that is deleted or disabled.
     pub fn without_user() -> Self {
-        Self::Lost("their user is disabled or was removed".to_owned())
+        Self::Lost("the user is disabled or deleted".to_owned())
     }
 
-    /// Of a project that is gone or disabled.
+    /// For a project that is deleted or disabled.
     pub fn without_project() -> Self {
-        Self::Lost("the project is disabled or was removed".to_owned())
+        Self::Lost("the project is disabled or deleted".to_owned())
     }
 }
 

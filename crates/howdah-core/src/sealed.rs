@@ -1,7 +1,7 @@
-//! By what the secrets of a request are known again after they were forgotten.
+//! Digests that identify the secrets of a request after the secrets were deleted.
 //!
-//! Invariant: nothing of a secret is in a [`SealedSecrets`] but a digest under the installation's key, which
-//! is another one in each cluster. The specification has its own ([`crate::specification`]).
+//! Invariant: a [`SealedSecrets`] contains only digests under the installation's key, which differ between
+//! clusters. The specification has its own digest ([`crate::specification`]).
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::ClusterKey;
 use crate::mark::MarkKey;
 
-/// The passwords that a cluster was asked for with, without a word of them.
+/// The digests of a request's passwords.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SealedSecrets {

@@ -1,7 +1,7 @@
-//! What the controller has seen since it started: its memory of the outside world.
+//! The facts that the controller has seen since its start.
 //!
-//! Invariant: nothing here is stored, and all of it can be thrown away at any moment; then it is
-//! looked up again. Each fact knows when it was asked for, see [`crate::fresh`].
+//! Invariant: nothing here is stored, and all of it can be dropped at any moment; it is then queried
+//! again. Each fact has the moment of its query, see [`crate::fresh`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,28 +17,28 @@ use crate::wanted::Goal;
 /// What was seen.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// The cluster in the cluster manager; an inner `None` if it was looked for and is not there.
+    /// The cluster in the cluster manager; an inner `None` if a look did not find it.
     pub cluster: Known<Option<ManagedCluster>>,
     /// Our newest task.
     pub task: Known<Option<ManagedTask>>,
-    /// The newest task of each cluster in the manager, whoever asked for it.
+    /// The newest task of each cluster in the manager, including those of others.
     pub tasks: Known<Vec<ManagedTask>>,
-    /// The VMs in the cluster's folder, as the watch tells them: ours or not.
+    /// The VMs in the cluster's folder, from the watch: ours and foreign ones.
     pub vms: Vms,
-    /// Whether `vms` is the whole state, as of the watch.
+    /// Whether `vms` is the complete state of the watch.
     pub vms_synced: bool,
-    /// VMs as they were asked for one by one: what a verdict rests on, because a watch may be late.
+    /// VMs that were queried one by one: a verdict needs them, because a watch may be late.
     pub checked: Known<Vms>,
-    /// The ports on the network that are of interest: with our mark, our ids, or one of our MACs.
+    /// The relevant ports on the network: with our mark, our IDs, or one of our MACs.
     pub ports: Listing<PortId, Port>,
-    /// What this Neutron can do.
+    /// The features of this Neutron.
     pub features: Option<NetworkingFeatures>,
-    /// When the cluster manager's present status was seen first.
+    /// When the cluster manager's current status was first seen.
     pub status_since: Stamp,
 }
 
 impl Seen {
-    /// Takes in what the watch says.
+    /// Applies an update of the watch.
     pub fn apply(&mut self, event: WatchEvent) {
         match event {
             WatchEvent::Vm(vm) => {
@@ -55,8 +55,8 @@ impl Seen {
         }
     }
 
-    /// Whether every system was heard since the start on which this rests: without that nothing ends
-    /// for want of time.
+    /// Whether every relevant system has answered since the start: until then, no deadline ends an
+    /// operation.
     pub fn is_complete(&self, goal: Goal) -> bool {
         let ports = || self.ports.whole_after(Stamp::START).is_some();
         self.cluster.last().is_some()
@@ -68,8 +68,8 @@ impl Seen {
     }
 }
 
-/// Which VM is which node's: by the reference that the manager names, else by the one that is recorded,
-/// else by name. So a VM that somebody renames in vCenter stays its node's. No VM is that of two nodes.
+/// Maps nodes to VMs: by the reference that the manager reports, else by the recorded one, else by name.
+/// So a VM that is renamed in vCenter stays with its node. No VM belongs to two nodes.
 pub fn vms_by_node<'a>(
     vms: &'a Vms,
     nodes: &BTreeMap<NodeName, NodeState>,
@@ -89,7 +89,7 @@ pub fn vms_by_node<'a>(
     found
 }
 
-/// The card of a VM that is plugged into this segment. Invariant of a node: one card a network.
+/// The card of a VM on this segment. Invariant of a node: one card per network.
 pub fn nic_on<'a>(vm: &'a VmFacts, segment: &SegmentKey) -> Option<&'a NicFacts> {
     vm.nics.iter().find(|nic| nic.segment.as_ref() == Some(segment))
 }

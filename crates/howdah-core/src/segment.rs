@@ -7,11 +7,11 @@
 //! * NSX-v virtual wires: `vxw-<dvs>-virtualwire-<n>-sid-<n>-<uuid>`, one on every switch of the
 //!   transport zone;
 //! * NSX-v provider networks: `<dvs>-<network name>-<uuid>`;
-//! * anything else, ML2 over a trunked VLAN among it: a port group that is named by the UUID, or
-//!   exactly like the network.
+//! * anything else, such as ML2 over a trunked VLAN: a port group whose name is the UUID, or
+//!   exactly the network's name.
 //!
-//! The first rule that matches anything wins. Several matches are an error that names them:
-//! taking "the first" is how a cluster ends up on the wrong switch.
+//! The first rule with a match wins. Several matches are an error that lists them: taking the first
+//! could put a cluster on the wrong switch.
 
 use crate::failure::Failure;
 use crate::systems::networking::Network;
@@ -19,8 +19,8 @@ use crate::systems::vcenter::Segment;
 
 /// Finds the one segment of a network.
 ///
-/// `Ok(None)` means that there is none *yet*: NSX makes port groups some time after Neutron has
-/// answered, so the caller asks again for a while.
+/// `Ok(None)` means that it does not exist *yet*: NSX creates port groups some time after Neutron's
+/// answer, so the caller retries for a while.
 ///
 /// # Errors
 /// `port_group_ambiguous` if several match equally well.
@@ -44,7 +44,7 @@ pub fn backing<'a>(network: &Network, segments: &'a [Segment]) -> Result<Option<
     Ok(None)
 }
 
-/// Whether a port group's name is one that the NSX-v plugin gives for this network.
+/// Whether the NSX-v plugin would give a port group this name for this network.
 fn is_nsx_v(name: &str, network: &str) -> bool {
     let Some(front) = name.strip_suffix(network).and_then(|f| f.strip_suffix('-')) else {
         return false;
@@ -65,20 +65,20 @@ fn ambiguous(network: &Network, found: &[&Segment]) -> Failure {
         .collect();
     Failure::new(
         "port_group_ambiguous",
-        format!("{} port groups back the network {} ({}): {}", found.len(), network.name, network.id, names.join("; ")),
+        format!("{} port groups in vCenter back the network {} ({}): {}", found.len(), network.name, network.id, names.join("; ")),
     )
-    .hint("Name the distributed switch of this site's hosts in `vcenter.switch`, so that the others are left out.")
+    .hint("Set `vcenter.switch` to the distributed switch of this site's hosts; Howdah then ignores the other port groups.")
 }
 
-/// The code of the failure that says that no segment has turned up.
+/// The code of the failure that no segment has appeared.
 pub const NOT_FOUND: &str = "port_group_not_found";
 
-/// What to say when no segment has turned up in time.
+/// The failure when no segment has appeared in time.
 pub fn not_found(network: &Network, seen: usize) -> Failure {
     Failure::new(
         NOT_FOUND,
         format!(
-            "no port group in vCenter backs the network {} ({}); {seen} port groups were looked at",
+            "no port group in vCenter backs the network {} ({}); Howdah checked {seen} port groups",
             network.name, network.id
         ),
     )

@@ -1,10 +1,10 @@
-//! A requester's own words for the cluster manager, which nobody reads but the manager.
+//! The requester's fields of the cluster manager's specification. The core does not interpret them.
 //!
-//! A secret may stand anywhere in them (an LDAP login, a key in a service's configuration), so the
-//! whole of them is treated as one: [`Specification`] cannot be printed and is kept sealed, and the
-//! record holds a [`SealedSpecification`] in its place. Invariant: nothing of the words is in the
-//! latter but a digest under the installation's key, by which the same words are known again after
-//! they were forgotten, and a number of nodes. What may stand in them is the adapter's to say.
+//! Any field may contain a secret (an LDAP login, a key in a service's configuration), so all of them
+//! are treated as one secret: [`Specification`] cannot be printed and is stored encrypted, and the record
+//! has a [`SealedSpecification`] instead. Invariant: the latter contains only a number of nodes and a
+//! digest under the installation's key, which identifies the same fields after they were deleted. The
+//! adapter decides which fields are allowed.
 
 use std::fmt;
 
@@ -16,23 +16,23 @@ use serde_json::{Map, Value};
 use crate::ids::ClusterKey;
 use crate::mark::MarkKey;
 
-/// Fields of the manager's own cluster specification. It cannot be printed.
+/// Fields of the manager's cluster specification. It cannot be printed.
 #[derive(Clone)]
 pub struct Specification(SecretString);
 
 impl Specification {
     /// From its fields.
     pub fn new(fields: Map<String, Value>) -> Self {
-        // Sorted by name, so that the same fields in another order are the same text.
+        // Sorted by name, so that the text does not depend on the order of the fields.
         Self(SecretString::from(sorted(&Value::Object(fields)).to_string()))
     }
 
-    /// From the text that [`expose`](Self::expose) gave; `None` if it is no JSON object.
+    /// From the text of [`expose`](Self::expose); `None` if it is not a JSON object.
     pub fn parse(text: SecretString) -> Option<Self> {
         serde_json::from_str::<Map<String, Value>>(text.expose_secret()).ok().map(Self::new)
     }
 
-    /// The fields as text: for the store, which seals it, and for what is sent.
+    /// The fields as text: for the store, which encrypts it, and for the request to the manager.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -42,12 +42,12 @@ impl Specification {
         serde_json::from_str(self.expose()).unwrap_or_default()
     }
 
-    /// What the record of the cluster keeps of it, given how many nodes it asks for.
+    /// The part for the cluster's record, given the number of nodes that it requests.
     pub fn sealed(&self, marks: &MarkKey, cluster: &ClusterKey, nodes: Option<u64>) -> SealedSpecification {
         SealedSpecification { digest: self.digest(marks, cluster), nodes }
     }
 
-    /// By what the same fields are known again, in the same cluster of the same installation.
+    /// The digest that identifies the fields in the same cluster of the same installation.
     pub fn digest(&self, marks: &MarkKey, cluster: &ClusterKey) -> String {
         marks.digest_of_secret("specification", cluster, self.expose())
     }
@@ -63,8 +63,8 @@ impl<'de> Deserialize<'de> for Specification {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         match Value::deserialize(from)? {
             Value::Object(fields) => Ok(Self::new(fields)),
-            // Without the value, which a message of serde's own would quote.
-            _ => Err(D::Error::custom("it is not an object")),
+            // Without the value: serde's own message would quote it.
+            _ => Err(D::Error::custom("not an object")),
         }
     }
 }
@@ -81,14 +81,14 @@ fn sorted(value: &Value) -> Value {
     }
 }
 
-/// That a cluster was asked for with a [`Specification`], without the words of it.
+/// Stands for a [`Specification`] in a record, without its fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SealedSpecification {
     /// See [`Specification::digest`].
     pub digest: String,
-    /// How many nodes the request asks for with it; `None` if it leaves that to the distribution's
-    /// template, or if a version before this one wrote it.
+    /// The number of nodes that it requests; `None` if the distribution's template decides, or if an older
+    /// version wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<u64>,
 }
@@ -109,7 +109,7 @@ mod tests {
         let spec = of(json!({"a": "hush"}));
         assert_eq!(format!("{spec:?}"), "Specification(hidden)");
         let error = serde_json::from_value::<Specification>(json!("hush")).unwrap_err();
-        assert_eq!(error.to_string(), "it is not an object");
+        assert_eq!(error.to_string(), "not an object");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Where a node is in its boot, from what can be seen.
+//! The stage of a node's boot, from the visible facts.
 //!
 //! ```text
 //!  planned --> cloned --> booting --> no_address --> addressed
@@ -7,26 +7,26 @@
 //!                 +----------+-----------------------+   powered off
 //! ```
 //!
-//! A stage is read off the newest facts alone; it has no memory, so it can go back.
+//! A stage depends only on the newest facts; it has no memory, so it can go back.
 
 use serde::{Deserialize, Serialize};
 
 use crate::systems::vcenter::{NicFacts, Power, Tools, VmFacts};
 
-/// Where a node is in its boot.
+/// The stage of a node's boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// The cluster manager has planned it; there is no VM.
+    /// The cluster manager has planned it; the VM does not exist yet.
     #[default]
     Planned,
     /// The VM exists and is off: being configured, or stopped.
     Cloned,
-    /// The VM is on; its user space has not reported yet.
+    /// The VM is on; VMware Tools has not reported yet.
     Booting,
-    /// User space is up, and there is no usable address.
+    /// VMware Tools runs, but reports no usable address.
     NoAddress,
-    /// The guest has the address that its port promises.
+    /// The guest has its port's address.
     Addressed,
 }
 
@@ -52,7 +52,7 @@ impl std::fmt::Display for Stage {
     }
 }
 
-/// The stage of a VM whose card on our network is `nic`, given the address its port promises.
+/// The stage of a VM with the card `nic` on our network, given its port's address.
 pub fn stage(vm: Option<&VmFacts>, nic: Option<&NicFacts>, promised: Option<std::net::IpAddr>) -> Stage {
     let Some(vm) = vm else {
         return Stage::Planned;

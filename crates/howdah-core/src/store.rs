@@ -46,7 +46,7 @@ impl Page<'_> {
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Adds a cluster with its first operation, its secrets and its first events. `Conflict` (code
-    /// `cluster_id_taken` or `cluster_name_taken`) if the id in its project is taken, or another
+    /// `cluster_id_taken` or `cluster_name_taken`) if the ID in its project is in use, or another
     /// cluster of its site holds the name (see [`crate::naming`]).
     async fn insert(&self, record: &ClusterRecord, secrets: &Secrets, events: &[Event]) -> Remote<()>;
 

@@ -1,21 +1,21 @@
-//! Text that others wrote, made fit to be shown, and the characters that make it unfit.
+//! Makes foreign text printable, and detects the characters that are not.
 //!
-//! A name, a field of a request or the words of a remote system can hold characters that a terminal or
-//! a log obeys in place of showing them: a line feed begins a line that nobody wrote, an escape sequence
-//! moves the cursor, sets the window's title or fills the clipboard, and a bidirectional override shows
-//! a text in another order than it has.
+//! A name, a field of a request or a message of a remote system can contain characters that a terminal or
+//! a log obeys instead of showing: a line feed starts a forged line, an escape sequence moves the cursor,
+//! sets the window's title or fills the clipboard, and a bidirectional override changes the visible order
+//! of a text.
 //!
-//! * At its entry the API refuses them ([`first_unfit`]).
-//! * At each way out they are shown as escapes ([`printable`]): the sentences of errors and failures
+//! * On input, the API refuses them ([`first_unfit`]).
+//! * On output, they become escapes ([`printable`]): in messages of errors and failures
 //!   ([`crate::failure`]), the API's documents, the log, the command line.
 //!
-//! Invariant: what [`printable`] gives is one line without any of them. It drops nothing, and leaves
-//! text without them as it is, so it can be applied twice. It is for people: the escapes are not read back.
+//! Invariant: [`printable`] returns one line without such characters. It drops nothing and does not change
+//! other text, so it can be applied twice. It is for display: the escapes are never parsed.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Whether a character is obeyed rather than shown: the control characters (Unicode's `Cc`: C0, DEL and
+/// Whether terminals obey a character instead of showing it: the control characters (Unicode's `Cc`: C0, DEL and
 /// C1), the line and paragraph separators, and the marks, embeddings, overrides and isolates of
 /// Unicode's bidirectional algorithm (UAX 9, table 2).
 pub const fn is_unfit(c: char) -> bool {
@@ -49,7 +49,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// The same of a text that is no longer needed as it was.
+/// The same for an owned text.
 pub fn into_printable(text: impl Into<String>) -> String {
     let text = text.into();
     match printable(&text) {

@@ -1,9 +1,9 @@
-//! Time as decisions use it: how long the process has watched ([`Mono`]), and in which order it
-//! asked ([`Stamp`]), and the one formula for the wait before a repeat ([`pause`]).
+//! Time in decisions: how long the process has watched ([`Mono`]), the order of its calls
+//! ([`Stamp`]), and the formula for the pause before a retry ([`pause`]).
 //!
-//! Invariant: no age, pause or patience is ever taken from the wall clock, which operators and
-//! NTP step. Wall time ([`jiff::Timestamp`]) is for people and for comparison with other
-//! systems' own dates. [`Mono`] cannot be stored, because it means nothing to another process.
+//! Invariant: ages, pauses and deadlines never use the wall clock, which operators and NTP step. Wall
+//! time ([`jiff::Timestamp`]) is for display and for comparison with other systems' dates. [`Mono`]
+//! cannot be stored, because it has no meaning in another process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,12 +14,12 @@ use jiff::Timestamp;
 
 use crate::entropy::Entropy;
 
-/// A moment: the time since some moment before the process's first call. Never goes back.
+/// A monotonic moment: the time since an arbitrary moment before the process's first call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Mono(Duration);
 
 impl Mono {
-    /// The moment this long after the clock's own beginning.
+    /// The moment this long after the clock's start.
     pub const fn new(since_beginning: Duration) -> Self {
         Self(since_beginning)
     }
@@ -36,7 +36,7 @@ impl Mono {
     }
 }
 
-/// A place in the order of everything that the process sends and hears.
+/// A position in the order of all calls and answers of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Stamp(u64);
 
@@ -45,7 +45,7 @@ impl Stamp {
     pub const START: Self = Self(0);
 }
 
-/// Gives out stamps, each later than all before. One for each process: clones share the counter.
+/// Issues stamps, each later than all earlier ones. One per process: clones share the counter.
 #[derive(Debug, Clone, Default)]
 pub struct Ticker(Arc<AtomicU64>);
 
@@ -58,19 +58,18 @@ impl Ticker {
 
 /// Time. Production uses the system's clock, tests a virtual one, the demo a fast one.
 pub trait Clock: Send + Sync {
-    /// Now by the wall clock, which may be stepped: for people, and for comparison with other
-    /// systems' own dates.
+    /// Wall time, which may be stepped: for display, and for comparison with other systems' dates.
     fn now(&self) -> Timestamp;
 
-    /// Now by a clock that only goes forward: for ages, pauses and patience.
+    /// Monotonic time, for ages, pauses and deadlines.
     fn mono(&self) -> Mono;
 
     /// Ends after this much of the clock's time.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }
 
-/// The wait after failure number `failed` (from 1) in a row: `first`, doubled each time up to `max`, less
-/// a random part of up to half, so that callers which failed together do not come back together.
+/// The pause after failure number `failed` (from 1) in a row: `first`, doubled each time up to `max`, minus
+/// a random part of up to half, so that callers which failed together do not retry together.
 pub fn pause(first: Duration, max: Duration, failed: u32, entropy: &dyn Entropy) -> Duration {
     let full = first.saturating_mul(2u32.saturating_pow(failed.saturating_sub(1))).min(max);
     full.mul_f64(0.5 + entropy.fraction() / 2.0)

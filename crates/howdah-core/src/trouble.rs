@@ -1,8 +1,8 @@
-//! What fails, since when, and when it may be tried again.
+//! Failing calls: since when they fail, and when to retry.
 //!
-//! Invariant: a pause is decided where the choice of what to do is made, so a call that keeps
-//! failing takes no other call's turn. A trouble belongs to one key; a wave of ports that was
-//! refused for what is in it is split, so that one bad MAC address holds back only itself.
+//! Invariant: pauses apply when the next actions are chosen, so a call that fails repeatedly takes no other
+//! call's turn. A trouble belongs to one key. A wave of ports that was refused for its content is split, so
+//! that one bad MAC address blocks only itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::failure::{ErrorKind, Failure, RemoteError, System, chain, clause};
 use crate::ids::OperationId;
 use crate::time::{Mono, Stamp};
 
-/// One call that failed and has not succeeded since.
+/// A call that failed and has not succeeded since.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trouble {
     /// What it is about.
@@ -21,13 +21,13 @@ pub struct Trouble {
     pub since: Mono,
     /// How often in a row.
     pub tries: u32,
-    /// Not before then.
+    /// The earliest time of the next try.
     pub not_before: Mono,
     /// During which operation it failed last.
     pub operation: Option<OperationId>,
-    /// Who refused.
+    /// The system.
     pub system: System,
-    /// What kind of refusal.
+    /// The kind of failure.
     pub kind: ErrorKind,
     /// What was to be done: `could not ...`.
     pub purpose: &'static str,
@@ -35,38 +35,38 @@ pub struct Trouble {
     pub failure: Failure,
     /// The same as the end of a sentence.
     pub says: String,
-    /// Before the next try, a look that was asked for after this.
+    /// The next try needs a look that was requested after this.
     pub look_after: Stamp,
 }
 
 impl Trouble {
-    /// Whether somebody has to change something before a repeat can help.
+    /// Whether a retry cannot help until a person changes something.
     pub const fn is_lasting(&self) -> bool {
         !self.kind.is_transient()
     }
 
-    /// Whether the operation that needs the call ends by it. A conflict does not end it: something has
-    /// changed under the call, and a new look shows what is to be done now. Nor does the first
-    /// refusal of a wave of ports: each of them is tried alone first.
+    /// Whether the failure ends the operation that needs the call. A conflict does not end it: the state has
+    /// changed, and a new look shows the next action. Nor does the first refusal of a wave of ports: each
+    /// port is tried alone first.
     pub fn is_final(&self) -> bool {
         let in_a_wave = matches!(self.key, Key::Mac(_)) && self.tries < 2;
         self.is_lasting() && self.kind != ErrorKind::Conflict && !in_a_wave
     }
 }
 
-/// A failure that has just happened.
+/// A new failure.
 pub struct Failed<'a> {
     /// What the call was about.
     pub keys: Vec<Key>,
     /// What was to be done: `could not ...`.
     pub purpose: &'static str,
-    /// What was answered.
+    /// The answer.
     pub error: &'a RemoteError,
-    /// The operation that wanted it, if one did.
+    /// The operation that needed the call, if any.
     pub operation: Option<OperationId>,
-    /// When it ended, in the order of questions and answers.
+    /// When it ended, in the order of calls and answers.
     pub ended: Stamp,
-    /// When it ended, for ages and pauses.
+    /// When it ended, on the monotonic clock.
     pub now: Mono,
 }
 
@@ -99,22 +99,22 @@ impl Troubles {
         }
     }
 
-    /// A call succeeded, or is not wanted any more.
+    /// A call succeeded, or is no longer needed.
     pub fn calm(&mut self, keys: &[Key]) {
         for key in keys {
             self.0.remove(key);
         }
     }
 
-    /// A new request tries everything at once. What fails is known to fail until it succeeds.
+    /// A new request retries everything immediately. A trouble stays until its call succeeds.
     pub fn hurry(&mut self, now: Mono) {
         for trouble in self.0.values_mut() {
             trouble.not_before = trouble.not_before.min(now);
         }
     }
 
-    /// Forgets calls that have not been tried for a long time: they are not wanted any more. Watch and
-    /// store are always wanted, and fail until they succeed, however seldom they say so.
+    /// Drops calls without a retry for a long time: they are no longer needed. The watch and the store are
+    /// always needed, and stay until they succeed, however rarely they report a failure.
     pub fn tidy(&mut self, now: Mono, idle: Duration) {
         self.0.retain(|key, t| matches!(key, Key::Watch | Key::Store) || now.since(t.not_before) < idle);
     }
@@ -124,7 +124,7 @@ impl Troubles {
         self.0.get(key)
     }
 
-    /// How long until all of these keys may be tried again; `None` if they may now.
+    /// How long until all of these keys may be retried; `None` if they may be now.
     pub fn wait(&self, keys: &[Key], now: Mono) -> Option<Duration> {
         keys.iter().filter_map(|k| self.0.get(k)).map(|t| t.not_before.since(now)).max().filter(|w| !w.is_zero())
     }

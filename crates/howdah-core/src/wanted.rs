@@ -1,6 +1,6 @@
-//! What a cluster is wanted to be. Its one writer is the API.
+//! The wanted state of a cluster. Only the API writes it.
 //!
-//! The controller reads it at every pass, so a signal between the two carries no data. It is stored
+//! The controller reads it at every pass, so signals between the two carry no data. It is stored
 //! as JSON, in the version that [`crate::document`] writes.
 
 use jiff::Timestamp;
@@ -12,48 +12,48 @@ use crate::sealed::SealedSecrets;
 use crate::specification::{SealedSpecification, Specification};
 use crate::systems::networking::{Network, Subnet};
 
-/// What a cluster should be.
+/// The goal of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
-    /// Up, with an address on every node.
+    /// Running, with an address on every node.
     Running,
-    /// There, switched off.
+    /// Existing and powered off.
     Stopped,
-    /// Gone, with everything that was made for it.
+    /// Deleted, with its VMs, ports and registration.
     Deleted,
 }
 
-/// What has to be true for a create to count as done.
+/// The condition for a create to be complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitFor {
-    /// Every node has the address that its port promises.
+    /// Every node has its port's address.
     #[default]
     Addresses,
-    /// Besides, the cluster manager says that the software runs.
+    /// In addition, the cluster manager reports that the software runs.
     Services,
 }
 
-/// What may be done to a node that missed its lease.
+/// The strongest remedy allowed for a node that missed its lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemedyPolicy {
-    /// Whatever the decision table allows.
+    /// Any remedy of the decision table.
     #[default]
     Auto,
-    /// At most a bounce of the card.
+    /// At most, disconnect and reconnect the card.
     Bounce,
-    /// Nothing.
+    /// None.
     Off,
 }
 
-/// A node group as asked for. Sizes left out are the cluster manager's choice.
+/// A requested node group. The cluster manager chooses absent sizes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeGroup {
     /// Its name.
     pub name: GroupName,
-    /// Roles, as the distribution names them.
+    /// Role names of the distribution.
     pub roles: Vec<String>,
     /// How many nodes.
     pub count: u32,
@@ -68,7 +68,7 @@ pub struct NodeGroup {
     pub disk_gb: Option<u32>,
 }
 
-/// The part of a cluster that cannot be changed after it was asked for.
+/// The part of a cluster that is fixed after the request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClusterSpec {
     /// Distribution.
@@ -76,11 +76,11 @@ pub struct ClusterSpec {
     /// Application manager; the cluster manager's default if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_manager: Option<String>,
-    /// The network, as the requester was allowed to see it.
+    /// The network, as visible to the requester.
     pub network: Network,
     /// The subnet, likewise.
     pub subnet: Subnet,
-    /// Security groups; none is the project's default.
+    /// Security groups; an empty list means the project's default.
     #[serde(default)]
     pub security_groups: Vec<SecurityGroupId>,
     /// Resource pools by their registered names; all if empty.
@@ -89,14 +89,14 @@ pub struct ClusterSpec {
     /// Datastores by their registered names; all if empty.
     #[serde(default)]
     pub datastores: Vec<String>,
-    /// Further fields of the cluster manager's own specification: that there are some. The fields
-    /// are among the [`Secrets`].
+    /// Set if the request has more fields of the cluster manager's specification. The fields are in the
+    /// [`Secrets`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub specification: Option<SealedSpecification>,
-    /// The passwords of the request, by their digests; `None` if a version that kept none wrote it.
+    /// The digests of the request's passwords; `None` if a version without digests wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<SealedSecrets>,
-    /// When a create counts as done.
+    /// When a create is complete.
     #[serde(default)]
     pub wait_for: WaitFor,
     /// What may be done to a node that missed its lease.
@@ -104,13 +104,13 @@ pub struct ClusterSpec {
     pub remedy: RemedyPolicy,
 }
 
-/// The part of a cluster that can be changed after it was asked for.
+/// The part of a cluster that can change after the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
-    /// Counts up with each change, from 1. The controller writes down the newest that it has taken up
+    /// Incremented with each change, from 1. The controller saves the newest one that it has observed
     /// ([`observed_generation`](crate::known::ClusterState::observed_generation)).
     pub generation: u64,
-    /// What the cluster should be.
+    /// The goal.
     pub goal: Goal,
     /// Node groups; the distribution's default template if empty.
     #[serde(default)]
@@ -118,7 +118,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// That of a cluster that is asked for.
+    /// The shape of a new cluster.
     pub const fn first(node_groups: Vec<NodeGroup>) -> Self {
         Self { generation: 1, goal: Goal::Running, node_groups }
     }
@@ -130,21 +130,21 @@ impl Shape {
     }
 }
 
-/// What an operation does.
+/// The kind of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationKind {
-    /// Bring it up for the first time, or finish that.
+    /// Create it, or resume a failed create.
     Create,
-    /// Switch it on.
+    /// Start it.
     Start,
-    /// Switch it off.
+    /// Stop it.
     Stop,
-    /// Remove it.
+    /// Delete it.
     Delete,
 }
 
-/// An operation as it was asked for.
+/// A requested operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperationRequest {
     /// Chosen by the service when it accepted the request.
@@ -153,57 +153,57 @@ pub struct OperationRequest {
     pub kind: OperationKind,
     /// When it was accepted.
     pub requested: Timestamp,
-    /// The id of the Keystone user who asked; none for the operator on the service's own host, and for
-    /// what was asked before this was kept.
+    /// The ID of the requesting Keystone user; `None` for the operator on the service's host, and for
+    /// requests from versions that did not store it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
 }
 
-/// A cluster as it is wanted.
+/// The record of a cluster: its wanted state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClusterRecord {
     /// Chosen by the caller.
     pub id: ClusterId,
-    /// Where it lives.
+    /// Its site.
     pub site: SiteName,
-    /// Whose it is.
+    /// Its project.
     pub project: ProjectId,
-    /// Unique in the site.
+    /// Its name, unique in the site.
     pub name: ClusterName,
-    /// The unchangeable part.
+    /// The fixed part.
     pub spec: ClusterSpec,
     /// The changeable part.
     pub shape: Shape,
     /// The newest operation.
     pub operation: OperationRequest,
-    /// When it was asked for first.
+    /// When it was first requested.
     pub created: Timestamp,
 }
 
 impl ClusterRecord {
-    /// What it is kept under.
+    /// Its key.
     pub fn key(&self) -> ClusterKey {
         ClusterKey { project: self.project.clone(), id: self.id }
     }
 
-    /// The Keystone project that its ports belong to, and whose quota they use: the cluster's own,
-    /// or the network's where the cluster's is none of Keystone's.
+    /// The Keystone project that owns its ports and whose quota they use: the cluster's, or the network's if
+    /// the cluster's project is not in Keystone.
     pub fn port_project(&self) -> &ProjectId {
         if self.project.as_str() == LOCAL_PROJECT { &self.spec.network.project } else { &self.project }
     }
 }
 
-/// The project of clusters that a local user of the service's own host asked for without naming
-/// one. It is none of Keystone's.
+/// The project of clusters that a local user of the service's host requested without a project. It is
+/// not in Keystone.
 pub const LOCAL_PROJECT: &str = "local";
 
-/// What must never be shown: kept sealed, and only for as long as it is needed.
+/// The secrets of a request: stored encrypted, and only as long as they are needed.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
     /// The nodes' root password.
     pub cluster_password: Option<SecretString>,
-    /// Cluster manager credentials of the template, where the operator allows them: user, password.
+    /// The template's credentials for the cluster manager, if the operator allows them: user, password.
     pub credentials: Option<(String, SecretString)>,
-    /// Further fields of the cluster manager's own specification.
+    /// More fields of the cluster manager's specification.
     pub specification: Option<Specification>,
 }

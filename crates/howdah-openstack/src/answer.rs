@@ -71,7 +71,7 @@ impl Answer {
             message: sentence(&message),
         };
         let Ok(Value::Object(mut body)) = serde_json::from_slice(&self.body) else {
-            return self.bad("no JSON object".to_owned());
+            return self.bad("not a JSON object".to_owned());
         };
         // Neutron's own errors; some of the oldest are only a text.
         if let Some(inner) = body.remove("NeutronError") {
@@ -91,7 +91,7 @@ impl Answer {
         if let Some(Value::String(message)) = body.remove("message") {
             return refused(reason(self.status), message);
         }
-        self.bad("a JSON object that is no error".to_owned())
+        self.bad("a JSON object that is not an error".to_owned())
     }
 }
 
@@ -103,7 +103,7 @@ fn reason(status: u16) -> &'static str {
 fn sentence(message: &str) -> String {
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = line.trim_end_matches('.');
-    if line.is_empty() { "no reason was given".to_owned() } else { line.to_owned() }
+    if line.is_empty() { "it gives no reason".to_owned() } else { line.to_owned() }
 }
 
 fn beginning(body: &[u8]) -> String {
@@ -166,12 +166,12 @@ mod tests {
         neutron_request_refused Invalid: could not create ports: Unrecognized attribute(s) 'vnic_index' (Bad Request, HTTP 400)
         neutron_token_refused Credentials: could not create ports: The request you have made requires authentication (Unauthorized, HTTP 401)
         neutron_unavailable Unavailable: could not create ports: The server is currently unavailable (Service Unavailable, HTTP 503)
-        neutron_internal_error Internal: could not create ports: the answer cannot be understood (it is empty, HTTP 500): nothing
-        neutron_bad_answer BadAnswer: could not create ports: the answer cannot be understood (a JSON object that is no error, HTTP 400): {"fault": 1}
-        neutron_bad_answer BadAnswer: could not create ports: the answer cannot be understood (an HTML page, HTTP 404): Login - Dashboard
-        neutron_unreachable Unreachable: could not create ports: the answer cannot be understood (an HTML page, HTTP 502): 502 Bad Gateway
-        neutron_internal_error Internal: could not create ports: the answer cannot be understood (no JSON object, HTTP 500): Traceback: words  and words and words and words and words and words and words and words and words and words and words an…
-        neutron_bad_answer BadAnswer: could not create ports: the answer cannot be understood (no JSON object, HTTP 418): [1]
+        neutron_internal_error Internal: could not create ports: unexpected answer (it is empty, HTTP 500): nothing
+        neutron_bad_answer BadAnswer: could not create ports: unexpected answer (a JSON object that is not an error, HTTP 400): {"fault": 1}
+        neutron_bad_answer BadAnswer: could not create ports: unexpected answer (an HTML page, HTTP 404): Login - Dashboard
+        neutron_unreachable Unreachable: could not create ports: unexpected answer (an HTML page, HTTP 502): 502 Bad Gateway
+        neutron_internal_error Internal: could not create ports: unexpected answer (not a JSON object, HTTP 500): Traceback: words  and words and words and words and words and words and words and words and words and words and words an…
+        neutron_bad_answer BadAnswer: could not create ports: unexpected answer (not a JSON object, HTTP 418): [1]
         "#);
     }
 }

@@ -78,7 +78,7 @@ pub(crate) fn read(path: &Path, wanted: Option<&str>) -> Result<Keys, Error> {
         None => {
             return Err(Error::MissingSetting {
                 key: "cloud",
-                hint: format!("{} has {}: say which.", path.display(), names(&clouds).join(", ")),
+                hint: format!("{} has {}: select one.", path.display(), names(&clouds).join(", ")),
             });
         }
     };
@@ -89,7 +89,9 @@ pub(crate) fn read(path: &Path, wanted: Option<&str>) -> Result<Keys, Error> {
     if let Some(profile) = cloud.profile {
         return Err(Error::ParseFile {
             path: path.to_owned(),
-            reason: format!("the cloud {name:?} builds on the profile {profile:?}; write its values out"),
+            reason: format!(
+                "the cloud {name:?} uses the profile {profile:?}, which is not supported; write out its values"
+            ),
         });
     }
     refuse_other_types(cloud.auth_type.as_deref(), path, &name)?;
@@ -113,7 +115,7 @@ fn load(path: &Path) -> Result<File, Error> {
         // The parser's own text can show lines of the file, and with them a password.
         let place = e.location().map(|l| format!("line {}, column {}", l.line(), l.column()));
         let place = place.unwrap_or_else(|| "it".to_owned());
-        Error::ParseFile { path: path.to_owned(), reason: format!("{place} is not what a clouds.yaml has there") }
+        Error::ParseFile { path: path.to_owned(), reason: format!("{place} has an unexpected type") }
     })
 }
 
@@ -123,7 +125,7 @@ fn refuse_other_types(auth_type: Option<&str>, path: &Path, cloud: &str) -> Resu
         Some(_) => Err(Error::ParseFile {
             path: path.to_owned(),
             reason: format!(
-                "the cloud {cloud:?} logs in by {:?}; password, v3applicationcredential and token are possible",
+                "the cloud {cloud:?} uses the auth_type {:?}; supported are password, v3applicationcredential and token",
                 auth_type.unwrap_or_default()
             ),
         }),

@@ -24,7 +24,7 @@ pub enum Error {
         hint: String,
     },
     /// A setting has a value that is of no use.
-    #[error("the OpenStack setting `{key}` is not usable: {reason}")]
+    #[error("the OpenStack setting `{key}` is invalid: {reason}")]
     BadSetting {
         /// Its name.
         key: &'static str,
@@ -32,7 +32,7 @@ pub enum Error {
         reason: String,
     },
     /// A settings file cannot be read.
-    #[error("{} cannot be read", path.display())]
+    #[error("cannot read {}", path.display())]
     ReadFile {
         /// The file.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum Error {
         source: Arc<std::io::Error>,
     },
     /// A settings file is not what it should be.
-    #[error("{} cannot be understood: {reason}", path.display())]
+    #[error("cannot parse {}: {reason}", path.display())]
     ParseFile {
         /// The file.
         path: PathBuf,
@@ -59,7 +59,7 @@ pub enum Error {
         known: Vec<String>,
     },
     /// The HTTP client could not be set up.
-    #[error("the client of {system} cannot be set up")]
+    #[error("cannot set up the client of {system}")]
     SetUp {
         /// Whose.
         system: System,
@@ -93,7 +93,7 @@ pub enum Error {
         step: &'static str,
     },
     /// The requester's token is not good.
-    #[error("the token was refused: it is wrong, revoked or expired")]
+    #[error("the token was refused: it is invalid, revoked or expired")]
     RequesterToken,
     /// The requester's token is good, but not for a project.
     #[error("the token is not scoped to a project")]
@@ -115,7 +115,9 @@ pub enum Error {
         known: Vec<String>,
     },
     /// A token would go to another host in clear.
-    #[error("the catalogue's address of the service type `{kind}`, {url}, is http:// on another host than Keystone's")]
+    #[error(
+        "the catalogue's endpoint of the service type `{kind}`, {url}, is http:// on a different host than Keystone"
+    )]
     PlainEndpoint {
         /// The type.
         kind: String,
@@ -137,7 +139,7 @@ pub enum Error {
         message: String,
     },
     /// An answer that is none.
-    #[error("could not {step}: the answer cannot be understood ({reason}, HTTP {status}): {shown}")]
+    #[error("could not {step}: unexpected answer ({reason}, HTTP {status}): {shown}")]
     BadAnswer {
         /// Who was asked.
         system: System,
@@ -151,13 +153,13 @@ pub enum Error {
         shown: String,
     },
     /// A MAC address twice in one request: Neutron would take a minute and a half to refuse it.
-    #[error("the MAC address {mac} is in one request twice")]
+    #[error("one request has the MAC address {mac} twice")]
     SameMac {
         /// The address.
         mac: howdah_core::ids::Mac,
     },
     /// What was asked for is not there, or not for this requester.
-    #[error("there is no {what} {wish:?} that {whom} may use{place}")]
+    #[error("no {what} {wish:?} is available to {whom}{place}")]
     NotFound {
         /// `network`, `subnet`, `security group`.
         what: What,
@@ -169,7 +171,7 @@ pub enum Error {
         place: String,
     },
     /// A name that several things bear.
-    #[error("there are several {what}s called {wish:?}: {}", ids.join(", "))]
+    #[error("several {what}s have the name {wish:?}: {}", ids.join(", "))]
     Ambiguous {
         /// `network`, `subnet`, `security group`.
         what: What,
@@ -283,35 +285,35 @@ impl Error {
             Self::MissingSetting { hint, .. } => Some(hint.clone()),
             Self::SetUp { source, .. } | Self::Transport { source, .. } => source.hint(),
             Self::Credentials { .. } => Some(
-                "Check user, password, project and their domains (the service's are in [site.openstack]): Keystone \
-                 does not say which of them is wrong. `openstack token issue` with the same values shows the same."
+                "Check the user, password, project and domains (the service's are in [site.openstack]); Keystone does \
+                 not report which is wrong. Verify the same values with `openstack token issue`."
                     .to_owned(),
             ),
             Self::OwnToken { .. } => {
-                Some("Neutron and Keystone disagree: see whether Neutron's [keystone_authtoken] works.".to_owned())
+                Some("Neutron rejects a token that Keystone issued: check Neutron's [keystone_authtoken].".to_owned())
             }
-            Self::RequesterToken => Some("Ask Keystone for a new one: `openstack token issue`.".to_owned()),
-            Self::NoProject => Some("Ask Keystone for a token with a project scope.".to_owned()),
+            Self::RequesterToken => Some("Get a new token: `openstack token issue`.".to_owned()),
+            Self::NoProject => Some("Get a token with a project scope.".to_owned()),
             Self::NoEndpoint { .. } => {
                 Some("Set `region`, `interface` or `neutron_url` in [site.openstack].".to_owned())
             }
             Self::SeveralRegions { .. } => Some("Set `region` in [site.openstack].".to_owned()),
             Self::PlainEndpoint { kind, .. } if kind == NETWORK => Some(
-                "Register it as https://, or set `neutron_url` in [site.openstack]. If nobody can listen on the way \
-                 there, set `allow_http_endpoints = true`."
+                "Register it as https://, or set `neutron_url` in [site.openstack]. If the network in between is \
+                 trusted, set `allow_http_endpoints = true`."
                     .to_owned(),
             ),
             Self::PlainEndpoint { .. } => {
-                Some("If nobody can listen on the way there, give the address yourself: --endpoint.".to_owned())
+                Some("If the network in between is trusted, set the address with --endpoint.".to_owned())
             }
             Self::Refused { system: System::Neutron, refusal, message, .. } => refusal.hint(message),
             Self::BadAnswer { status: ..500, .. } => {
-                Some("See whether the URL is the service's own and not that of a dashboard or a proxy.".to_owned())
+                Some("Check that the URL is the service's own and not that of a dashboard or a proxy.".to_owned())
             }
             Self::NotFound { what, .. } => {
-                Some(format!("`openstack {what} list` with the same token shows what there is."))
+                Some(format!("List the available ones with the same token: `openstack {what} list`."))
             }
-            Self::Ambiguous { .. } => Some("Use the id in place of the name.".to_owned()),
+            Self::Ambiguous { .. } => Some("Use the ID instead of the name.".to_owned()),
             _ => None,
         }
     }

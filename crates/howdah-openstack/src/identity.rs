@@ -127,14 +127,14 @@ impl OpenStack {
     ) -> Result<Option<T>, Error> {
         let (kinds, kind) = what.words();
         if is_id(wish)
-            && let Some(found) = self.show::<T>(who, "look something up", kinds, kind, wish).await?
+            && let Some(found) = self.show::<T>(who, "look up an object", kinds, kind, wish).await?
         {
             return Ok(Some(found));
         }
         let mut query = vec![("name", wish.to_owned())];
         query.extend(filter.map(|(key, value)| (key, value.to_owned())));
         let key = kinds.replace('-', "_");
-        let mut found: Vec<T> = self.list_as(who, "look something up", kinds, &key, query).await?;
+        let mut found: Vec<T> = self.list_as(who, "look up an object", kinds, &key, query).await?;
         if found.len() > 1 {
             let ids = found.iter().map(|f| f.id().to_owned()).collect();
             return Err(Error::Ambiguous { what, wish: wish.to_owned(), ids });

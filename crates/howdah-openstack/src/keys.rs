@@ -15,7 +15,7 @@ const DEFAULT_DOMAIN: &str = "default";
 
 /// What a person wrote, key by key, under the names that `clouds.yaml` and the `OS_` variables use.
 #[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names are those of every OpenStack client")]
+#[allow(missing_docs, reason = "OpenStack clients use these names")]
 pub struct Keys {
     pub auth_url: Option<String>,
     pub username: Option<String>,
@@ -132,19 +132,21 @@ impl Keys {
                 (Some(id), _, _) => ApplicationCredential::Id(id),
                 (None, Some(name), Some(user)) => ApplicationCredential::Name { name, user },
                 (None, Some(_), None) => {
-                    return Err(missing("username", "An application credential's name is unique for its user only."));
+                    return Err(missing("username", "The name of an application credential is unique only per user."));
                 }
                 (None, None, _) => {
-                    return Err(missing("application_credential_id", "There is a secret, but not whose."));
+                    return Err(missing(
+                        "application_credential_id",
+                        "A secret is set without its application credential.",
+                    ));
                 }
             };
             return Ok(Credentials::ApplicationCredential { credential, secret });
         }
         if let Some(password) = self.password {
-            let user = user.ok_or_else(|| missing("username", "There is a password, but not whose."))?;
-            let project = project.ok_or_else(|| {
-                missing("project_name", "Without a project, Keystone gives a token that is good for nothing.")
-            })?;
+            let user = user.ok_or_else(|| missing("username", "A password is set without a user."))?;
+            let project = project
+                .ok_or_else(|| missing("project_name", "Without a project, Keystone issues a token without rights."))?;
             return Ok(Credentials::Password { user, password, project });
         }
         if let Some(token) = self.token {
@@ -201,10 +203,10 @@ mod tests {
         insta::assert_snapshot!(said.join("\n"), @r#"
         the OpenStack setting `auth_url` is missing / Set it to Keystone's address, such as https://keystone.example:5000/v3.
         the OpenStack setting `password` is missing / Set username, password and project_name, or application_credential_id and application_credential_secret, or token.
-        the OpenStack setting `username` is missing / There is a password, but not whose.
-        the OpenStack setting `project_name` is missing / Without a project, Keystone gives a token that is good for nothing.
-        the OpenStack setting `application_credential_id` is missing / There is a secret, but not whose.
-        the OpenStack setting `interface` is not usable: "outer" is none of public, internal, admin /
+        the OpenStack setting `username` is missing / A password is set without a user.
+        the OpenStack setting `project_name` is missing / Without a project, Keystone issues a token without rights.
+        the OpenStack setting `application_credential_id` is missing / A secret is set without its application credential.
+        the OpenStack setting `interface` is invalid: "outer" is not public, internal or admin /
         "#);
     }
 

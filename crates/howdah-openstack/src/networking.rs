@@ -102,7 +102,7 @@ impl OpenStack {
                 return Ok(all);
             };
             if !markers.insert(marker.clone()) {
-                return Err(answer.bad("its pages go round in a circle".to_owned()));
+                return Err(answer.bad("its pages form a loop".to_owned()));
             }
             call.query.clone_from(&query);
             call.query.extend(marker);

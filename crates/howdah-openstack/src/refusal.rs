@@ -89,14 +89,14 @@ impl Refusal {
     pub(crate) fn hint(&self, message: &str) -> Option<String> {
         let text = match self {
             Self::PolicyNotAuthorized if message.contains("mac_address") || message.contains("fixed_ips") => {
-                "A MAC address or a fixed address on a network of another project needs the role of the network's \
-                 owner, `admin` or `service`: give the user of [site.openstack] one of them."
+                "Setting a MAC address or a fixed address on another project's network needs the rights of the \
+                 network's owner or the role `admin` or `service`. Give the user of [site.openstack] one of them."
             }
-            Self::PolicyNotAuthorized => "Give the user of [site.openstack] a role that allows this.",
+            Self::PolicyNotAuthorized => "Give the user of [site.openstack] a role that permits this.",
             Self::OverQuota => "Raise the project's quota (`openstack quota set --ports N PROJECT`) or delete ports.",
             Self::IpAddressGenerationFailure => "Use a larger subnet, or delete ports that are no longer needed.",
             Self::MacAddressInUse => {
-                "See whose port it is: `openstack port list --mac-address MAC`. Delete it if nothing uses it."
+                "Find the port with `openstack port list --mac-address MAC`. Delete it if nothing uses it."
             }
             _ => return None,
         };

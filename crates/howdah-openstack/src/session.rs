@@ -131,7 +131,7 @@ impl OpenStack {
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         if settings.trust == Trust::Insecure {
             let server = settings.auth_url.as_str();
-            tracing::warn!(server, "certificates are not verified: whoever stands between can read the password");
+            tracing::warn!(server, "certificates are not verified: the password can be intercepted");
         }
         let http = Http::new(&settings.trust, settings.deadlines)
             .map_err(|e| Error::SetUp { system: System::Keystone, source: e.into() })?;
@@ -196,7 +196,7 @@ impl OpenStack {
             }),
             As::Service => match self.repeat(call, &base, Some(&token.value)).await {
                 Err(e) if e.is_unauthorized() => {
-                    tracing::debug!(system = %call.system, step = call.step, "token refused: a new one is fetched");
+                    tracing::debug!(system = %call.system, step = call.step, "token refused; getting a new one");
                     self.discard(&token).await;
                     let token = self.token().await?;
                     self.repeat(call, &base, Some(&token.value)).await.map_err(|e| {
@@ -272,7 +272,7 @@ impl OpenStack {
                 .and_then(|url| endpoint::guarded(endpoint::NETWORK, url, settings)),
         };
         let renew_at = self.renew_at(asked, &info);
-        tracing::debug!(user = %info.user.name, expires = ?info.expires_at, ?renew_at, "logged in to Keystone");
+        tracing::debug!(user = %info.user.name, expires = ?info.expires_at, ?renew_at, "authenticated with Keystone");
         let project = info.project.map(|p| p.id);
         Ok(Arc::new(Token { value, renew_at, neutron, catalog: info.catalog, project }))
     }

@@ -40,9 +40,7 @@ impl std::str::FromStr for Interface {
             "public" => Ok(Self::Public),
             "internal" => Ok(Self::Internal),
             "admin" => Ok(Self::Admin),
-            _ => {
-                Err(Error::BadSetting { key: "interface", reason: format!("{s:?} is none of public, internal, admin") })
-            }
+            _ => Err(Error::BadSetting { key: "interface", reason: format!("{s:?} is not public, internal or admin") }),
         }
     }
 }
@@ -138,9 +136,9 @@ pub struct Settings {
 /// A service's address without slash and version at its end: `/v3` and `/v2.0` are ours to add.
 pub(crate) fn base_url(key: &'static str, text: &str) -> Result<Url, Error> {
     let bad = |reason: String| Error::BadSetting { key, reason };
-    let mut url = Url::parse(text.trim()).map_err(|e| bad(format!("{text:?} is no URL: {e}")))?;
+    let mut url = Url::parse(text.trim()).map_err(|e| bad(format!("{text:?} is not a URL: {e}")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(bad(format!("{text:?} does not begin with http:// or https://")));
+        return Err(bad(format!("{text:?} does not start with http:// or https://")));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(bad("a URL with a user in it is refused".to_owned()));
@@ -177,9 +175,9 @@ mod tests {
             .map(|u| base_url("auth_url", u).unwrap_err().to_string())
             .collect();
         insta::assert_snapshot!(said.join("\n"), @r#"
-        the OpenStack setting `auth_url` is not usable: "keystone" is no URL: relative URL without a base
-        the OpenStack setting `auth_url` is not usable: "ftp://h/" does not begin with http:// or https://
-        the OpenStack setting `auth_url` is not usable: a URL with a user in it is refused
+        the OpenStack setting `auth_url` is invalid: "keystone" is not a URL: relative URL without a base
+        the OpenStack setting `auth_url` is invalid: "ftp://h/" does not start with http:// or https://
+        the OpenStack setting `auth_url` is invalid: a URL with a user in it is refused
         "#);
     }
 }

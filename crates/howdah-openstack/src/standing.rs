@@ -17,7 +17,7 @@ use crate::session::{As, Call};
 use crate::{Error, OpenStack};
 
 /// For messages: "could not ...".
-const STEP: &str = "look whether the requester still may";
+const STEP: &str = "verify the requester's role";
 
 #[derive(Deserialize)]
 struct Assignments {

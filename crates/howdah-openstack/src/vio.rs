@@ -115,7 +115,7 @@ OS_REGION_NAME=
     #[test]
     fn a_line_that_is_none_is_named_by_its_number_only() {
         let e = parse("OS_USERNAME=u\nsecret words", Path::new("/etc/vio.config")).unwrap_err();
-        assert_eq!(e.to_string(), "/etc/vio.config cannot be understood: line 2 is not KEY=value");
+        assert_eq!(e.to_string(), "cannot parse /etc/vio.config: line 2 is not KEY=value");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::wire::{ErrorBody, code};
 #[non_exhaustive]
 pub enum Error {
     /// The configured address is of no use.
-    #[error("the address {url:?} cannot be used: {reason}")]
+    #[error("the address {url:?} is invalid: {reason}")]
     Address {
         /// As configured.
         url: String,
@@ -46,7 +46,7 @@ pub enum Error {
         said: String,
     },
     /// The appliance could not ask its vCenter about user name and password.
-    #[error("could not log in: the appliance cannot reach its vCenter: {said}")]
+    #[error("could not log in: the appliance does not reach its vCenter: {said}")]
     VCenterUnreachable {
         /// The page's words.
         said: String,
@@ -74,7 +74,7 @@ pub enum Error {
         body: Box<ErrorBody>,
     },
     /// An HTML page came where JSON was due: from Tomcat, or from a proxy in between.
-    #[error("could not {step}: an HTML page came with status {status}: {heading}")]
+    #[error("could not {step}: the answer is an HTML page (status {status}): {heading}")]
     Page {
         /// What was being done.
         step: String,
@@ -92,7 +92,7 @@ pub enum Error {
         to: String,
     },
     /// An answer that fits nothing.
-    #[error("could not {step}: the answer with status {status} makes no sense: {said}")]
+    #[error("could not {step}: unexpected answer with status {status}: {said}")]
     Answer {
         /// What was being done.
         step: String,
@@ -102,7 +102,7 @@ pub enum Error {
         said: String,
     },
     /// The nodes' password breaks the rule; said before anything is sent.
-    #[error("the cluster password does not fit: {rule}")]
+    #[error("the cluster password is invalid: {rule}")]
     Password {
         /// The rule.
         rule: PasswordRule,
@@ -111,7 +111,7 @@ pub enum Error {
     #[error(transparent)]
     Closed(Box<Refusal>),
     /// A field that the appliance's release does not have.
-    #[error("the specification does not fit: {field} came with release {since}, the appliance is {is}")]
+    #[error("{field} in the specification needs release {since}, but the appliance has {is}")]
     TooNew {
         /// The field.
         field: String,
@@ -181,25 +181,25 @@ impl Error {
             Self::Transport { source, .. } if is_handshake(source) => {
                 "The server and Howdah have no TLS version or cipher suite in common. Appliances of this age often \
                  offer only CBC suites, which Howdah does not have: enable an AES-GCM suite for TLS 1.2 on the \
-                 appliance, or run a TLS proxy beside Howdah and give its loopback address as http://127.0.0.1:<port>."
+                 appliance, or run a TLS proxy on Howdah's host and set its loopback address: http://127.0.0.1:<port>."
             }
             Self::Transport { source, .. } => return source.hint(),
             Self::LoginRefused { .. } => {
-                "BDE checks the name and password against vCenter: use a vCenter user such as \
-                 user@vsphere.local, and check that the appliance's Users.xml admits it."
+                "BDE verifies the name and password with vCenter: use a vCenter user such as \
+                 user@vsphere.local, and check that the appliance's Users.xml allows it."
             }
             Self::Maintenance { .. } => {
-                "Work goes on by itself when the file /opt/serengeti/etc/maintenance is gone from the appliance."
+                "Remove the file /opt/serengeti/etc/maintenance from the appliance; Howdah then continues automatically."
             }
             Self::Refused { body, .. } => return meaning(body).2.map(str::to_owned),
             Self::Closed(refusal) => return refusal.hint.clone(),
             Self::VCenterUnreachable { .. } => "Check vCenter, then the appliance's connection to it.",
             Self::Page { .. } => {
-                "Check that the address is that of the BDE appliance, port 8443, and that no proxy answers for it."
+                "Check that the address is the BDE appliance's, port 8443, and that no proxy answers for it."
             }
-            Self::Redirected { .. } => "Give the address as https://<appliance>:8443.",
+            Self::Redirected { .. } => "Write the address as https://<appliance>:8443.",
             Self::Password { .. } => {
-                "Take 8 to 20 characters with a digit, a lower-case letter, an upper-case letter and one of \
+                "Use 8 to 20 characters with a digit, a lower-case letter, an upper-case letter and one of \
                  _ @ # $ % ^ & *."
             }
             _ => return None,
@@ -225,13 +225,15 @@ fn meaning(body: &ErrorBody) -> (ErrorKind, &'static str, Option<&'static str>) 
         code::APP_INIT_ERROR | code::INIT_VC_FAIL => (
             ErrorKind::Unavailable,
             "bde_not_initialised",
-            Some("The appliance could not reach vCenter when it started. Restart its tomcat service once it can."),
+            Some(
+                "The appliance could not reach vCenter when it started. Restart its tomcat service when vCenter is reachable.",
+            ),
         ),
         code::MAINTENANCE => (ErrorKind::Unavailable, "bde_maintenance", None),
         code::ALREADY_EXISTS if subject == "cluster" => (
             ErrorKind::Conflict,
             "bde_cluster_name_taken",
-            Some("Choose another cluster name, or delete the cluster that has it."),
+            Some("Use another cluster name, or delete the cluster that has it."),
         ),
         code::ALREADY_EXISTS if subject == "network" => (ErrorKind::Conflict, "bde_network_name_taken", None),
         code::ALREADY_EXISTS => (ErrorKind::Conflict, "bde_name_taken", None),
@@ -244,7 +246,7 @@ fn meaning(body: &ErrorBody) -> (ErrorKind, &'static str, Option<&'static str>) 
         code::PORT_GROUP_NOT_FOUND => (
             ErrorKind::NotFound,
             "bde_port_group_not_found",
-            Some("The appliance looks for the exact name in the datacenter that it works in."),
+            Some("The appliance looks for the exact name in its own datacenter."),
         ),
         code::NETWORK_IN_USE => (ErrorKind::Conflict, "bde_network_in_use", None),
         code::IS_RUNNING => (ErrorKind::Conflict, "bde_cluster_is_running", None),

@@ -63,7 +63,7 @@ impl fmt::Display for Release {
 
 /// A release that nobody published.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a release that can be served; known are 2.1.1, 2.2.0, \"2.2.0 patch 2\" and 2.3.2")]
+#[error("{0:?} is not a supported release; supported are 2.1.1, 2.2.0, \"2.2.0 patch 2\" and 2.3.2")]
 pub struct UnknownRelease(String);
 
 impl FromStr for Release {
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!("2.2.0 patch 2".parse(), Ok(Release::V2_2Patch2));
         assert_eq!(
             "2.4".parse::<Release>().unwrap_err().to_string(),
-            "\"2.4\" is not a release that can be served; known are 2.1.1, 2.2.0, \"2.2.0 patch 2\" and 2.3.2"
+            "\"2.4\" is not a supported release; supported are 2.1.1, 2.2.0, \"2.2.0 patch 2\" and 2.3.2"
         );
     }
 

@@ -1,6 +1,5 @@
-//! Who waits for a cluster to change is told when the store has changed it, and what is counted of
-//! it is brought up: a store around the store. Invariant: a signal carries no data and may be lost in a burst; whoever gets one reads
-//! the present state.
+//! Notifies subscribers of changed clusters and updates the counts: a decorator of the store. Invariant: a
+//! signal carries no data and may be lost in a burst; a subscriber reads the current state.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,14 +17,14 @@ use tokio::sync::watch;
 
 use crate::tally::Tally;
 
-/// The waiting.
+/// The subscribers.
 #[derive(Debug, Default)]
 pub struct Changes {
     by_cluster: Mutex<HashMap<ClusterKey, watch::Sender<u64>>>,
 }
 
 impl Changes {
-    /// From now on each change marks the receiver as changed.
+    /// Subscribes: from now on each change marks the receiver as changed.
     pub fn subscribe(&self, key: ClusterKey) -> watch::Receiver<u64> {
         let mut by_cluster = self.by_cluster.lock().unwrap_or_else(PoisonError::into_inner);
         by_cluster.entry(key).or_insert_with(|| watch::Sender::new(0)).subscribe()
@@ -51,7 +50,7 @@ pub struct AnnouncingStore {
 }
 
 impl AnnouncingStore {
-    /// Around a store.
+    /// Decorates a store.
     pub fn new(inner: Arc<dyn Store>, changes: Arc<Changes>, tally: Arc<Tally>) -> Self {
         Self { inner, changes, tally }
     }

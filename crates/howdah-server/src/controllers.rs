@@ -1,7 +1,7 @@
-//! The core's controller, put together for a cluster from the parts of its site.
+//! Builds the core's controller for a cluster from the parts of its site.
 //!
-//! Invariant: there are one registrar and one set of turns for each site, and one ticker in the
-//! process; they are made here and nowhere else.
+//! Invariant: there are one registrar and one set of turns per site, and one ticker in the
+//! process; only this module creates them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::credentials::OwnCredentials;
 use crate::sites::{SiteHandles, Sites};
 use crate::supervisor::RunController;
 
-/// What every controller is made from.
+/// The parts of every controller.
 pub(crate) struct Parts {
     pub(crate) sites: Sites,
     pub(crate) store: Arc<dyn Store>,
@@ -39,7 +39,7 @@ pub(crate) struct Parts {
     pub(crate) marks: MarkKey,
 }
 
-/// What all clusters of a site share.
+/// The parts that all clusters of a site share.
 struct Shared {
     registrar: Arc<Registrar>,
     turns: Arc<Turns>,
@@ -74,15 +74,15 @@ impl Controllers {
         let name = match parts.store.load(&key).await? {
             Some(Row::Cluster(cluster)) => cluster.0.site,
             Some(Row::Unreadable(row)) => {
-                tracing::error!(cluster = %key, name = row.name, "is left alone: {}", row.why);
+                tracing::error!(cluster = %key, name = row.name, "not changing this cluster: {}", row.why);
                 return Ok(Ended::Unreadable);
             }
             None => return Ok(Ended::Removed),
         };
         let (Some(site), Some(shared)) = (parts.sites.get(&name), self.shared.get(&name)) else {
-            // The operator has taken the site out of the configuration. Nothing can be done, and
-            // nothing must be lost: the cluster waits for its site to come back.
-            tracing::error!(cluster = %key, site = %name, "there is no such site any more");
+            // The operator has removed the site from the configuration. The cluster keeps its state and
+            // waits until the site is back.
+            tracing::error!(cluster = %key, site = %name, "its site is no longer configured");
             let _ = stop.wait_for(|stop| *stop).await;
             return Ok(Ended::Stopped);
         };
@@ -111,7 +111,7 @@ impl Controllers {
         ended
     }
 
-    /// The operator's, or one that acts with the template's credentials where there are some.
+    /// The operator's manager, or one with the template's credentials if there are any.
     fn manager(&self, key: &ClusterKey, site: &SiteHandles) -> Arc<dyn ClusterManager> {
         match &site.manager_as {
             Some(make) => {

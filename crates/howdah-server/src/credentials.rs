@@ -1,8 +1,8 @@
-//! A cluster manager that acts with the credentials of one cluster's template, if it has some.
+//! A cluster manager that uses the credentials of one cluster's template, if it has any.
 //!
-//! Invariant: the operator's account is used only once it is known that the template brought no
-//! credentials. While the cluster's secrets cannot be read, every call is refused
-//! (`secrets_unreadable`), and they are read again at the next one.
+//! Invariant: it uses the operator's account only if the template is known to have no credentials. While
+//! the cluster's secrets are unreadable, every call is refused (`secrets_unreadable`), and the next call
+//! reads them again.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ impl ClusterManager for OwnCredentials {
     }
 
     fn demand(&self, spec: &ManagedSpec) -> Remote<Demand> {
-        // Nobody is asked, and the rules are the site's, whoever logs in.
+        // This makes no call, and the site's rules apply to all credentials.
         self.operators.demand(spec)
     }
 
@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers with a version and refuses all else.
+    /// Answers with a version and refuses other calls.
     struct Named(&'static str);
 
     fn refuse<T>() -> Remote<T> {
@@ -195,7 +195,7 @@ mod tests {
         }
         store.set_secrets_unreadable(&key, false);
         assert_eq!(manager.version().await.unwrap(), "the tenant's");
-        // Known from now on.
+        // Cached from now on.
         store.set_secrets_unreadable(&key, true);
         assert_eq!(manager.version().await.unwrap(), "the tenant's");
     }

@@ -1,15 +1,15 @@
-//! How many descriptors this process may have. Invariant: it only ever allows itself what it was allowed
-//! to; where that is refused, it works with what there is.
+//! The limit of this process's file descriptors. Invariant: it raises the soft limit up to the hard limit;
+//! if the system refuses, it keeps the current limit.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// More is of no use: it is far above the seats of all listeners.
+/// A higher limit is useless: this is far above the seats of all listeners.
 const ENOUGH: u64 = 65_536;
 
-/// Raises the limit as far as this process may, and says what it is.
+/// Raises the limit as far as permitted, and returns it.
 pub(crate) fn raise() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    // None is no limit.
+    // `None` is no limit.
     let current = current.unwrap_or(ENOUGH);
     let wanted = maximum.unwrap_or(ENOUGH).min(ENOUGH);
     if wanted <= current {
@@ -17,9 +17,9 @@ pub(crate) fn raise() -> u64 {
     }
     match setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }) {
         Ok(()) => wanted,
-        // A service manager may forbid it: LimitNOFILE of the unit says how many there are then.
+        // A service manager may forbid it: LimitNOFILE of the unit then sets the limit.
         Err(e) => {
-            tracing::info!(current, "the limit of open files cannot be raised: {e}");
+            tracing::info!(current, "cannot raise the limit of open files: {e}");
             current
         }
     }

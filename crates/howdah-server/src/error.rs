@@ -1,4 +1,4 @@
-//! Why the service does not start. Invariant: a text never repeats its source.
+//! Errors of the service's start. Invariant: a message never repeats its source.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use howdah_store::StoreError;
 #[non_exhaustive]
 pub enum ServerError {
     /// The database could not be opened.
-    #[error("the store cannot be opened")]
+    #[error("cannot open the store")]
     OpenStore(#[source] StoreError),
     /// The clusters could not be read.
-    #[error("the clusters in the store cannot be taken up")]
+    #[error("cannot resume the clusters in the store")]
     TakeUp(#[source] RemoteError),
     /// A remote system's client could not be set up.
-    #[error("the {system} client of site {site} cannot be set up")]
+    #[error("cannot set up the {system} client of site {site}")]
     Adapter {
         /// The site.
         site: String,
@@ -27,17 +27,17 @@ pub enum ServerError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The certificate or key could not be read.
-    #[error("the TLS file {} cannot be used", path.display())]
+    #[error("cannot use the TLS file {}", path.display())]
     ReadTls {
         /// The file.
         path: PathBuf,
         /// Why.
         source: rustls::pki_types::pem::Error,
     },
-    /// The certificate and key do not go together, or are of an unknown kind.
-    #[error("the TLS certificate and key cannot be used together")]
+    /// The certificate and key do not match, or have an unsupported type.
+    #[error("cannot use this TLS certificate with this key")]
     Tls(#[source] rustls::Error),
-    /// The TCP port could not be had.
+    /// The TCP port is not available.
     #[error("cannot listen on {address}")]
     Listen {
         /// The address.
@@ -45,7 +45,7 @@ pub enum ServerError {
         /// Why.
         source: std::io::Error,
     },
-    /// The UNIX socket could not be made.
+    /// The UNIX socket cannot be created.
     #[error("cannot listen on {}", path.display())]
     ListenUnix {
         /// The socket.
@@ -59,8 +59,8 @@ pub enum ServerError {
         /// The socket.
         path: PathBuf,
     },
-    /// There is something else where the UNIX socket should be.
-    #[error("{} exists and is no socket", path.display())]
+    /// The path of the UNIX socket exists and is not a socket.
+    #[error("{} exists but is not a socket", path.display())]
     UnixNotSocket {
         /// The path.
         path: PathBuf,
@@ -68,17 +68,17 @@ pub enum ServerError {
 }
 
 impl ServerError {
-    /// What a person can do.
+    /// What the operator can do.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::OpenStore(e) => e.hint(),
-            Self::Listen { .. } => Some("Is another howdah running? server.listen sets the address.".to_owned()),
+            Self::Listen { .. } => Some("Check for another running howdah. server.listen sets the address.".to_owned()),
             Self::ListenUnix { path, .. } => Some(format!(
-                "The service's user must be able to write to {}; server.unix sets the path.",
+                "Give the service's user write permission for {}. server.unix sets the path.",
                 path.parent().map_or_else(String::new, |p| p.display().to_string())
             )),
-            Self::UnixInUse { .. } => Some("Is another howdah running? server.unix sets the path.".to_owned()),
-            Self::UnixNotSocket { path } => Some(format!("Look what it is, then remove {}.", path.display())),
+            Self::UnixInUse { .. } => Some("Check for another running howdah. server.unix sets the path.".to_owned()),
+            Self::UnixNotSocket { path } => Some(format!("Check what {} is, then remove it.", path.display())),
             _ => None,
         }
     }

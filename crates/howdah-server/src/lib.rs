@@ -2,19 +2,19 @@
 //!
 //! * [`config`]: the TOML file and the environment;
 //! * [`api`]: routes, documents, errors, auth;
-//! * [`sites`]: the adapters of each site behind the core's traits, [`metered`] ones;
+//! * [`sites`]: the adapters of each site behind the core's traits, [`metered`];
 //! * [`wiring`]: real adapters from a configuration;
-//! * [`supervisor`]: one controller for each cluster;
-//! * [`limits`]: what a project may have at a time;
-//! * [`changes`]: who waits for a cluster to change;
-//! * [`metrics`]: what is counted;
-//! * [`listener`]: connections, how many and for how long; [`tls`], [`unix`]: what they come over;
-//! * [`serve`](mod@serve): all of it together;
+//! * [`supervisor`]: one controller per cluster;
+//! * [`limits`]: the limits of a project;
+//! * [`changes`]: subscriptions to changes of clusters;
+//! * [`metrics`]: the counters;
+//! * [`listener`]: connections with their limits; [`tls`], [`unix`]: their transports;
+//! * [`serve`](mod@serve): the composition;
 //! * [`runtime`]: time and randomness.
 //!
-//! What it does not do: decide what happens to a cluster. That is `howdah-core`'s.
+//! It does not decide what happens to a cluster; `howdah-core` does.
 //!
-//! `examples/serve.rs` runs all of it over a simulated site.
+//! `examples/serve.rs` runs the whole service over a simulated site.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -97,7 +97,7 @@ impl Metrics {
         for ((kind, state), count) in operations {
             sample(&mut text, "howdah_operations", &[("kind", kind), ("state", state)], *count as f64);
         }
-        family(&mut text, "howdah_controllers", "gauge", "Controllers at work, one for each cluster.");
+        family(&mut text, "howdah_controllers", "gauge", "Running controllers, one for each cluster.");
         sample(&mut text, "howdah_controllers", &[], controllers as f64);
 
         let counters = self.counters();
@@ -112,7 +112,7 @@ impl Metrics {
                 [("site", site.as_str()), ("system", system_word(*system)), ("method", method), ("outcome", outcome)];
             summary(&mut text, "howdah_remote_call_seconds", &labels, *sum);
         }
-        family(&mut text, "howdah_remote_up", "gauge", "Whether a remote system could be worked with when last asked.");
+        family(&mut text, "howdah_remote_up", "gauge", "1 if the remote system was healthy at the last call, else 0.");
         for ((site, system), health) in &counters.health {
             let up = if health.failing.is_none() { 1.0 } else { 0.0 };
             sample(&mut text, "howdah_remote_up", &[("site", site), ("system", system_word(*system))], up);

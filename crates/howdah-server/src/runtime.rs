@@ -1,4 +1,4 @@
-//! Time of the real world, for the core that has none.
+//! The system's clock, for the core, which has none.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use howdah_core::time::Mono;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-/// The moment of the first question for the time.
+/// The moment of the first query.
 static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The system's clock.

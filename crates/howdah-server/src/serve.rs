@@ -1,11 +1,11 @@
-//! The service as a whole: store, controllers, listeners; and their end in the right order.
+//! The service as a whole: store, controllers, listeners, and the order of their shutdown.
 //!
 //! ```text
-//! open store -> set up sites -> bind -> take up clusters -> answer ... shutdown
+//! open store -> set up sites -> bind -> resume clusters -> serve ... shutdown
 //!   -> no new connections, streams end -> controllers finish their step -> store closes
 //! ```
 //!
-//! Invariant: nothing is accepted before the clusters in the store have been taken up, and the store
+//! Invariant: the service accepts no request before it has resumed the clusters in the store, and the store
 //! closes last.
 
 use std::future::Future;
@@ -41,23 +41,23 @@ use crate::supervisor::{RunController, Supervisor};
 use crate::tally::Tally;
 use crate::{ServerError, descriptors, tls, unix, wiring};
 
-/// How long connections may take to finish their requests at the end.
+/// How long connections may take to finish their requests at shutdown.
 const CONNECTIONS_END: Duration = Duration::from_secs(5);
-/// How long controllers may take to finish their step at the end: a little more than they allow
-/// the answers that are under way.
+/// How long controllers may take to finish their step at shutdown: a little longer than they wait for
+/// answers in flight.
 const CONTROLLERS_END: Duration = Duration::from_secs(15);
-/// Events of a removed cluster stay for a week.
+/// How long events of a deleted cluster are kept.
 const TOMBSTONES: SignedDuration = SignedDuration::from_hours(7 * 24);
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
-/// The most connections over TCP, and over the UNIX socket.
+/// The maximum number of connections over TCP and over the UNIX socket.
 const TCP_CONNECTIONS: usize = 4096;
 const UNIX_CONNECTIONS: usize = 128;
-/// Descriptors that are not for connections: files of the database, watches and calls of the sites.
+/// Descriptors reserved for the database's files and for watches and calls of the sites.
 const OTHER_DESCRIPTORS: usize = 256;
-/// Every system is asked for something small this often, so that readiness speaks of the present.
+/// How often the service queries every idle system, so that readiness is current.
 const PROBE_EVERY: Duration = Duration::from_secs(60);
 
-/// What the service is made of besides its listeners. Tests put fakes in.
+/// The parts of the service besides its listeners. Tests use fakes.
 pub struct Parts {
     /// The sites.
     pub sites: Vec<SiteHandles>,
@@ -67,24 +67,24 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
-    /// The key of this installation's marks on ports, and of what it knows sealed things again by.
+    /// The key for this installation's marks on ports and for digests of secrets.
     pub marks: MarkKey,
-    /// The controllers' figures.
+    /// The controllers' policy.
     pub policy: Policy,
-    /// What templates may bring along.
+    /// Permissions for templates.
     pub templates: Templates,
-    /// What a project may have at a time.
+    /// The limits of a project.
     pub limits: Limits,
-    /// In place of the core's controllers.
+    /// Replaces the core's controllers.
     pub controllers: Option<Arc<dyn RunController>>,
-    /// Whether quiet systems are asked for their version now and then.
+    /// Whether the service queries idle systems periodically.
     pub probe: bool,
-    /// What the listeners allow.
+    /// The limits of the listeners.
     pub connections: Connections,
 }
 
-/// What each listener allows. The UNIX socket has seats of its own, so nobody who comes over TCP can
-/// keep the operator out.
+/// The limits of each listener. The UNIX socket has its own seats, so clients over TCP cannot block the
+/// operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connections {
     /// Over TCP.
@@ -94,8 +94,8 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// What so many descriptors allow. The rest is for the database, for calls to the sites, and for connections
-    /// that were closed to make room and are not gone yet.
+    /// The limits for this many descriptors. The rest is for the database, for calls to the sites, and for
+    /// dismissed connections that have not ended yet.
     pub fn of_descriptors(descriptors: u64) -> Self {
         let left =
             usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(UNIX_CONNECTIONS + OTHER_DESCRIPTORS);
@@ -103,35 +103,35 @@ impl Connections {
     }
 }
 
-/// A service that runs.
+/// A running service.
 pub struct Running {
-    /// Where TCP is listened on.
+    /// The TCP address.
     pub tcp: Option<SocketAddr>,
     /// The UNIX socket.
     pub unix: Option<PathBuf>,
-    /// What it counts.
+    /// Its counters.
     pub metrics: Arc<Metrics>,
-    /// The store, announcing.
+    /// The store that announces its changes.
     pub store: Arc<dyn Store>,
     stop: watch::Sender<bool>,
     all: JoinHandle<()>,
 }
 
 impl Running {
-    /// Begins the end.
+    /// Starts the shutdown.
     pub fn stop(&self) {
         self.stop.send_replace(true);
     }
 
-    /// Waits for the end.
+    /// Waits for the end of the shutdown.
     pub async fn wait(self) {
-        // Only a panic ends it otherwise, and that has been reported by then.
+        // Only a panic ends it otherwise, and the panic has been reported.
         let _ = self.all.await;
     }
 }
 
-/// Runs the service with real sites until `shutdown` ends, and then ends it gracefully.
-/// `started` is called once everything listens.
+/// Runs the service with real sites until `shutdown` ends, and then shuts it down gracefully.
+/// It calls `started` once the listeners are up.
 ///
 /// # Errors
 /// If it cannot start.
@@ -171,8 +171,8 @@ async fn prune(store: Arc<SqliteStore>) {
     loop {
         match store.prune(Timestamp::now() - TOMBSTONES).await {
             Ok(0) => {}
-            Ok(gone) => tracing::info!(gone, "forgot clusters that were removed a week ago"),
-            Err(e) => tracing::warn!("removed clusters cannot be forgotten: {}", chain(&e)),
+            Ok(gone) => tracing::info!(gone, "removed the records of clusters deleted a week ago"),
+            Err(e) => tracing::warn!("cannot remove the records of deleted clusters: {}", chain(&e)),
         }
         tokio::time::sleep(PRUNE_EVERY).await;
     }
@@ -262,7 +262,7 @@ impl Listeners {
         Ok(Self { address: bound, path: server.unix.clone(), tcp, unix })
     }
 
-    /// Until `stopping`, and then as long as requests need, up to the deadline.
+    /// Runs until `stopping`, and then until the requests end, up to the deadline.
     async fn answer(self, connections: Connections, router: Router, mut stopping: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
         for (incoming, limits) in [(self.tcp, connections.tcp), (self.unix, connections.unix)] {
@@ -273,11 +273,11 @@ impl Listeners {
         let _ = stopping.wait_for(|stop| *stop).await;
         let ended = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(CONNECTIONS_END, ended).await.is_err() {
-            tracing::warn!("connections did not end in time and are cut off");
+            tracing::warn!("connections did not end in time; aborting them");
             tasks.shutdown().await;
         }
         if let Some(path) = self.path {
-            // The next service would replace it; a client that comes before gets a clearer answer.
+            // The next service would replace it; until then, clients get a clearer error.
             let _ = std::fs::remove_file(path);
         }
     }

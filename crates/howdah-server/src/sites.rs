@@ -1,6 +1,6 @@
-//! The sites as the service works with them: adapters behind the core's traits, and the words by
-//! which a request chooses one. Invariant: a request never makes the service contact a host; it
-//! only picks one of the operator's sites.
+//! The sites of the service: adapters behind the core's traits, and the fields by which a request selects a
+//! site. Invariant: a request never makes the service contact an arbitrary host; it only selects one of the
+//! operator's sites.
 
 use std::sync::Arc;
 
@@ -21,29 +21,29 @@ use crate::api::ApiError;
 use crate::metered::{Metered, Wrap};
 use crate::metrics::{Metrics, system_word};
 
-/// Makes a cluster manager client with the credentials of a template: user, password.
+/// Creates a cluster manager client with a template's credentials: user, password.
 pub type ManagerAs = Arc<dyn Fn(&str, SecretString) -> Remote<Arc<dyn ClusterManager>> + Send + Sync>;
 
-/// One site: who to talk to.
+/// One site with its adapters.
 #[derive(Clone)]
 pub struct SiteHandles {
-    /// As the operator named it.
+    /// Its name in the configuration.
     pub name: SiteName,
-    /// Whether it is taken where a request names none.
+    /// Whether requests without a site use it.
     pub default: bool,
-    /// How its OpenStack implements networks.
+    /// The network backend of its OpenStack.
     pub backend: NetworkBackend,
-    /// What requests may say of a cluster here; `manager` builds what it sends under the same.
+    /// The rules for requests at this site; `manager` applies the same rules.
     pub rules: Rules,
     /// Host name of its BDE.
     pub bde_host: String,
     /// Host name of its vCenter.
     pub vcenter_host: String,
-    /// Sites with the same words share an OpenStack, and so its tokens: the URL of its Keystone.
+    /// The URL of its Keystone: sites with the same URL share an OpenStack and its tokens.
     pub realm: String,
     /// BDE.
     pub manager: Arc<dyn ClusterManager>,
-    /// BDE with other credentials than the operator's, where the operator allows that.
+    /// BDE with credentials of a template, if the operator allows that.
     pub manager_as: Option<ManagerAs>,
     /// vCenter.
     pub vcenter: Arc<dyn VCenter>,
@@ -54,10 +54,10 @@ pub struct SiteHandles {
 }
 
 impl SiteHandles {
-    /// Asks each system for something with the service's own credentials. The answers are noted by what
-    /// [`Sites::new`] put around the adapters; what they are does not matter here.
+    /// Makes one call to each system with the service's credentials. The decorators from [`Sites::new`]
+    /// record the results; the answers do not matter here.
     pub async fn probe(&self) {
-        // A network that cannot be: an answer that is not kept by the adapter, as features are.
+        // An impossible network: the adapter does not cache this answer, unlike the features.
         let none = NetworkId::new(uuid::Uuid::nil().to_string());
         let _ = tokio::join!(
             self.manager.version(),
@@ -75,7 +75,7 @@ pub struct Sites {
     metrics: Arc<Metrics>,
 }
 
-/// The words of a request that choose a site.
+/// The fields of a request that select a site.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Choice<'a> {
     /// A site's name.
@@ -87,7 +87,7 @@ pub struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    /// Whether there are any words.
+    /// Whether none is set.
     pub fn says_something(&self) -> bool {
         let words = [self.site, self.bde_endpoint, self.vcm_server];
         words.iter().flatten().any(|word| !word.trim().is_empty())
@@ -95,7 +95,7 @@ impl Choice<'_> {
 }
 
 impl Sites {
-    /// Takes the sites in and counts every call to them from now on.
+    /// Wraps the sites' adapters so that every call is counted.
     pub fn new(all: Vec<SiteHandles>, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
         let meter = |site: SiteHandles| {
             let metered = Metered::new(site.name.to_string(), Arc::clone(&metrics), Arc::clone(&clock));
@@ -127,7 +127,7 @@ impl Sites {
         &self.all
     }
 
-    /// The one that a request chooses.
+    /// The site that a request selects.
     ///
     /// # Errors
     /// `unknown_site`, `sites_differ`, `site_missing`.
@@ -145,7 +145,7 @@ impl Sites {
         for (word, given, its, what) in hosts {
             let Some(host) = given.map(host_of).filter(|h| !h.is_empty()) else { continue };
             let has = |s: &SiteHandles| its(s).eq_ignore_ascii_case(host);
-            // Two sites may share a vCenter: what is known already decides.
+            // Two sites may share a vCenter: the other fields decide.
             let site = found
                 .map(|(_, site)| site)
                 .filter(|site| has(site))
@@ -190,17 +190,17 @@ impl Sites {
         found
     }
 
-    /// Who vouches for the tokens of an OpenStack.
+    /// The Keystone that verifies the tokens of an OpenStack.
     pub fn identity(&self, realm: &str) -> Option<&Arc<dyn Identity>> {
         self.all.iter().find(|s| s.realm == realm).map(|s| &s.identity)
     }
 
-    /// What the API shows.
+    /// The API's view of the sites.
     pub fn views(&self) -> Vec<Site> {
         self.all.iter().map(|s| self.view(s)).collect()
     }
 
-    /// Systems that could not be worked with when last asked: site, system, code.
+    /// Systems that failed at the last call: site, system, code.
     pub fn failing(&self) -> Vec<(String, System, &'static str)> {
         let mut failing = Vec::new();
         for site in &self.all {
@@ -260,7 +260,7 @@ pub const fn backend_word(backend: NetworkBackend) -> &'static str {
     }
 }
 
-/// The host of what a template may hold: `host`, `host:port`, or a URL.
+/// The host in a template's value: `host`, `host:port`, or a URL.
 fn host_of(text: &str) -> &str {
     let text = text.trim();
     let text = text.split_once("://").map_or(text, |(_, rest)| rest);

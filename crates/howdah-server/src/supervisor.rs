@@ -1,15 +1,14 @@
-//! One controller for each cluster, kept alive.
+//! Keeps one controller running for each cluster.
 //!
 //! ```text
-//!   wake(key) --> none yet: start one --> runs --> removed, unreadable: forgotten
-//!   sweep     /-> one runs: its Notify     \-> ended otherwise: started again after a pause
+//!   wake(key) --> none yet: start one --> runs --> removed, unreadable: dropped
+//!   sweep     /-> one runs: its Notify     \-> ended otherwise: restarted after a pause
 //! ```
 //!
-//! Invariant: at most one controller runs for a cluster, and while the cluster is in the store, can
-//! be read, and the service is not stopping, one does: at the latest after the next sweep, whatever
-//! was lost before. A wake carries no data; a lost one costs nothing but time, because controllers
-//! also look by themselves. A controller that keeps ending is started again after a growing pause, or
-//! at once when somebody asks for something.
+//! Invariant: at most one controller runs per cluster. While the cluster is in the store and readable, and
+//! the service is not stopping, one runs: at the latest after the next sweep, whatever was lost before. A
+//! wake carries no data; a lost one costs only time, because controllers also run on timers. A controller
+//! that ends repeatedly is restarted after a growing pause, or immediately on a request.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -34,18 +33,18 @@ use tokio::time::{Instant, sleep};
 
 /// Runs the controller of one cluster.
 pub trait RunController: Send + Sync {
-    /// The controller's life: until there is nothing to be done, or `stop` becomes true.
+    /// Runs the controller until it has nothing left to do, or `stop` becomes true.
     fn run(&self, key: ClusterKey, wake: Arc<Notify>, stop: watch::Receiver<bool>)
     -> BoxFuture<'static, Remote<Ended>>;
 }
 
-/// How often all clusters are looked through for one that nobody works on.
+/// How often the supervisor looks for clusters without a controller.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
-/// How many controllers are started at once: each begins with questions to every system of its site.
+/// How many controllers start at once: each begins with calls to every system of its site.
 const STARTS_AT_ONCE: usize = 50;
-/// Between such a number and the next.
+/// The pause between two such groups.
 const STARTS_EVERY: Duration = Duration::from_secs(1);
-/// A controller that has lived for so long has ended for a new reason.
+/// A controller that ran for this long has ended for a new reason.
 const LONG_LIFE: Duration = Duration::from_secs(600);
 
 /// Keeps the controllers.
@@ -69,22 +68,22 @@ struct Table {
     tasks: JoinSet<()>,
 }
 
-/// A controller that is kept alive.
+/// A supervised controller.
 struct Kept {
     wake: Arc<Notify>,
-    /// How often it was woken: a wake after its end must not be forgotten with it.
+    /// The number of wakes: a wake after its end must not be lost.
     woken: u64,
 }
 
 impl Supervisor {
-    /// Without any controllers yet. `policy` says how long to pause.
+    /// Creates a supervisor without controllers. `policy` has the pauses.
     pub fn new(store: Arc<dyn Store>, run: Arc<dyn RunController>, entropy: Arc<dyn Entropy>, policy: Policy) -> Self {
         let stop = watch::Sender::new(false);
         Self { shared: Arc::new(Shared { store, run, entropy, policy, stop, table: Mutex::default() }) }
     }
 
-    /// Takes up every cluster in the store, and from now on what nobody works on. Says how many there
-    /// are to be taken up; where there are many, the last ones begin some seconds later.
+    /// Starts a controller for every cluster in the store, now and at every sweep. Returns their number; if
+    /// there are many, the last ones start some seconds later.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -122,24 +121,24 @@ impl Supervisor {
         self.shared.spawn(keep(Arc::clone(&self.shared), key.clone(), notify));
     }
 
-    /// How many controllers are at work.
+    /// The number of running controllers.
     pub fn count(&self) -> usize {
         self.shared.table().kept.len()
     }
 
-    /// Lets every controller finish its present step; those that take longer than the deadline
-    /// are cut off, which is safe: what they have begun is looked up at the next start.
+    /// Lets every controller finish its current step and aborts those that exceed the deadline. That is safe:
+    /// the next start looks up the effects of their calls.
     pub async fn stop(&self, deadline: Duration) {
         self.shared.stop.send_replace(true);
         let mut tasks = std::mem::take(&mut self.shared.table().tasks);
         let all = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(deadline, all).await.is_err() {
-            tracing::warn!(left = tasks.len(), "controllers did not stop in time and are cut off");
+            tracing::warn!(left = tasks.len(), "controllers did not stop in time; aborting them");
             tasks.shutdown().await;
         }
     }
 
-    /// Starts these, and then for ever what nobody works on.
+    /// Starts these controllers, and then those that the sweeps find.
     async fn sweep(&self, mut idle: Vec<ClusterKey>) {
         loop {
             for some in idle.chunks(STARTS_AT_ONCE) {
@@ -148,17 +147,17 @@ impl Supervisor {
             }
             sleep(SWEEP_EVERY.mul_f64(0.75 + self.shared.entropy.fraction() / 2.0)).await;
             idle = self.idle().await.unwrap_or_else(|e| {
-                tracing::warn!("clusters that nobody works on cannot be looked for: {}", chain(&e));
+                tracing::warn!("cannot look for clusters without a controller: {}", chain(&e));
                 vec![]
             });
             if !idle.is_empty() {
-                tracing::warn!(clusters = idle.len(), "nobody works on these: they are taken up");
+                tracing::warn!(clusters = idle.len(), "starting controllers for clusters that have none");
             }
         }
     }
 
-    /// The clusters in the store that can be read and have no controller; those with an operation
-    /// under way first: a guest asks for its address only for so long.
+    /// The readable clusters in the store without a controller. Those with an operation in progress come
+    /// first, because a guest requests its address only for a limited time.
     async fn idle(&self) -> Remote<Vec<ClusterKey>> {
         let rows = self.shared.store.list(None, Page::WHOLE).await?;
         let mut idle: Vec<_> = rows
@@ -184,7 +183,7 @@ impl Shared {
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut table = self.table();
-        // In here, so that nothing is started after `stop` has taken the tasks.
+        // Under the lock, so that nothing starts after `stop` has taken the tasks.
         if !*self.stop.borrow() {
             while table.tasks.try_join_next().is_some() {}
             table.tasks.spawn(task);
@@ -195,8 +194,8 @@ impl Shared {
         self.table().kept.get(key).map_or(0, |kept| kept.woken)
     }
 
-    /// Whether there is nothing to be done about a cluster; then it is forgotten. Not if somebody
-    /// asked for it anew under the same key meanwhile.
+    /// Whether a cluster needs no controller; it is then dropped, unless it was created again under the same
+    /// key meanwhile.
     async fn rests(&self, key: &ClusterKey) -> Remote<bool> {
         let seen = self.woken(key);
         if let Some(Row::Cluster(_)) = self.store.load(key).await? {
@@ -233,7 +232,7 @@ async fn keep(shared: Arc<Shared>, key: ClusterKey, wake: Arc<Notify>) {
         };
         tries = if begun.elapsed() < LONG_LIFE { tries + 1 } else { 1 };
         let pause = shared.policy.pause(tries, shared.entropy.as_ref());
-        tracing::warn!(cluster = %key, tries, ?pause, "the controller ended and is started again: {ended}");
+        tracing::warn!(cluster = %key, tries, ?pause, "restarting a controller that ended: {ended}");
         tokio::select! {
             () = sleep(pause) => {}
             () = wake.notified() => {}

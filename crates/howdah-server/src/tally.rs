@@ -1,13 +1,13 @@
-//! How many clusters there are by status, and operations by kind and state, for `/metrics`: kept as the
-//! store changes, so that a look at the counts, which is open to everybody, reads no document.
+//! Counts clusters by status, and operations by kind and state, for `/metrics`. Changes of the store update
+//! the counts, so that the public metrics read no document.
 //!
 //! ```text
-//!   insert, want, save, remove --went well--> the cluster's entry
-//!   a list of all (at the start, and at every sweep) --nothing changed meanwhile--> all entries
+//!   insert, want, save, remove --succeeded--> the cluster's entry
+//!   a list of all (at the start, and at every sweep) --no change meanwhile--> all entries
 //! ```
 //!
-//! Invariant: the words are those that the API shows. An entry may be wrong until the next sweep where
-//! the store's answer to a change was lost.
+//! Invariant: the words are those of the API. If the store's answer to a change was lost, an entry may be
+//! wrong until the next sweep.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,15 +31,15 @@ pub struct Tally {
 #[derive(Debug, Default)]
 struct Inner {
     clusters: HashMap<ClusterKey, Counted>,
-    /// How many changes were noted so far.
+    /// The number of changes so far.
     changes: u64,
 }
 
-/// What is counted of one cluster.
+/// One cluster's part of the counts.
 #[derive(Debug, Clone)]
 struct Counted {
     site: SiteName,
-    /// The rest, if it can be read.
+    /// The rest, if it is readable.
     known: Option<Known>,
 }
 
@@ -102,12 +102,12 @@ impl Tally {
         inner.clusters.remove(key);
     }
 
-    /// How many changes were noted: to be asked for before all clusters are listed.
+    /// The number of changes; read it before listing all clusters.
     pub(crate) fn changes(&self) -> u64 {
         self.inner().changes
     }
 
-    /// All clusters, as they were listed after so many changes; passed over if there were more since.
+    /// Replaces all entries by a list that was taken after this many changes; ignored if there were more since.
     pub(crate) fn listed(&self, changes: u64, rows: &[Row]) {
         let mut inner = self.inner();
         if inner.changes == changes {

@@ -13,7 +13,7 @@ use crate::config::TlsFiles;
 /// Reads certificate chain and key.
 ///
 /// # Errors
-/// If one of them cannot be read, or they do not go together.
+/// If one of them cannot be read, or they do not match.
 pub fn server_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, ServerError> {
     let chain = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())

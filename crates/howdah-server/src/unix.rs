@@ -1,7 +1,6 @@
-//! The UNIX socket. Invariants: a socket that somebody listens on is never taken away, and nothing
-//! that is no socket is ever removed; only the user and group of the service may connect, at every
-//! moment and whatever the umask: the socket is made in a folder that nobody else can enter, and moved to
-//! its place once its mode is right.
+//! The UNIX socket. Invariants: a socket in use is never removed, and nothing else than a socket is
+//! removed; only the user and group of the service may connect, at every moment and with any umask: the
+//! socket is created in a private directory, and moved to its place when its mode is set.
 
 use std::fs;
 use std::io;
@@ -13,15 +12,15 @@ use tokio::net::UnixListener;
 
 use crate::ServerError;
 
-/// Who may connect: the service's user and group. With `auth = "local"` that makes an operator.
+/// The socket's mode: the service's user and group may connect. With `auth = "local"` they are operators.
 const MODE: u32 = 0o660;
-/// Of the folder that it is made in.
+/// The mode of the private directory.
 const PRIVATE: u32 = 0o700;
 
-/// Listens, in place of a socket that a killed service left behind.
+/// Listens, and replaces a socket that a killed service left behind.
 ///
 /// # Errors
-/// If somebody listens there, something else is there, or the socket cannot be made.
+/// If another process listens there, the path is not a socket, or the socket cannot be created.
 pub fn listen(path: &Path) -> Result<UnixListener, ServerError> {
     let fail = |source| ServerError::ListenUnix { path: path.to_owned(), source };
     match fs::symlink_metadata(path) {
@@ -46,7 +45,7 @@ pub fn listen(path: &Path) -> Result<UnixListener, ServerError> {
     Ok(listener)
 }
 
-/// A folder beside the socket's place that only this user can enter; it is removed at the end.
+/// A private directory next to the socket's place; it is removed when dropped.
 struct Private {
     folder: PathBuf,
     socket: PathBuf,
@@ -57,12 +56,12 @@ impl Private {
         let mut name = path.as_os_str().to_owned();
         name.push(".new");
         let folder = PathBuf::from(name);
-        // Short: a socket's path has 107 characters at most.
+        // Short: a socket's path has at most 107 characters.
         let socket = folder.join("s");
         let make = || fs::DirBuilder::new().mode(PRIVATE).create(&folder);
         match make() {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                // A service was killed in here. What else may be in there is not ours, and stays.
+                // A service was killed here. Other files in it are not ours and stay.
                 let _ = fs::remove_file(&socket);
                 fs::remove_dir(&folder)?;
                 make()?;
@@ -100,7 +99,7 @@ mod tests {
         fs::remove_file(&path).unwrap();
         fs::write(&path, "precious").unwrap();
         let e = listen(&path).unwrap_err();
-        assert_eq!(said(&e), "/run/howdah.sock exists and is no socket");
+        assert_eq!(said(&e), "/run/howdah.sock exists but is not a socket");
         assert_eq!(fs::read(&path).unwrap(), b"precious");
     }
 
@@ -111,9 +110,9 @@ mod tests {
         let private = Private::make(&path).unwrap();
         let inside = private.socket.clone();
         assert_eq!(inside.parent().unwrap(), private.folder);
-        // A mode that is given to mkdir: a umask can only take from it.
+        // The mode is an argument of mkdir: a umask can only restrict it.
         assert_eq!(fs::metadata(&private.folder).unwrap().permissions().mode() & 0o777, 0o700);
-        // As a killed service leaves it.
+        // The state after a kill.
         fs::write(&inside, "").unwrap();
         std::mem::forget(private);
         drop(Private::make(&path).unwrap());

@@ -1,5 +1,5 @@
-//! Real adapters for the sites of a configuration. Nothing is contacted yet: a site that is down
-//! when the service starts is a site that comes up later.
+//! Real adapters for the sites of a configuration. This makes no call: a site that is down when the
+//! service starts may come up later.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::sites::{ManagerAs, SiteHandles};
 /// All sites.
 ///
 /// # Errors
-/// If one of the clients cannot be set up, for want of a CA file for example.
+/// If one of the clients cannot be set up, for example because a CA file is missing.
 pub fn sites(config: &Config, clock: &Arc<dyn Clock>) -> Result<Vec<SiteHandles>, ServerError> {
     config.sites.iter().map(|site| wire(site, config.templates.credentials, clock)).collect()
 }

@@ -30,12 +30,12 @@ pub(crate) async fn unclear(path: &Path, db: &mut SqliteConnection, sealer: &Sea
         // Nothing is lost but the certainty; the next start makes it up.
         tracing::warn!(
             path = %path.display(),
-            "the database could not be written anew and may still hold specifications in clear: {source}"
+            "cannot rewrite the database; it may still contain specifications in clear text: {source}"
         );
         return Ok(());
     }
     if moved > 0 {
-        tracing::info!(clusters = moved, "specifications that stood in the database in clear are sealed now");
+        tracing::info!(clusters = moved, "encrypted the specifications that the database had in clear text");
     }
     Ok(())
 }

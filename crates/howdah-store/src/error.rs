@@ -12,7 +12,7 @@ use sqlx::migrate::MigrateError;
 #[non_exhaustive]
 pub enum StoreError {
     /// The folder for the database or the key could not be made.
-    #[error("the folder {} cannot be made", path.display())]
+    #[error("cannot create the directory {}", path.display())]
     MakeFolder {
         /// The folder.
         path: PathBuf,
@@ -20,7 +20,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// The lock file could not be opened or locked, for another reason than a second service.
-    #[error("the lock file {} cannot be used", path.display())]
+    #[error("cannot use the lock file {}", path.display())]
     Lock {
         /// The lock file.
         path: PathBuf,
@@ -34,13 +34,13 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Another service has opened the database since: this one can write no more.
-    #[error("another howdah service has taken over {}", path.display())]
+    #[error("another howdah service took over {}", path.display())]
     Fenced {
         /// The database.
         path: PathBuf,
     },
     /// SQLite refused to open the file.
-    #[error("{} cannot be opened as a database", path.display())]
+    #[error("cannot open the database {}", path.display())]
     Open {
         /// The database.
         path: PathBuf,
@@ -48,7 +48,7 @@ pub enum StoreError {
         source: sqlx::Error,
     },
     /// A newer Howdah has written the database.
-    #[error("{} was written by a newer howdah (schema {found}, this one knows {known})", path.display())]
+    #[error("a newer howdah wrote {} (schema {found}; this one supports {known})", path.display())]
     Newer {
         /// The database.
         path: PathBuf,
@@ -58,7 +58,7 @@ pub enum StoreError {
         known: i64,
     },
     /// A migration failed; the database is as it was before.
-    #[error("{} cannot be brought to the present schema", path.display())]
+    #[error("cannot migrate {} to the current schema", path.display())]
     Migrate {
         /// The database.
         path: PathBuf,
@@ -66,7 +66,7 @@ pub enum StoreError {
         source: MigrateError,
     },
     /// The key file could not be read.
-    #[error("the key file {} cannot be read", path.display())]
+    #[error("cannot read the key file {}", path.display())]
     ReadKey {
         /// The key file.
         path: PathBuf,
@@ -74,7 +74,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// The key file could not be made.
-    #[error("the key file {} cannot be made", path.display())]
+    #[error("cannot create the key file {}", path.display())]
     MakeKey {
         /// The key file.
         path: PathBuf,
@@ -82,7 +82,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// Others may read the key file.
-    #[error("the key file {} has mode {mode:04o}; only its owner may have access", path.display())]
+    #[error("the key file {} has mode {mode:04o}, but only its owner may have access", path.display())]
     KeyExposed {
         /// The key file.
         path: PathBuf,
@@ -90,13 +90,13 @@ pub enum StoreError {
         mode: u32,
     },
     /// The key file does not hold a key.
-    #[error("the key file {} does not hold a key (64 hexadecimal digits)", path.display())]
+    #[error("the key file {} does not contain a key (64 hexadecimal digits)", path.display())]
     KeyForm {
         /// The key file.
         path: PathBuf,
     },
     /// The key file is not the one that the database was made with.
-    #[error("the key in {} is not the one that {} was written with", key.display(), path.display())]
+    #[error("the key in {} does not belong to {}", key.display(), path.display())]
     WrongKey {
         /// The key file.
         key: PathBuf,
@@ -104,7 +104,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The database has been used with a key, and there is no key file.
-    #[error("the key file {} is missing, and {} was written with one", key.display(), path.display())]
+    #[error("the key file {} is missing, but {} needs it", key.display(), path.display())]
     KeyMissing {
         /// The key file.
         key: PathBuf,
@@ -112,22 +112,22 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The system gave no random bytes.
-    #[error("the system gives no random numbers")]
+    #[error("the system provides no random numbers")]
     Random,
     /// Sealed secrets do not open: they were sealed with another key, or changed by somebody else.
-    #[error("the sealed secrets of cluster {key} cannot be opened")]
+    #[error("cannot decrypt the secrets of cluster {key}")]
     Unseal {
         /// The cluster.
         key: ClusterKey,
     },
     /// The id is taken in its project.
-    #[error("there is a cluster {key} already")]
+    #[error("cluster {key} already exists")]
     IdTaken {
         /// The cluster that is there.
         key: ClusterKey,
     },
     /// The name is taken.
-    #[error("site {site} has a cluster named {name} already")]
+    #[error("site {site} already has a cluster named {name}")]
     NameTaken {
         /// The site.
         site: SiteName,
@@ -135,13 +135,13 @@ pub enum StoreError {
         name: ClusterName,
     },
     /// No such cluster, or no longer.
-    #[error("there is no cluster {key}")]
+    #[error("cluster {key} does not exist")]
     Gone {
         /// The cluster.
         key: ClusterKey,
     },
     /// Somebody else asked for another operation first.
-    #[error("cluster {key} has got another operation in the meantime")]
+    #[error("cluster {key} got another operation in the meantime")]
     Changed {
         /// The cluster.
         key: ClusterKey,
@@ -155,7 +155,7 @@ pub enum StoreError {
         why: String,
     },
     /// A document cannot be written.
-    #[error("the {what} cannot be written as JSON")]
+    #[error("cannot write the {what} as JSON")]
     Encode {
         /// Record, state, event, ...
         what: &'static str,
@@ -163,7 +163,7 @@ pub enum StoreError {
         source: serde_json::Error,
     },
     /// No connection to the database could be opened.
-    #[error("{} cannot be opened", path.display())]
+    #[error("cannot open {}", path.display())]
     Connect {
         /// The database.
         path: PathBuf,
@@ -177,7 +177,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// No space is left for a change.
-    #[error("there is no space left for {}", path.display())]
+    #[error("no space is left for {}", path.display())]
     Full {
         /// The database.
         path: PathBuf,
@@ -185,7 +185,7 @@ pub enum StoreError {
         source: Option<Box<StoreError>>,
     },
     /// A newer version wrote the registration, or it is damaged; it is left as it is.
-    #[error("the stored registration {name} of site {site} cannot be read")]
+    #[error("cannot read the stored registration {name} of site {site}")]
     RegistrationUnreadable {
         /// The site.
         site: SiteName,
@@ -240,10 +240,10 @@ impl StoreError {
         Some(match self {
             Self::InUse { .. } => "Stop the other service, or give this one its own store.path.".to_owned(),
             Self::Fenced { .. } => {
-                "Stop this service or the other one; the one that is started last can write.".to_owned()
+                "Stop this service or the other one. Only the service that started last can write.".to_owned()
             }
             Self::Newer { .. } => {
-                "Install the newer howdah again, or restore the backup that was made before it.".to_owned()
+                "Install the newer howdah again, or restore a backup from before the upgrade.".to_owned()
             }
             Self::KeyExposed { path, .. } => format!("Run: chmod 600 {}", path.display()),
             Self::KeyForm { path } => format!("Restore {} from its backup.", path.display()),
@@ -251,19 +251,18 @@ impl StoreError {
                 "Restore the key file that belongs to this database; store.key_file names it.".to_owned()
             }
             Self::NameTaken { .. } => "Choose another name, or delete that cluster first.".to_owned(),
-            Self::Changed { .. } => {
-                "Look at the cluster again, then repeat the request if it is still wanted.".to_owned()
-            }
+            Self::Changed { .. } => "Check the cluster, then repeat the request if you still need it.".to_owned(),
             Self::Unreadable { .. } => {
-                "A newer howdah may have written it: install that one again. Until then the cluster is left alone."
+                "A newer howdah may have written it: install that version again. Until then, the service does not \
+                 change the cluster."
                     .to_owned()
             }
             Self::Unseal { .. } => "Restore the database and its key file from one backup.".to_owned(),
             Self::RegistrationUnreadable { .. } => {
-                "A newer howdah may have written it: install that one again.".to_owned()
+                "A newer howdah may have written it: install that version again.".to_owned()
             }
             Self::Full { path, .. } => {
-                format!("Free space on the file system of {}; howdah goes on by itself.", path.display())
+                format!("Free space on the file system of {}; howdah then continues automatically.", path.display())
             }
             Self::Open { .. } | Self::Connect { .. } | Self::MakeFolder { .. } | Self::Lock { .. } => {
                 "Check store.path: the service's user must be able to write the file and its folder.".to_owned()

@@ -44,7 +44,7 @@ pub(crate) fn cluster(row: &SqliteRow) -> Option<Row> {
     let key =
         || Some(ClusterKey { project: column("project").ok()?.as_str().into(), id: column("id").ok()?.parse().ok()? });
     let Some(key) = key() else {
-        tracing::error!("a row of the table of clusters has no key that can be read; it is left alone");
+        tracing::error!("cannot read the key of a row in the table of clusters; not changing it");
         return None;
     };
     let (site, name) = (column("site").unwrap_or_default(), column("name").unwrap_or_default());
@@ -91,7 +91,7 @@ pub(crate) async fn was_removed(db: &mut SqliteConnection, key: &ClusterKey) -> 
     let found = keyed("SELECT 1 FROM clusters WHERE id = ?1 AND project = ?2 AND removed IS NOT NULL", key)
         .fetch_optional(db)
         .await
-        .map_err(failed("look for what is left of a cluster"))?;
+        .map_err(failed("look for traces of a cluster"))?;
     Ok(found.is_some())
 }
 
@@ -222,7 +222,7 @@ pub(crate) fn event(text: &str) -> Event {
         level: Level::Warning,
         reason: "event_unreadable".to_owned(),
         node: None,
-        message: "There is an event that this version of Howdah cannot read.".to_owned(),
+        message: "This version of Howdah cannot read an event.".to_owned(),
     })
 }
 

@@ -68,7 +68,7 @@ impl SqliteStore {
                     .bind(before.as_microsecond())
                     .execute(db)
                     .await
-                    .map_err(failed("forget removed clusters"))?;
+                    .map_err(failed("remove the records of deleted clusters"))?;
                 Ok(done.rows_affected())
             })
             .await
@@ -159,7 +159,7 @@ impl Store for SqliteStore {
                 .bind(id.to_string())
                 .fetch_all(&self.readers)
                 .await
-                .map_err(failed("look for what is left of a cluster"))?;
+                .map_err(failed("look for traces of a cluster"))?;
         let trace = |(project, site, removed): (String, String, bool)| {
             let key = ClusterKey { project: project.as_str().into(), id: *id };
             Trace { key, site: site.as_str().into(), removed }
@@ -303,7 +303,7 @@ impl Store for SqliteStore {
             let read = registration(name, text);
             if read.is_none() {
                 // Taken for somebody else's, which is used and never removed.
-                tracing::warn!(%site, name, "a stored registration cannot be read; it is left alone");
+                tracing::warn!(%site, name, "cannot read a stored registration; not changing it");
             }
             read
         };
@@ -323,7 +323,7 @@ impl Store for SqliteStore {
             .bind(text)
             .execute(db)
             .await
-            .map_err(failed("write down a registration"))?;
+            .map_err(failed("save a registration"))?;
             Ok(())
         };
         Ok(self.writer.change(change).await?)
@@ -337,7 +337,7 @@ impl Store for SqliteStore {
                 .bind(name)
                 .execute(db)
                 .await
-                .map_err(failed("forget a registration"))?;
+                .map_err(failed("delete a registration"))?;
             Ok(())
         };
         Ok(self.writer.change(change).await?)
@@ -353,7 +353,7 @@ impl Store for SqliteStore {
                 .bind(Timestamp::now().as_microsecond())
                 .execute(db)
                 .await
-                .map_err(failed("keep a capability"))?;
+                .map_err(failed("save a capability"))?;
             Ok(())
         };
         Ok(self.writer.change(change).await?)

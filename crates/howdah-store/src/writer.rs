@@ -133,7 +133,7 @@ impl Writer {
         if let Some(db) = self.kept.lock().await.take()
             && let Err(e) = db.close().await
         {
-            tracing::warn!(error = %e, "the database was not closed well; it is whole nevertheless");
+            tracing::warn!(error = %e, "the database was not closed cleanly; its content is complete");
         }
     }
 }

@@ -51,7 +51,7 @@ pub struct Http {
 #[non_exhaustive]
 pub enum TransportError {
     /// The CA file of an endpoint is of no use.
-    #[error("the CA file {path} cannot be used: {reason}")]
+    #[error("cannot use the CA file {path}: {reason}")]
     CaFile {
         /// The file.
         path: PathBuf,
@@ -59,20 +59,20 @@ pub enum TransportError {
         reason: String,
     },
     /// The system's authorities are of no use.
-    #[error("the system's certificate authorities cannot be used: {reason}")]
+    #[error("cannot use the system's certificate authorities: {reason}")]
     Roots {
         /// Why.
         reason: String,
     },
     /// The client could not be set up.
-    #[error("the HTTP client cannot be set up")]
+    #[error("cannot set up the HTTP client")]
     SetUp {
         /// The cause.
         #[source]
         source: reqwest::Error,
     },
     /// The certificate was refused.
-    #[error("the certificate of {server} does not verify: {reason}. Its SHA-256 fingerprint is {fingerprint}")]
+    #[error("the certificate of {server} is not trusted: {reason}. Its SHA-256 fingerprint is {fingerprint}")]
     Certificate {
         /// `scheme://host:port` or `unix:/path`.
         server: String,
@@ -122,7 +122,7 @@ pub enum TransportError {
         limit: usize,
     },
     /// The request itself could not be made, such as a URL that is none.
-    #[error("the request {call} cannot be sent")]
+    #[error("cannot send the request {call}")]
     Request {
         /// Method and path.
         call: String,
@@ -163,18 +163,18 @@ impl TransportError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Certificate { .. } => Some(
-                "Compare the fingerprint with the one that the server's console shows. If they are the same, set \
-                 `ca_file` or `pin_sha256` for this endpoint; if not, somebody stands in between."
+                "Compare the fingerprint with the one on the server's console. If they are equal, set `ca_file` or \
+                 `pin_sha256` for this endpoint; if not, the connection is intercepted."
                     .to_owned(),
             ),
             Self::Connect { server, .. } if server.starts_with(SOCKET) => {
-                Some("Check that the service runs, and that you may open its socket.".to_owned())
+                Some("Check that the service is running and that you have access to its socket.".to_owned())
             }
             Self::Connect { server, .. } => {
-                Some(format!("Check that {server} is the right address and that a firewall lets this host through."))
+                Some(format!("Check that the address {server} is right and that no firewall blocks the connection."))
             }
             Self::TooLarge { server, .. } => {
-                Some(format!("Check that {server} is the right address and that no proxy answers for it."))
+                Some(format!("Check that the address {server} is right and that no proxy answers for it."))
             }
             _ => None,
         }

@@ -49,7 +49,7 @@ where
                     return Err(error);
                 }
                 let wait = backoff.delay(failed);
-                tracing::debug!(%error, failed, ?wait, "will be tried again");
+                tracing::debug!(%error, failed, ?wait, "retrying");
                 tokio::time::sleep(wait).await;
             }
         }

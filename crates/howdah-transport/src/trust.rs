@@ -37,10 +37,10 @@ pub struct Fingerprint([u8; 32]);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FingerprintError {
     /// 20 bytes: a SHA-1 thumbprint of older tools.
-    #[error("this is a SHA-1 thumbprint (40 hexadecimal digits); a SHA-256 fingerprint has 64")]
+    #[error("this is a SHA-1 thumbprint (40 hexadecimal digits); use the SHA-256 fingerprint (64)")]
     Sha1,
     /// Anything else that is not 32 bytes.
-    #[error("a SHA-256 fingerprint has 64 hexadecimal digits, this has {0}")]
+    #[error("a SHA-256 fingerprint has 64 hexadecimal digits, but this one has {0}")]
     Length(usize),
     /// Not hexadecimal.
     #[error("{0:?} is not a hexadecimal digit")]
@@ -122,7 +122,7 @@ impl Verifier {
             Trust::System => {
                 let roots = system_roots();
                 if roots.is_empty() {
-                    Mode::Nobody("this system has no certificate authorities installed")
+                    Mode::Nobody("the system has no certificate authorities")
                 } else {
                     let verifier = web_pki(roots, &provider).map_err(|reason| TransportError::Roots { reason })?;
                     Mode::Authorities(verifier, vec![])
@@ -139,7 +139,7 @@ impl Verifier {
                     roots.add(certificate).map_err(|e| unreadable(e.to_string()))?;
                 }
                 if roots.is_empty() {
-                    return Err(unreadable("it holds no certificate in PEM form".to_owned()));
+                    return Err(unreadable("it contains no PEM certificate".to_owned()));
                 }
                 Mode::Authorities(web_pki(Arc::new(roots), &provider).map_err(unreadable)?, given)
             }
@@ -194,7 +194,7 @@ impl ServerCertVerifier for Verifier {
                 inner.verify_server_cert(leaf, intermediates, name, ocsp, now).map_err(|e| {
                     let reason = match &e {
                         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-                            "it is not signed by an authority that this endpoint trusts".to_owned()
+                            "no authority that this endpoint trusts has signed it".to_owned()
                         }
                         rustls::Error::InvalidCertificate(CertificateError::Other(inner)) => inner.0.to_string(),
                         rustls::Error::InvalidCertificate(inner) => inner.to_string(),
@@ -210,7 +210,7 @@ impl ServerCertVerifier for Verifier {
             Mode::Pin(pin) if Fingerprint::of(leaf) == *pin => Ok(ServerCertVerified::assertion()),
             Mode::Pin(pin) => {
                 let error = rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure);
-                Err(self.refuse(leaf, format!("it is not the pinned one, {pin}"), error))
+                Err(self.refuse(leaf, format!("it differs from the pinned fingerprint {pin}"), error))
             }
             Mode::Anybody => Ok(ServerCertVerified::assertion()),
         }

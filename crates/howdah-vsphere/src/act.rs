@@ -86,7 +86,7 @@ async fn once(session: &Session, together: &Together, change: &Change, limit: Du
                 .and_then(Ref::read)
                 .ok_or_else(|| Error::Incomplete { method: change.request.name.clone(), missing: "task" })?,
             Err(e) if e.is_ambiguous() => {
-                tracing::warn!(vm = %change.vm.value, error = %e, "no answer to a change; looking for its effect");
+                tracing::warn!(vm = %change.vm.value, error = %e, "no answer to a change; checking for its effect");
                 match look(session, change, sent).await? {
                     Seen::Task(task) => task,
                     Seen::Effect => return Ok(()),

@@ -14,7 +14,7 @@ use crate::xml::XmlError;
 #[non_exhaustive]
 pub enum Error {
     /// The client could not be made from its settings.
-    #[error("the client for {url} cannot be set up")]
+    #[error("cannot set up the client for {url}")]
     SetUp {
         /// The endpoint.
         url: String,
@@ -52,7 +52,7 @@ pub enum Error {
         status: u16,
     },
     /// Something came back that cannot be read to its end.
-    #[error("the answer to {method} ({bytes} bytes) cannot be understood")]
+    #[error("cannot parse the answer to {method} ({bytes} bytes)")]
     Answer {
         /// The SOAP method.
         method: String,
@@ -89,7 +89,7 @@ pub enum Error {
         fault: Box<Fault>,
     },
     /// A task did not end in time.
-    #[error("{method} of {vm} has not ended within {} s; its task {task} was last seen {state}, {progress} % done", waited.as_secs())]
+    #[error("{method} of {vm} did not end within {} s; its task {task} was last {state}, {progress} % complete", waited.as_secs())]
     TaskUnfinished {
         /// The SOAP method that started it.
         method: String,
@@ -105,7 +105,7 @@ pub enum Error {
         progress: u32,
     },
     /// The VM is not there, or not visible to us.
-    #[error("there is no VM {vm}")]
+    #[error("the VM {vm} does not exist")]
     NoVm {
         /// Its reference.
         vm: String,
@@ -185,7 +185,7 @@ impl Error {
         match self {
             Self::SetUp { source, .. } | Self::Send { source, .. } => source.hint(),
             Self::Html { url, .. } | Self::Status { url, .. } => Some(format!(
-                "Check that {url} is vCenter Server itself and not a proxy, and that its services have started."
+                "Check that {url} is the vCenter Server and not a proxy, and that its services are running."
             )),
             Self::Refused { fault, .. } | Self::Task { fault, .. } => hint_of(fault),
             Self::Shared(error) => error.hint(),
@@ -223,13 +223,13 @@ const fn class_of(fault: FaultKind) -> (ErrorKind, &'static str) {
 fn hint_of(fault: &Fault) -> Option<String> {
     match fault.kind {
         FaultKind::InvalidLogin => Some(
-            "Check the site's `vcenter` user name (with its domain, such as user@vsphere.local) and password; too many \
-             wrong logins lock an account."
+            "Check the site's `vcenter` user name (with its domain, such as user@vsphere.local) and password. Too many \
+            failed logins lock an account."
                 .to_owned(),
         ),
         FaultKind::NoPermission => Some(match &fault.about {
-            Some(privilege) => format!("Give the service's vCenter role the privilege {privilege}, and propagate it."),
-            None => "Give the service's vCenter role the privileges that the manual lists.".to_owned(),
+            Some(privilege) => format!("Give the service's vCenter role the privilege {privilege}, with propagation."),
+            None => "Give the service's vCenter role the privileges that the documentation lists.".to_owned(),
         }),
         FaultKind::InsufficientResources => {
             Some("Free resources in the cluster, or give it another resource pool.".to_owned())

@@ -47,7 +47,7 @@ async fn segments_in(session: &Session, live: &Live, switch: Option<&str>) -> Re
     };
     // A view that stays behind ends with its session at the latest.
     if let Err(error) = session.call_in(live, &request::plain("DestroyView", &view)).await {
-        tracing::debug!(%error, "a view could not be removed");
+        tracing::debug!(%error, "could not remove a view");
     }
     Ok(read(&retrieved?, switch))
 }

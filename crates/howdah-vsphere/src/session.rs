@@ -136,7 +136,7 @@ impl Session {
         if let Some(live) = live
             && let Err(error) = self.call_in(&live, &request::logout(&live.content.sessions)).await
         {
-            tracing::debug!(purpose = self.purpose, %error, "the vCenter session could not be ended");
+            tracing::debug!(purpose = self.purpose, %error, "could not end the vCenter session");
         }
     }
 

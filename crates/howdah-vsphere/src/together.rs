@@ -109,7 +109,7 @@ async fn follow_tasks(session: Arc<Session>, mut new: mpsc::UnboundedReceiver<Fo
             }
             // Tasks outlive sessions and interruptions.
             Err(error) if error.kind().is_transient() => {
-                tracing::debug!(%error, tasks = tasks.len(), "tasks cannot be asked for");
+                tracing::debug!(%error, tasks = tasks.len(), "cannot query tasks");
                 failures += 1;
             }
             Err(error) => {

@@ -47,7 +47,7 @@ impl Wire {
     pub(crate) async fn version(&self, deadline: Duration) -> Result<String, Error> {
         let url = format!("{}/sdk/vimServiceVersions.xml", self.base);
         let request = self.http.request(Method::GET, &url).timeout(deadline);
-        let failed = |source| Error::Send { method: "the question for its API versions".to_owned(), source };
+        let failed = |source| Error::Send { method: "the query for its API versions".to_owned(), source };
         let answer = self.http.send(request).await.map_err(failed)?;
         let good = answer.status().is_success();
         let body = self.http.body_within(answer, VERSIONS_LIMIT).await.map_err(failed)?;

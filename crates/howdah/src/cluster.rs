@@ -1,4 +1,4 @@
-//! `howdah cluster ...`: requests to a service, and what comes back as tables or JSON.
+//! `howdah cluster ...`: sends requests to a service and prints the answers as tables or JSON.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -57,8 +57,8 @@ async fn find(printer: Printer, service: &Service, name: &str) -> Result<api::Cl
     patiently(printer, service, || service.find(name)).await
 }
 
-/// Asks again for a while as long as the service says that it cannot do its work, and says what is
-/// waited for. Every request of ours can be repeated.
+/// Retries for a while as long as the service reports that it is not ready, and prints why. Every
+/// request is idempotent.
 async fn patiently<T, F: Future<Output = Result<T, Failed>>>(
     printer: Printer,
     service: &Service,
@@ -77,14 +77,14 @@ async fn patiently<T, F: Future<Output = Result<T, Failed>>>(
         let says = failed.to_string();
         if says != told {
             let hint = failed.hint().map(|hint| format!(" {hint}")).unwrap_or_default();
-            printer.warn(&format!("{says}.{hint} Trying again for up to {} s.", service.patience.as_secs()));
+            printer.warn(&format!("{says}.{hint} Retrying for up to {} s.", service.patience.as_secs()));
             told = says;
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Between two tries.
+/// Pause between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
 
 async fn finish(printer: Printer, service: &Service, accepted: api::Accepted, no_wait: bool) -> Result<(), Failed> {
@@ -98,7 +98,7 @@ fn report(printer: Printer, outcome: Outcome) -> Result<(), Failed> {
     match outcome {
         Outcome::Done(cluster) => show(printer, &cluster),
         Outcome::Gone if printer.is_json() => printer.json(&json!({ "deleted": true })),
-        Outcome::Gone => printer.data("The cluster and everything that was made for it are gone."),
+        Outcome::Gone => printer.data("The cluster, its VMs and its ports are deleted."),
     }
 }
 
@@ -119,20 +119,20 @@ async fn connect(connection: &Connection) -> Result<Service, Failed> {
     let Some(endpoint) = endpoint else {
         return Err(Failed::Usage {
             message: "the Keystone catalogue has no data-processing service".to_owned(),
-            hint: Some("Give the address of Howdah's service: --endpoint or HOWDAH_ENDPOINT.".to_owned()),
+            hint: Some("Set the service's address with --endpoint or HOWDAH_ENDPOINT.".to_owned()),
         });
     };
     let patience = Duration::from_secs(connection.patience);
     Ok(Service::new(&endpoint, connection.ca_file.clone(), token, patience)?.at(connection.site.clone()))
 }
 
-/// Whom the environment or `clouds.yaml` says to ask as.
+/// A client with the credentials of the environment or `clouds.yaml`.
 fn openstack(connection: &Connection) -> Result<OpenStack, Failed> {
     let refused = |e: howdah_openstack::Error| Failed::Remote(e.into());
     let keys = if connection.cloud.is_some() {
         let files = clouds_files(|name| std::env::var(name).ok());
         let Some(file) = files.iter().find(|f| f.is_file()) else {
-            return Err(Failed::usage("--cloud was given, and there is no clouds.yaml"));
+            return Err(Failed::usage("--cloud needs a clouds.yaml, and none was found"));
         };
         Keys::from_clouds_file(file, connection.cloud.as_deref()).map_err(refused)?
     } else {
@@ -140,10 +140,8 @@ fn openstack(connection: &Connection) -> Result<OpenStack, Failed> {
             std::env::vars().filter(|(k, _)| k.starts_with("OS_")).map(|(k, v)| format!("{k}={v}")).collect();
         if !lines.iter().any(|l| l.starts_with("OS_AUTH_URL=")) {
             return Err(Failed::Usage {
-                message: "nobody to ask as: there is neither OS_AUTH_URL nor --cloud".to_owned(),
-                hint: Some(
-                    "Source an openrc file, or give --endpoint unix:/PATH on the service's own host.".to_owned(),
-                ),
+                message: "no OpenStack credentials: neither OS_AUTH_URL nor --cloud is set".to_owned(),
+                hint: Some("Source an openrc file, or use --endpoint unix:/PATH on the service's host.".to_owned()),
             });
         }
         Keys::from_vio_text(&lines.join("\n"), Path::new("the environment")).map_err(refused)?
@@ -161,7 +159,7 @@ fn body(create: &Create, site: Option<&str>) -> Result<Value, Failed> {
             let plan = template::read(&text, &create.params).map_err(refused)?;
             if plan.network.is_some() || plan.subnet.is_some() {
                 return Err(Failed::Usage {
-                    message: format!("{} makes networks of its own, which only Heat can do", path.display()),
+                    message: format!("{} creates networks, which only Heat supports", path.display()),
                     hint: Some(format!("Use Heat: openstack stack create -t {} NAME", path.display())),
                 });
             }
@@ -214,7 +212,7 @@ fn group(text: &str) -> Result<api::NodeGroupBody, Failed> {
             api::NodeGroupBody { name: name.to_owned(), roles, count, cpu: None, memory_mb: None, disk_gb: None };
         (!name.is_empty() && !group.roles.is_empty()).then_some(group)
     });
-    parsed.ok_or_else(|| Failed::usage(format!("--group {text}: it has to be NAME=COUNT:ROLE+ROLE")))
+    parsed.ok_or_else(|| Failed::usage(format!("--group {text}: expected NAME=COUNT:ROLE+ROLE")))
 }
 
 fn list(printer: Printer, clusters: &api::Clusters) -> Result<(), Failed> {
@@ -222,7 +220,7 @@ fn list(printer: Printer, clusters: &api::Clusters) -> Result<(), Failed> {
         return printer.json(clusters);
     }
     if clusters.clusters.is_empty() && clusters.unreadable.is_empty() {
-        printer.note("There are no clusters.");
+        printer.note("No clusters found.");
         return Ok(());
     }
     let rows = clusters.clusters.iter().map(|c| {
@@ -236,7 +234,7 @@ fn list(printer: Printer, clusters: &api::Clusters) -> Result<(), Failed> {
     printer.lines(&table(&["id", "name", "site", "status", "addressed", "network"], rows.chain(odd)))
 }
 
-/// Shows a cluster: what it is in a few lines, then its nodes.
+/// Shows a cluster: a summary of a few lines, then its nodes.
 pub fn show(printer: Printer, cluster: &api::Cluster) -> Result<(), Failed> {
     if printer.is_json() {
         return printer.json(cluster);

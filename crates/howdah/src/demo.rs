@@ -1,9 +1,9 @@
 //! `howdah demo`: a simulated site, a service and a cluster, all in one process.
 //!
-//! Nothing is short-cut: the site speaks vCenter's SOAP, BDE's REST, Keystone and Neutron on
+//! It takes no shortcuts: the site serves vCenter's SOAP, BDE's REST, Keystone and Neutron on
 //! loopback; the service is the one that `howdah serve` runs, on the site's (fast) clock; and the
-//! cluster is asked for over the native API with a Keystone token. Only the network and subnet of
-//! the template are made by hand here, as Heat would make them.
+//! demo requests the cluster over the native API with a Keystone token. It creates only the
+//! template's network and subnet directly, as Heat would.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,17 +43,17 @@ pub async fn run(printer: Printer, args: &Demo) -> Result<(), Failed> {
         template::body(plan.cluster.clone()).map_err(|source| Failed::Template { path: name.clone(), source })?;
     resize(&mut body, args.nodes)?;
 
-    let folder = tempfile::tempdir().map_err(|e| run_failed("no temporary folder", e))?;
+    let folder = tempfile::tempdir().map_err(|e| run_failed("cannot create a temporary directory", e))?;
     let site = Site::start(settings(args), Listen::default())
         .await
-        .map_err(|e| run_failed("the simulated site could not start", e))?;
+        .map_err(|e| run_failed("cannot start the simulated site", e))?;
     let token = network_as_heat_would(&site, &plan).await?;
     let running = service(&site, folder.path()).await?;
     let Some(address) = running.tcp else {
-        return Err(Failed::usage("the service listens nowhere"));
+        return Err(Failed::usage("the service has no TCP listener"));
     };
     printer.note(&format!(
-        "A simulated site (seed {}, {} times real time) and a Howdah service are up. Template: {name}",
+        "Started a simulated site (seed {}, {} times real time) and a Howdah service. Template: {name}",
         args.seed, args.speed
     ));
 
@@ -87,14 +87,14 @@ fn plan(args: &Demo) -> Result<(String, Plan), Failed> {
     Ok((name, plan))
 }
 
-/// Makes the largest group as large as it takes to have so many nodes in all.
+/// Resizes the largest group so that the cluster has this many nodes in total.
 fn resize(body: &mut Map<String, Value>, nodes: u32) -> Result<(), Failed> {
     let count = |group: &Value| group.get("count").and_then(Value::as_u64).unwrap_or(0);
     let groups = body
         .entry("node_groups")
         .or_insert_with(|| json!([{ "name": "worker", "count": 1, "roles": ["hadoop_client"] }]));
     let Some(groups) = groups.as_array_mut() else {
-        return Err(Failed::usage("the template's node_groups is no list"));
+        return Err(Failed::usage("the template's node_groups is not a list"));
     };
     let total: u64 = groups.iter().map(count).sum();
     let Some(largest) = groups.iter_mut().max_by_key(|g| count(g)) else {
@@ -102,7 +102,7 @@ fn resize(body: &mut Map<String, Value>, nodes: u32) -> Result<(), Failed> {
     };
     let others = total - count(largest);
     if u64::from(nodes) <= others {
-        return Err(Failed::usage(format!("--nodes {nodes}: the template's other groups have {others} already")));
+        return Err(Failed::usage(format!("--nodes {nodes} is too small: the other groups have {others} nodes")));
     }
     if let Some(largest) = largest.as_object_mut() {
         largest.insert("count".to_owned(), (u64::from(nodes) - others).into());
@@ -119,7 +119,7 @@ fn settings(args: &Demo) -> SiteSettings {
     settings
 }
 
-/// Makes the template's network and subnet in the site's Neutron and returns a user's token.
+/// Creates the template's network and subnet in the site's Neutron and returns a user's token.
 async fn network_as_heat_would(site: &Site, plan: &Plan) -> Result<SecretString, Failed> {
     let world = site.world();
     let (user, project) =
@@ -135,9 +135,9 @@ async fn network_as_heat_would(site: &Site, plan: &Plan) -> Result<SecretString,
     let openstack = OpenStack::new(keys.settings(None).map_err(remote)?, world.clock()).map_err(remote)?;
     let token = openstack.bearer().await.map_err(remote)?;
     let Some(caller) = world.caller(token.expose_secret()) else {
-        return Err(Failed::usage("the simulated Keystone does not know its own token"));
+        return Err(Failed::usage("the simulated Keystone rejected its own token"));
     };
-    let neutron = |e| run_failed("the template's network could not be made", e);
+    let neutron = |e| run_failed("cannot create the template's network", e);
     if let Some(network) = &plan.network {
         let body = NetworkBody { name: network.name.clone(), ..NetworkBody::default() };
         let made = world.create_network(body, &caller).map_err(neutron)?;
@@ -166,7 +166,7 @@ async fn service(site: &Site, folder: &std::path::Path) -> Result<Running, Faile
     let clock: Arc<dyn Clock> = site.world().clock();
     let store = SqliteStore::open(&config.store).await.map_err(|e| run_failed("no database", e))?;
     let parts = Parts {
-        sites: wiring::sites(&config, &clock).map_err(|e| run_failed("the service could not be set up", e))?,
+        sites: wiring::sites(&config, &clock).map_err(|e| run_failed("cannot set up the service", e))?,
         marks: store.mark_key(),
         store: Arc::new(store),
         clock,
@@ -178,7 +178,7 @@ async fn service(site: &Site, folder: &std::path::Path) -> Result<Running, Faile
         probe: false,
         connections: Connections::of_descriptors(1024),
     };
-    start(&config.server, parts).await.map_err(|e| run_failed("the service could not start", e))
+    start(&config.server, parts).await.map_err(|e| run_failed("cannot start the service", e))
 }
 
 fn show(printer: Printer, site: &Site, cluster: &api::Cluster) -> Result<(), Failed> {
@@ -209,7 +209,7 @@ fn summary(cluster: &api::Cluster, report: &Report, calls: &Map<String, Value>) 
     let calls: Vec<_> = calls.iter().map(|(system, n)| format!("{system} {n}")).collect();
     let time = match (report.seconds, report.floor_seconds) {
         (Some(took), Some(floor)) => {
-            format!(" in {took:.0} simulated s, {:.1} s over the site's own floor of {floor:.0} s", took - floor)
+            format!(" in {took:.0} simulated s, {:.1} s above the site's minimum of {floor:.0} s", took - floor)
         }
         _ => String::new(),
     };

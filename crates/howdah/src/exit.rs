@@ -1,12 +1,12 @@
-//! How a run ends: exit codes, and failures as a person reads them.
+//! How a run ends: exit codes, and failures as the user reads them.
 //!
 //! | code | meaning |
 //! |---|---|
-//! | 0 | done |
-//! | 1 | it was refused, or it failed |
-//! | 2 | the command line, a file or the configuration is wrong |
+//! | 0 | success |
+//! | 1 | the request was refused, or the operation failed |
+//! | 2 | the command line, a file or the configuration is invalid |
 //! | 3 | the service cannot be reached |
-//! | 4 | the service cannot do its work, and said why; it was waited for in vain |
+//! | 4 | the service still reports that it is not ready after the retries |
 //! | 130 | interrupted with Ctrl-C |
 
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use crate::template::TemplateError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failed {
-    /// An argument is wrong in a way that the parser cannot see.
+    /// An argument is invalid in a way that the parser cannot detect.
     #[error("{message}")]
     Usage {
         /// What is wrong.
@@ -61,10 +61,10 @@ pub enum Failed {
     #[error("{0}")]
     Config(String),
     /// The service cannot be reached.
-    #[error("the Howdah service cannot be used")]
+    #[error("cannot use the Howdah service")]
     Service(#[source] TransportError),
-    /// The service answered in a way that is not its own.
-    #[error("{server} answered {status} with something that is not Howdah's")]
+    /// The answer does not come from a Howdah service.
+    #[error("{server} answered {status}, but the answer is not from a Howdah service")]
     NotHowdah {
         /// Which server.
         server: String,
@@ -81,21 +81,21 @@ pub enum Failed {
         /// Its hint.
         hint: Option<String>,
     },
-    /// The service answers that it cannot do its work now.
-    #[error("the service answers 503: {message}")]
+    /// The service reports that it is not ready.
+    #[error("the service is not available (503): {message}")]
     Unavailable {
         /// Its sentence.
         message: String,
         /// Its hint.
         hint: Option<String>,
     },
-    /// A remote system refused before the service was asked.
+    /// A remote system refused before the request to the service.
     #[error(transparent)]
     Remote(#[from] RemoteError),
-    /// The operation ended badly.
+    /// The operation failed.
     #[error("{what} failed: {message}")]
     Operation {
-        /// What was done.
+        /// The operation and the cluster.
         what: String,
         /// Why it failed.
         message: String,
@@ -105,7 +105,7 @@ pub enum Failed {
     /// The service itself could not run.
     #[error("{what}")]
     Run {
-        /// What it was about.
+        /// What failed.
         what: String,
         /// The cause.
         #[source]
@@ -114,7 +114,7 @@ pub enum Failed {
     /// Standard output failed.
     #[error("cannot write to standard output")]
     Stdout(#[source] std::io::Error),
-    /// Whoever read standard output has gone.
+    /// The reader closed standard output.
     #[error("standard output was closed")]
     ClosedPipe,
     /// Ctrl-C.
@@ -123,7 +123,7 @@ pub enum Failed {
 }
 
 impl Failed {
-    /// A wrong argument.
+    /// An invalid argument.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::Usage { message: message.into(), hint: None }
     }
@@ -150,9 +150,7 @@ impl Failed {
             | Self::Operation { hint, .. } => hint.clone(),
             Self::Template { source, .. } => source.hint().map(str::to_owned),
             Self::Service(source) => source.hint(),
-            Self::NotHowdah { .. } => {
-                Some("Check the address of the service: --endpoint or HOWDAH_ENDPOINT.".to_owned())
-            }
+            Self::NotHowdah { .. } => Some("Check the service's address: --endpoint or HOWDAH_ENDPOINT.".to_owned()),
             Self::Remote(e) => e.hint.clone(),
             _ => None,
         }

@@ -1,9 +1,9 @@
 //! The live view of a cluster: counts by stage while an operation runs, until it ends.
 //!
-//! On a terminal one line is drawn over and over; elsewhere a line is written whenever the counts
-//! change. A lost connection is announced and opened again after the last event that was seen,
-//! so nothing is missed and nothing is shown twice. When nothing is heard for a while, the service is
-//! asked whether it can do its work: an operation of one that cannot write its database never ends.
+//! A terminal shows one line that is redrawn; other outputs get a line whenever the counts change.
+//! After a lost connection the view reports it, reconnects and continues after the last event that
+//! it saw, so it misses nothing and shows nothing twice. When the stream is silent for a while, it
+//! queries the service's readiness: if the service cannot write its database, no operation ends.
 
 use std::time::{Duration, Instant};
 
@@ -17,23 +17,24 @@ use crate::exit::Failed;
 use crate::printer::Printer;
 use crate::service::{Service, is_passing, refused, unreadable};
 
-/// Between two tries.
+/// Pause between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
-/// After such a silence the service is asked how it is.
+/// After this silence the view queries the service's readiness.
 const QUIET: Duration = Duration::from_secs(15);
 
-/// What a followed operation came to.
+/// How a followed operation ended.
 pub enum Outcome {
-    /// The cluster as it is after a good end.
+    /// It succeeded; the cluster after it.
     Done(Box<api::Cluster>),
-    /// The cluster is gone: a delete's good end.
+    /// The cluster is deleted: a delete succeeded.
     Gone,
 }
 
-/// Follows the newest operation of a cluster to its end; with its capability also past the token's end.
+/// Follows the newest operation of a cluster to its end. The capability still works when the token
+/// has expired.
 ///
 /// # Errors
-/// If the operation fails, the service is lost for too long, or somebody presses Ctrl-C.
+/// If the operation fails, the service cannot be reached for too long, or the user presses Ctrl-C.
 pub async fn follow(
     printer: Printer,
     service: &Service,
@@ -43,7 +44,7 @@ pub async fn follow(
     tokio::select! {
         outcome = Following::new(printer, service, cluster, capability).run() => outcome,
         _ = tokio::signal::ctrl_c() => {
-            printer.note("Stopped watching; the operation goes on in the service.");
+            printer.note("Stopped watching; the service continues the operation.");
             Err(Failed::Interrupted)
         }
     }
@@ -55,9 +56,9 @@ struct Following<'a> {
     cluster: api::Cluster,
     capability: Option<SecretString>,
     last: Option<u64>,
-    /// Since when the service cannot keep what it does.
+    /// Since when the service cannot write its database.
     stuck: Option<Instant>,
-    /// What was told of that last.
+    /// The last message about that.
     told: String,
     view: View,
 }
@@ -78,15 +79,17 @@ impl<'a> Following<'a> {
             let mut stream = match self.service.follow(&self.cluster, self.capability.as_ref(), self.last).await {
                 Ok(stream) => {
                     if lost.take().is_some() {
-                        self.view.say("The service is back.");
+                        self.view.say("Connected to the service again.");
                     }
                     stream
                 }
                 Err(e) if is_gone(&e) => return self.gone(),
                 Err(e) if is_passing(&e) && lost.is_none_or(|l| l.elapsed() < self.service.patience) => {
                     if lost.is_none() {
-                        self.view
-                            .say(&format!("The service is lost, trying again: {}", howdah_core::failure::chain(&e)));
+                        self.view.say(&format!(
+                            "Connection to the service lost, retrying: {}",
+                            howdah_core::failure::chain(&e)
+                        ));
                         lost = Some(Instant::now());
                     }
                     tokio::time::sleep(PAUSE).await;
@@ -140,22 +143,22 @@ impl<'a> Following<'a> {
                 }
             }
             if !heard {
-                // It ended at once: not opened again and again without a pause or a word.
+                // It ended immediately: pause before the next try.
                 self.ask_how_it_is().await?;
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
 
-    /// Says what the service says of itself. Fails once it could not use its database for too long.
+    /// Shows the service's readiness. Fails once the service could not use its database for too long.
     async fn ask_how_it_is(&mut self) -> Result<(), Failed> {
         let (failed, of_the_store) = match self.service.ready().await {
             Err((failed @ Failed::Unavailable { .. }, of_the_store)) => (failed, of_the_store),
-            // That the service is lost is told by the stream.
+            // The stream reports a lost connection.
             Err(_) => return Ok(()),
             Ok(()) => {
                 if !std::mem::take(&mut self.told).is_empty() {
-                    self.view.say("The service can do its work again.");
+                    self.view.say("The service is ready again.");
                 }
                 self.stuck = None;
                 return Ok(());
@@ -168,7 +171,7 @@ impl<'a> Following<'a> {
             self.told = says;
         }
         if !of_the_store {
-            // The service goes on by itself, or ends the operation.
+            // The service recovers, or ends the operation.
             self.stuck = None;
         } else if self.stuck.get_or_insert_with(Instant::now).elapsed() >= self.service.patience {
             self.view.finish();
@@ -184,7 +187,7 @@ impl<'a> Following<'a> {
         }
         Err(Failed::Operation {
             what: format!("the {} of {}", self.cluster.operation.kind, self.cluster.name),
-            message: "the cluster was deleted meanwhile".to_owned(),
+            message: "the cluster was deleted in the meantime".to_owned(),
             hint: None,
         })
     }
@@ -197,7 +200,7 @@ impl<'a> Following<'a> {
             OperationState::Succeeded => {
                 self.view.finish();
                 if now.id != operation {
-                    self.printer.note("Another request came in between; this is its end.");
+                    self.printer.note("Another request replaced the operation; this is the result of the newer one.");
                 }
                 Some(Ok(Outcome::Done(Box::new(self.cluster.clone()))))
             }
@@ -218,11 +221,11 @@ fn is_gone(failed: &Failed) -> bool {
     matches!(failed, Failed::Refused { code, .. } if code == "cluster_not_found")
 }
 
-/// How it is drawn.
+/// The progress display.
 struct View {
     printer: Printer,
     bar: Option<ProgressBar>,
-    /// The counts that were written last, and where the operation was then.
+    /// The counts that were written last, and the operation's state then.
     shown: std::cell::RefCell<Option<(String, OperationState)>>,
 }
 
@@ -248,7 +251,7 @@ impl View {
             bar.set_position((cluster.progress * 100.0) as u64);
             bar.set_message(counts);
         } else {
-            // The end is news even if no count changed with it.
+            // The end is shown even if no count changed with it.
             let shown = (counts, cluster.operation.state);
             if self.shown.borrow().as_ref() != Some(&shown) {
                 self.printer.note(&format!("{:>3.0} %  {}", cluster.progress * 100.0, shown.0));
@@ -257,9 +260,9 @@ impl View {
         }
     }
 
-    /// Only what is not as expected interrupts the view; the rest is in the counts.
+    /// Only the unexpected interrupts the view; the counts show the rest.
     fn event(&self, event: &api::Event) {
-        // Why it failed is told at the end.
+        // The end of the operation reports the reason.
         if event.level != Level::Info && event.reason != "operation_failed" {
             self.say(&format!("{}: {}", if event.level == Level::Error { "error" } else { "warning" }, event.message));
         }
@@ -279,19 +282,22 @@ impl View {
     }
 }
 
-/// `12 of 20 addressed: 3 planned, 2 cloned, 3 booting`.
+/// `12 of 20 nodes addressed: 3 planned, 2 cloned, 3 booting`; while stopping `12 of 31 nodes off`, while
+/// deleting `12 of 31 nodes removed`.
 pub fn counts(cluster: &api::Cluster) -> String {
-    let s = &cluster.stages;
+    let (s, all) = (&cluster.stages, cluster.node_count);
+    match cluster.operation.kind {
+        _ if all == 0 => return "no nodes yet".to_owned(),
+        OperationKind::Stop => return format!("{} of {all} nodes off", s.cloned),
+        OperationKind::Delete => return format!("{} of {all} nodes removed", all.saturating_sub(s.existing())),
+        OperationKind::Create | OperationKind::Start => {}
+    }
     let rest: Vec<_> =
         [(s.planned, "planned"), (s.cloned, "cloned"), (s.booting, "booting"), (s.no_address, "no address")]
             .into_iter()
             .filter(|(n, _)| *n > 0)
             .map(|(n, word)| format!("{n} {word}"))
             .collect();
-    let head = if cluster.node_count == 0 {
-        "no nodes yet".to_owned()
-    } else {
-        format!("{} of {} addressed", s.addressed, cluster.node_count)
-    };
+    let head = format!("{} of {all} nodes addressed", s.addressed);
     if rest.is_empty() { head } else { format!("{head}: {}", rest.join(", ")) }
 }

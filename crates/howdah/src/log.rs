@@ -1,8 +1,8 @@
 //! The log: lines on stderr, one for each event.
 //!
-//! Names, messages and errors of others end up in the log. Invariant: one event is one line, and nothing in it
-//! is obeyed by a terminal: every value passes [`printable`], whatever its type and whoever logs it, libraries
-//! and spans included. Field names, targets and levels are words of programs.
+//! Names, messages and errors of remote systems end up in the log. Invariant: one event is one line, and a
+//! terminal obeys nothing in it: every value passes [`printable`], whatever its type and source, including
+//! libraries and spans. Field names, targets and levels are constants of the program.
 
 use howdah_core::text::printable;
 use tracing::Subscriber;
@@ -12,9 +12,9 @@ use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{FormatFields, Writer, debug_fn};
 
-/// Writes the log of this process from now on.
+/// Installs the log of this process.
 pub fn begin(filter: EnvFilter, colour: bool) {
-    // It fails where there is a log already: then that one goes on.
+    // It fails if a log is installed already; that one stays.
     let _ = tracing::subscriber::set_global_default(to(std::io::stderr, filter, colour));
 }
 

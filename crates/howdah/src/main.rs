@@ -44,7 +44,7 @@ fn run(printer: Printer, cli: &Cli) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|e| Failed::Run { what: "no threads to work with".to_owned(), source: e.into() })?;
+        .map_err(|e| Failed::Run { what: "cannot start worker threads".to_owned(), source: e.into() })?;
     runtime.block_on(async {
         match &cli.command {
             Command::Demo(args) => demo::run(printer, args).await,
@@ -61,7 +61,7 @@ fn run(printer: Printer, cli: &Cli) -> Result<(), Failed> {
     })
 }
 
-/// Log lines go to stderr. The service is talkative; the other commands speak for themselves.
+/// Log lines go to stderr. The service logs at `info`; the other commands print their own messages.
 fn begin_log(cli: &Cli) {
     let level = match (&cli.command, cli.verbose) {
         (Command::Serve(_), 0) => "info",

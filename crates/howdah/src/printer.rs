@@ -1,11 +1,11 @@
-//! Where output goes. Data goes to stdout; everything else to stderr. Progress is drawn only on a
-//! terminal, and colour carries no meaning by itself.
+//! Where output goes. Data goes to stdout; everything else to stderr. Progress appears only on a
+//! terminal, and colour never carries meaning alone.
 //!
 //! A closed pipe (`howdah ... | head`) is a clean end, not an error.
 //!
-//! Invariant: nothing that a service or a file says can move the cursor, set a title or begin a line of its
-//! own. A line is made printable as a whole, and so is each cell of a table; text of several lines is laid out
-//! here, and others' words come into it through one of these two. JSON has escapes of its own.
+//! Invariant: no text from a service or a file can move the cursor, set a title or start a line of its
+//! own. Each line and each cell of a table is made printable; only this module lays out text of several lines,
+//! and foreign text enters it as a line or a cell. JSON has its own escapes.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -15,17 +15,17 @@ use serde::Serialize;
 
 use crate::exit::Failed;
 
-/// What stdout shall look like.
+/// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Output {
-    /// Tables and sentences.
+    /// Tables and text.
     #[default]
     Text,
     /// One JSON document.
     Json,
 }
 
-/// The one place that writes.
+/// The only place that writes output.
 #[derive(Debug, Clone, Copy)]
 pub struct Printer {
     output: Output,
@@ -38,7 +38,7 @@ impl Printer {
         Self { output, quiet }
     }
 
-    /// Whether stdout shall be JSON.
+    /// Whether the output format is JSON.
     pub fn is_json(self) -> bool {
         self.output == Output::Json
     }
@@ -53,12 +53,12 @@ impl Printer {
         self.raw(&printable(line))
     }
 
-    /// Lines of data, laid out already: a table, or text of our own.
+    /// Lines of data that are laid out already: a table, or our own text.
     pub fn lines(self, text: &str) -> Result<(), Failed> {
         self.raw(&by_line(text))
     }
 
-    /// A script for a shell, which is ours to the last character.
+    /// A shell script, generated entirely by us.
     pub fn script(self, text: &str) -> Result<(), Failed> {
         self.raw(text)
     }
@@ -77,21 +77,21 @@ impl Printer {
         self.raw(&escaped(&text))
     }
 
-    /// A line for the person who waits; not in quiet mode.
+    /// A remark for the user; not in quiet mode.
     pub fn note(self, line: &str) {
         if !self.quiet {
             self.warn(line);
         }
     }
 
-    /// A line that is shown in any case.
+    /// A line that is shown in quiet mode too.
     pub fn warn(self, line: &str) {
         self.report(&printable(line));
     }
 
-    /// The report of a failure, laid out already.
+    /// The report of a failure that is laid out already.
     pub fn report(self, text: &str) {
-        // Nobody listens on stderr: then there is nobody to tell of it either.
+        // If stderr is closed, there is no place left to report that.
         let _ = writeln!(io::stderr().lock(), "{}", by_line(text));
     }
 }
@@ -101,8 +101,8 @@ fn by_line(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
-/// JSON of several lines, with what is left in its strings that a terminal would obey as `\u007f`: JSON itself
-/// escapes only the first 32 characters.
+/// JSON of several lines. It also escapes the control characters that JSON itself leaves, as `\u007f`: JSON
+/// escapes only the first 32.
 fn escaped(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {

@@ -1,5 +1,5 @@
-//! The pages of the command line, `docs/cli.md`, made from the same definitions that the parser
-//! works by. The test compares; with `HOWDAH_BLESS=1` it writes them anew.
+//! The command-line reference, `docs/cli.md`, generated from the parser's own definitions. The test
+//! compares; with `HOWDAH_BLESS=1` it rewrites the page.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -19,8 +19,8 @@ fn page() -> String {
     text
 }
 
-/// A command and those below it. `above` are the names on the way, `known` the options that the
-/// commands above have passed down and told of.
+/// A command and its subcommands. `above` holds the names of the parents, `known` the global options
+/// that the parents' sections describe.
 fn section(text: &mut String, command: &Command, above: &[&str], known: &[String]) {
     let path = [above, &[command.get_name()]].concat();
     if !above.is_empty() {
@@ -38,7 +38,7 @@ fn section(text: &mut String, command: &Command, above: &[&str], known: &[String
     }
     if let Some(after) = command.get_after_help() {
         let after = after.to_string();
-        // The codes are a sentence for the terminal; a page has room for a table.
+        // The terminal shows the codes as a sentence; the page has room for a table.
         if let Some(codes) = after.split("\n\n").find_map(|p| p.strip_prefix("Exit codes: ")) {
             text.push_str("| exit code | |\n|---|---|\n");
             for code in codes.split(';') {
@@ -91,5 +91,5 @@ fn reference() {
         std::fs::write(&path, &page).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == page, "docs/cli.md is not what the program says of itself: run `cargo xtask generate`");
+    assert!(kept == page, "docs/cli.md is out of date: run `cargo xtask generate`");
 }

@@ -18,7 +18,7 @@ use crate::printer::{Printer, table};
 pub async fn run(printer: Printer, args: &Sandbox) -> Result<(), Failed> {
     let site = Site::start(settings(args), listen(args))
         .await
-        .map_err(|e| Failed::Run { what: "the simulated site could not start".to_owned(), source: e.into() })?;
+        .map_err(|e| Failed::Run { what: "cannot start the simulated site".to_owned(), source: e.into() })?;
     let config = args.config_out.as_deref().map(|path| write_config(path, &site, args.backend)).transpose()?;
     tell(printer, &site, config.as_deref())?;
     crate::serve::shutdown().await;
@@ -34,7 +34,7 @@ fn settings(args: &Sandbox) -> SiteSettings {
         bde_version: args.bde_version.clone(),
         bystanders: args.bystanders,
         guest_mode: if args.external_guests { GuestMode::External } else { GuestMode::Simulated },
-        // Real clients compare it with their own clock.
+        // Real clients compare the site's time with their own clock.
         epoch: jiff::Timestamp::now(),
         ..SiteSettings::default()
     };
@@ -78,7 +78,7 @@ fn listen(args: &Sandbox) -> Listen {
     }
 }
 
-/// Writes a configuration with which `howdah serve` works on this site.
+/// Writes a `howdah serve` configuration for this site.
 fn write_config(path: &Path, site: &Site, backend: Backend) -> Result<PathBuf, Failed> {
     let failed = |e: std::io::Error| Failed::Write { path: path.to_owned(), source: e };
     let path = std::path::absolute(path).map_err(failed)?;
@@ -107,7 +107,7 @@ pub fn config(site: &Site, backend: Backend, folder: &Path) -> String {
     let pin = site.fingerprint().map(|f| format!("pin_sha256 = \"{f}\"\n")).unwrap_or_default();
     let folder = folder.display();
     format!(
-        r#"# A Howdah service for a simulated site. Passwords are the simulation's.
+        r#"# A Howdah service for a simulated site. The passwords are those of the simulation.
 
 [server]
 unix = "{folder}/howdah.sock"
@@ -186,13 +186,13 @@ fn tell(printer: Printer, site: &Site, config: Option<&Path>) -> Result<(), Fail
     ))?;
     match config {
         Some(path) => printer.lines(&format!(
-            "\nA service for it:\n  howdah serve --config {}\n  howdah cluster --endpoint unix:{}/howdah.sock list",
+            "\nTo run a service for this site:\n  howdah serve --config {}\n  howdah cluster --endpoint unix:{}/howdah.sock list",
             path.display(),
             path.parent().unwrap_or(Path::new("/")).display()
         ))?,
-        None => printer.lines("\nA configuration for a service: --config-out FILE")?,
+        None => printer.lines("\nTo write a service configuration, add --config-out FILE.")?,
     }
-    printer.note("Ctrl-C ends it.");
+    printer.note("Press Ctrl-C to stop the site.");
     Ok(())
 }
 

@@ -10,22 +10,22 @@ use serde_json::json;
 use crate::exit::Failed;
 use crate::printer::Printer;
 
-/// Runs the service until it is told to end.
+/// Runs the service until a signal stops it.
 pub async fn run(printer: Printer, path: &Path) -> Result<(), Failed> {
     let config = Config::load(path, &process_env()).map_err(|e| Failed::Config(e.to_string()))?;
     let started = |running: &howdah_server::Running| {
         let mut at: Vec<_> = running.tcp.iter().map(ToString::to_string).collect();
         at.extend(running.unix.iter().map(|p| format!("unix:{}", p.display())));
-        printer.note(&format!("Howdah serves at {}.", at.join(" and ")));
+        printer.note(&format!("Howdah is listening on {}.", at.join(" and ")));
     };
     howdah_server::serve(config, shutdown(), started).await.map_err(failed)
 }
 
 fn failed(error: ServerError) -> Failed {
-    Failed::Run { what: "the service could not run".to_owned(), source: error.into() }
+    Failed::Run { what: "cannot run the service".to_owned(), source: error.into() }
 }
 
-/// Ends when somebody presses Ctrl-C or the service manager says so.
+/// Ends when the user presses Ctrl-C or the service manager sends SIGTERM.
 pub async fn shutdown() {
     let terminated = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
@@ -41,7 +41,7 @@ pub async fn shutdown() {
     }
 }
 
-/// Says where each value comes from and what is wrong.
+/// Validates the configuration and shows where each value comes from.
 pub fn check(printer: Printer, path: &Path) -> Result<(), Failed> {
     let report = Config::check(path, &process_env());
     if printer.is_json() {
@@ -62,5 +62,5 @@ pub fn check(printer: Printer, path: &Path) -> Result<(), Failed> {
     } else {
         printer.lines(report.to_string().trim_end())?;
     }
-    if report.is_good() { Ok(()) } else { Err(Failed::Config(format!("{} is not good", path.display()))) }
+    if report.is_good() { Ok(()) } else { Err(Failed::Config(format!("{} is invalid", path.display()))) }
 }

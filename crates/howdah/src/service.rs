@@ -1,5 +1,5 @@
-//! The native API as the command line uses it. Every method is one request, or one for each page of a list;
-//! what it waits for and what it prints are its callers' business.
+//! The client of the native API. Every method sends one request, or one for each page of a list. It neither
+//! waits nor prints; its callers do.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::exit::Failed;
 use crate::sse::{EVENT_LIMIT, Frame, Frames, TooLarge};
 
-/// How long a stream is read before it is opened anew.
+/// How long a stream is read before it is opened again.
 const STREAM: Duration = Duration::from_secs(3600);
 
 /// A Howdah service.
@@ -25,9 +25,9 @@ pub struct Service {
     http: Http,
     base: String,
     token: Option<SecretString>,
-    /// The site whose OpenStack the token is of, where that is known.
+    /// The site whose OpenStack issued the token, if known.
     site: Option<String>,
-    /// How long to go on trying once it is lost, or cannot do its work.
+    /// How long to retry while the service cannot be reached or is not ready.
     pub patience: Duration,
 }
 
@@ -41,7 +41,7 @@ impl Service {
     ) -> Result<Self, Failed> {
         let deadlines = Deadlines::default();
         let (http, base) = match endpoint.strip_prefix("unix:") {
-            // The host name is never looked up; a URL just has to have one.
+            // The host name is never resolved; a URL just needs one.
             Some(path) => (Http::unix(std::path::Path::new(path), deadlines), "http://howdah".to_owned()),
             None => {
                 let trust = ca_file.map_or(Trust::System, Trust::CaFile);
@@ -51,7 +51,7 @@ impl Service {
         Ok(Self { http: http.map_err(Failed::Service)?, base, token, site: None, patience })
     }
 
-    /// The same for a token of the OpenStack of this site.
+    /// The same service, with a token from this site's OpenStack.
     pub fn at(mut self, site: Option<String>) -> Self {
         let named = |site: &String| !site.is_empty() && http::HeaderValue::from_str(site).is_ok();
         self.site = site.filter(named).or(self.site);
@@ -69,8 +69,8 @@ impl Service {
         }
     }
 
-    /// A request about a cluster that was seen. Its project is named, so that the service says whether it
-    /// is gone.
+    /// A request about a known cluster. It names the project, so that the service may answer that the cluster is
+    /// gone.
     fn about(&self, method: Method, cluster: &api::Cluster, path: &str) -> RequestBuilder {
         self.at_place(method, &cluster.site, &cluster.project, cluster.id, path)
     }
@@ -103,7 +103,7 @@ impl Service {
         self.answer(self.about(Method::DELETE, cluster, "")).await
     }
 
-    /// `GET /v1/clusters`: all of them in short, page after page.
+    /// `GET /v1/clusters`: the short form of all clusters, page after page.
     pub async fn list(&self) -> Result<api::Clusters, Failed> {
         let mut all: api::Clusters = self.answer(self.request(Method::GET, "/clusters")).await?;
         while let Some(marker) = all.next.take() {
@@ -121,8 +121,8 @@ impl Service {
         self.answer(self.request(Method::GET, &format!("/clusters/{id}"))).await
     }
 
-    /// `GET /readyz`: an error if the service cannot do its work, and whether that is for want of
-    /// its own database: then no operation of it can end.
+    /// `GET /readyz`: an error if the service is not ready, and whether the reason is its database:
+    /// then no operation can end.
     pub async fn ready(&self) -> Result<(), (Failed, bool)> {
         let request = self.http.request(Method::GET, &format!("{}/readyz", self.base));
         let response = self.http.send(request).await.map_err(|e| (Failed::Service(e), false))?;
@@ -153,19 +153,19 @@ impl Service {
             (Some(one), 0) => self.answer(self.at_place(Method::GET, &one.site, &one.project, one.id, "")).await,
             (None, _) => Err(Failed::Refused {
                 code: "cluster_not_found".to_owned(),
-                message: format!("there is no cluster named {name}"),
-                hint: Some("howdah cluster list shows those that there are.".to_owned()),
+                message: format!("no cluster has the name or ID {name}"),
+                hint: Some("List the clusters with: howdah cluster list".to_owned()),
             }),
             (Some(_), more) => Err(Failed::Refused {
                 code: "cluster_ambiguous".to_owned(),
-                message: format!("{} clusters are named {name}, in different sites", more + 1),
-                hint: Some("Give the id instead.".to_owned()),
+                message: format!("{} clusters in different sites have the name {name}", more + 1),
+                hint: Some("Use the ID instead.".to_owned()),
             }),
         }
     }
 
-    /// The events of a cluster as they come, from after event `last` on. With the capability of an
-    /// operation they can be read for longer than the token is good.
+    /// Streams the events of a cluster after event `last`. The capability of an operation still works
+    /// when the token has expired.
     pub async fn follow(
         &self,
         cluster: &api::Cluster,
@@ -186,7 +186,7 @@ impl Service {
     }
 }
 
-/// A stream of what happens to a cluster.
+/// A stream of a cluster's events.
 pub struct Follow {
     http: Http,
     response: Response,
@@ -194,11 +194,11 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// The next frame; `None` when the stream ends, for whatever reason: then it can be opened
-    /// again after the last event seen.
+    /// The next frame; `None` when the stream ends for any reason: then the caller can open it
+    /// again after the last event.
     ///
     /// # Errors
-    /// If an event has no end: it would have none the next time either.
+    /// If an event is too large: a retry would not help.
     pub async fn next(&mut self) -> Result<Option<Frame>, Failed> {
         loop {
             if let Some(frame) = self.frames.next() {
@@ -216,7 +216,7 @@ impl Follow {
     }
 }
 
-/// The answer itself if it is a good one, else the service's refusal.
+/// The answer if it is a success, else the service's refusal.
 async fn refusal(response: Response, http: &Http) -> Result<Response, Failed> {
     if response.status().is_success() {
         return Ok(response);
@@ -237,20 +237,20 @@ pub fn refused(api::ErrorBody { error }: api::ErrorBody) -> Failed {
     Failed::Refused { code: error.code, message: error.message, hint: error.hint }
 }
 
-/// What is said of a cluster that the service cannot read.
+/// The failure for a cluster that the service cannot read.
 pub fn unreadable(cluster: &api::UnreadableCluster) -> Failed {
     Failed::Refused {
         code: "cluster_unreadable".to_owned(),
         message: format!("cluster {} ({}) cannot be read: {}", cluster.name, cluster.id, cluster.status_reason),
         hint: Some(
-            "A newer howdah may have written it: the operator has to install that one again. Until then the cluster \
-             is left alone."
+            "A newer howdah may have written it. Ask the operator to install that version again. Until then, the \
+             service does not change the cluster."
                 .to_owned(),
         ),
     }
 }
 
-/// Whether this failure is one of the way to the service, or of the service as a whole, which may pass.
+/// Whether the failure concerns the connection or the service as a whole, so that a retry may help.
 pub fn is_passing(failed: &Failed) -> bool {
     match failed {
         Failed::Unavailable { .. } => true,

@@ -1,10 +1,10 @@
-//! Server-sent events, as far as Howdah's own stream uses them: `id`, `event` and `data` lines.
-//! Feeds on chunks that may be cut anywhere. Comments and unknown fields are passed over. Invariant: one
-//! event and its lines never take more than [`EVENT_LIMIT`].
+//! A parser for the server-sent events that Howdah's stream uses: `id`, `event` and `data` lines.
+//! It accepts chunks cut at any byte and skips comments and unknown fields. Invariant: one
+//! event never takes more than [`EVENT_LIMIT`].
 
 use std::collections::VecDeque;
 
-/// The most that one event may have, in bytes: a cluster of ten thousand nodes is a quarter of it.
+/// The size limit of one event, in bytes. A cluster of ten thousand nodes takes a quarter of it.
 pub const EVENT_LIMIT: usize = 16 * 1024 * 1024;
 
 /// One event of the stream is larger than [`EVENT_LIMIT`].
@@ -14,7 +14,7 @@ pub struct TooLarge;
 /// One event of the stream.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Frame {
-    /// Its number, where it has one.
+    /// Its number, if it has one.
     pub id: Option<u64>,
     /// Its kind.
     pub event: String,
@@ -22,7 +22,7 @@ pub struct Frame {
     pub data: String,
 }
 
-/// Cuts a byte stream into events.
+/// Splits a byte stream into events.
 #[derive(Debug, Default)]
 pub struct Frames {
     rest: Vec<u8>,
@@ -31,10 +31,10 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Takes in more bytes.
+    /// Adds bytes.
     ///
     /// # Errors
-    /// If an event is too large; nothing can be read from then on.
+    /// If an event is too large; the stream is unusable from then on.
     pub fn feed(&mut self, chunk: &[u8]) -> Result<(), TooLarge> {
         for piece in chunk.split_inclusive(|b| *b == b'\n') {
             let begun = self.rest.len() + self.begun.event.len() + self.begun.data.len();
@@ -73,7 +73,7 @@ impl Frames {
         }
     }
 
-    /// The next whole event.
+    /// The next complete event.
     pub fn next(&mut self) -> Option<Frame> {
         self.ready.pop_front()
     }

@@ -1,11 +1,11 @@
-//! Which ports to make, repair, index, attach and delete: the bond between nodes and ports.
+//! Which ports to create, repair, index, attach and delete: the relation between nodes and ports.
 //!
 //! [`rule`](rule::rule) judges one card and its port; [`plan`] does so for each node that wants one (a
 //! [`Slot`], which the provisioner names). A pure function of what was seen.
 //!
-//! What it does not do: decide whose a port or VM is ([`crate::own`]). A MAC whose port is somebody
-//! else's is reported in [`Plan::conflicts`] and left alone, a port in the form that the plugin
-//! of 2015 left among them. One request never names a MAC twice.
+//! It does not decide who owns a port or VM ([`crate::own`]). A MAC whose port is foreign is reported
+//! in [`Plan::conflicts`] and not changed; this includes ports of the plugin of 2015. One request never
+//! contains a MAC twice.
 
 pub mod rule;
 
@@ -26,20 +26,20 @@ use rule::{Change, Expectation, Plugged, Verdict, rule};
 
 pub use rule::DEVICE_OWNER;
 
-/// What is to be done to ports and cards.
+/// The actions for ports and cards.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Ports to be made.
+    /// Ports to create.
     pub create: Vec<PortRequest>,
-    /// Ports of ours that are not as they should be.
+    /// Ports of ours that need a repair.
     pub repair: Vec<(Marked, PortChange)>,
     /// Ports whose card index NSX-v does not know.
     pub index: Vec<(Marked, u32)>,
-    /// Cards that NSX-T shall plug into a port: VM, device key, port.
+    /// Cards for NSX-T to attach to a port: VM, device key, port.
     pub attach: Vec<(OurVm, i32, PortId)>,
-    /// Ports of ours whose card is no more.
+    /// Ports of ours whose card no longer exists.
     pub remove: Vec<Marked>,
-    /// Addresses on the wire that somebody else holds.
+    /// MAC addresses that belong to foreign ports.
     pub conflicts: Vec<(NodeName, Failure)>,
 }
 
@@ -48,18 +48,18 @@ pub struct Plan {
 pub struct Slot<'a> {
     /// The node.
     pub node: NodeName,
-    /// The instance UUID of its VM, be it there or planned.
+    /// The instance UUID of its VM, existing or planned.
     pub device: Uuid,
-    /// The MAC of its card, be it there or planned.
+    /// The MAC of its card, existing or planned.
     pub mac: Mac,
-    /// The card on the network, once there is one.
+    /// The card on the network, once it exists.
     pub card: Option<Card<'a>>,
 }
 
 /// A card of a VM of ours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Card<'a> {
-    /// That the VM is ours.
+    /// Proof that the VM is ours.
     pub owner: OurVm,
     /// The VM.
     pub vm: &'a VmFacts,
@@ -77,14 +77,14 @@ pub fn slots_of_cards<'a>(owner: &Owner<'a>, segment: &SegmentKey) -> Vec<Slot<'
     nodes_of(owner).into_iter().filter_map(slot).collect()
 }
 
-/// The VMs in the cluster's folder that are, or are named like, those of its nodes.
+/// The VMs in the cluster's folder that belong to its nodes, by evidence or by name.
 fn nodes_of<'a>(owner: &Owner<'a>) -> BTreeMap<NodeName, &'a VmFacts> {
     vms_by_node(&owner.seen.vms, &owner.state.nodes, owner.cluster())
 }
 
-/// What a plan is made from.
+/// The input of a plan.
 pub struct Bond<'a> {
-    /// The cluster, which is ours.
+    /// Our cluster.
     pub owner: Owner<'a>,
     /// The key of this installation's marks.
     pub marks: &'a MarkKey,
@@ -92,7 +92,7 @@ pub struct Bond<'a> {
     pub backend: NetworkBackend,
 }
 
-/// What should be done now. Empty as long as the ports have not been listed.
+/// The actions that are due now. Empty until the ports have been listed.
 pub fn plan(bond: &Bond<'_>, segment: &SegmentKey) -> Plan {
     let mut plan = Plan::default();
     let Owner { ours, record, state, seen, provision } = bond.owner;
@@ -136,7 +136,7 @@ pub fn plan(bond: &Bond<'_>, segment: &SegmentKey) -> Plan {
     plan
 }
 
-/// The port with each address on the wire; one of ours, if there are several.
+/// The port with each MAC address; ours, if there are several.
 fn ports_by_mac<'a>(bond: &Bond<'a>) -> BTreeMap<Mac, &'a Port> {
     let ours = |p: &Port| bond.owner.state.ports.contains_key(&p.id);
     let mut ports: BTreeMap<Mac, &Port> = BTreeMap::new();
@@ -151,8 +151,7 @@ fn ports_by_mac<'a>(bond: &Bond<'a>) -> BTreeMap<Mac, &'a Port> {
 
 fn request(bond: &Bond<'_>, mark: &Mark, slot: &Slot<'_>) -> PortRequest {
     let record = bond.owner.record;
-    // A port of this card that was removed by others is made again as it was: the guest goes on
-    // using its address.
+    // A port that others deleted is created again with the same address: the guest still uses it.
     let known = bond.owner.state.nodes.get(&mark.node).filter(|n| n.mac == Some(slot.mac));
     PortRequest {
         network: record.spec.network.id.clone(),
@@ -168,8 +167,8 @@ fn request(bond: &Bond<'_>, mark: &Mark, slot: &Slot<'_>) -> PortRequest {
     }
 }
 
-/// Whether the port's node has another card now, or is not there any more. A port whose node's
-/// VM is merely between two states (no card on the segment yet) is kept.
+/// Whether the port's node has another card now, or no longer exists. A port is kept while its node's
+/// VM is between two states (no card on the segment yet).
 fn is_stale(bond: &Bond<'_>, vms: &BTreeMap<NodeName, &VmFacts>, port: &Port, segment: &SegmentKey) -> bool {
     let Owner { record, state, .. } = bond.owner;
     let marked = Mark::parse(&port.description).filter(|m| m.cluster == record.id).map(|m| m.node);
@@ -180,7 +179,7 @@ fn is_stale(bond: &Bond<'_>, vms: &BTreeMap<NodeName, &VmFacts>, port: &Port, se
         return false;
     }
     let Some(vm) = vms.get(&node) else {
-        // The provisioner decides whether the node is still planned; its clone may be under way.
+        // The provisioner decides whether the node is still planned; its clone may be in progress.
         return bond.owner.cluster().is_some_and(|c| c.status.is_up() && !c.nodes.iter().any(|n| n.name == node));
     };
     let ours = bond.owner.vm(vm).is_some();
@@ -188,10 +187,10 @@ fn is_stale(bond: &Bond<'_>, vms: &BTreeMap<NodeName, &VmFacts>, port: &Port, se
 }
 
 fn twice(node: &NodeName, mac: &Mac) -> Failure {
-    Failure::new("mac_twice", format!("the MAC {mac} of {node} is also that of another VM of this cluster"))
+    Failure::new("mac_twice", format!("{node} and another VM of this cluster have the same MAC {mac}"))
         .hint("Give one of the two VMs another MAC in vCenter.")
 }
 
-// They say whose VMs are by BDE's evidence.
+// These tests use BDE's evidence for ownership.
 #[cfg(all(test, feature = "bde"))]
 mod tests;

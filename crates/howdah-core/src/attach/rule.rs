@@ -1,21 +1,21 @@
-//! One card and its Neutron port, judged: fine, missing, to be repaired, or somebody else's.
+//! The verdict on one card and its Neutron port: fine, missing, to be repaired, or foreign.
 //!
-//! Pure, and without any cluster: the controller asks it for each of its nodes, and whoever has a VM and a port
-//! can ask it for those. Rules (design of the NSX plugins, read in their source):
+//! Pure, and independent of any cluster: the controller calls it for each node, and other code can call it for
+//! any VM and port. Rules (from the source of the NSX plugins):
 //!
-//! * NSX-v binds a lease only to a port whose owner begins with `compute:`, and takes a card's
-//!   index only if, besides, the device id is a UUID: so both are set, and repaired;
-//! * NSX-T plugs a card into a port by the card's external id, which can be set while it is off;
+//! * NSX-v binds a lease only to a port whose owner starts with `compute:`, and accepts a card's
+//!   index only if the device ID is a UUID too: Howdah sets and repairs both;
+//! * NSX-T attaches a card to a port by the card's external ID, which can be set while the VM is off;
 //! * ML2 needs neither.
 //!
 //! | port | card | verdict |
 //! |---|---|---|
 //! | none | any | missing |
-//! | another's | any | foreign |
-//! | ours, not as we make it | any | repair the port |
+//! | foreign | any | foreign |
+//! | ours, with other fields than we set | any | repair the port |
 //! | ours | none yet | ahead |
-//! | ours | has another MAC | foreign: it is not this card's |
-//! | ours | index or external id not set, and can be | repair the attachment |
+//! | ours | has another MAC | foreign: it belongs to another card |
+//! | ours | index or external ID not set, and settable | repair the attachment |
 //! | ours | anything else | fine |
 
 use uuid::Uuid;
@@ -47,41 +47,41 @@ pub struct Expectation {
     pub name: String,
     /// The port's description: our mark.
     pub description: String,
-    /// Whether the port that there is may be changed: whose it is, is not decided here.
+    /// Whether the existing port may be changed; the caller decides ownership.
     pub ours: bool,
     /// The kind of network.
     pub backend: NetworkBackend,
-    /// Whether this Neutron takes a card's index (NSX-v).
+    /// Whether this Neutron supports a card's index (NSX-v).
     pub vnic_index: bool,
 }
 
-/// What is to be done about a card and its port.
+/// The verdict on a card and its port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Nothing.
     Fine,
-    /// The port has to be made.
+    /// The port must be created.
     Missing,
-    /// Nothing: the port is there before its card.
+    /// Nothing: the port exists before its card.
     Ahead,
-    /// One thing has to be put right. What is next shows afterwards.
+    /// One repair is needed. Further repairs show after it.
     Repair(Change),
-    /// The port is not this card's, or not ours to touch.
+    /// The port belongs to another card, or to others.
     Foreign(Failure),
 }
 
-/// What is not as it should be.
+/// The part that needs a repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Fields of the port.
     Port(PortChange),
-    /// NSX-v does not know the card's index.
+    /// The card's index is not set in NSX-v.
     Index(u32),
-    /// NSX-T: the card does not name its port.
+    /// NSX-T: the card is not attached to its port.
     ExternalId(PortId),
 }
 
-/// Judges. Calling it again after a repair gives the next one, and at last `Fine` or `Ahead`.
+/// Returns the verdict. A call after each repair gives the next one, and finally `Fine` or `Ahead`.
 pub fn rule(card: Option<Plugged<'_>>, port: Option<&Port>, expected: &Expectation) -> Verdict {
     let Some(port) = port else {
         return Verdict::Missing;
@@ -110,11 +110,11 @@ pub fn rule(card: Option<Plugged<'_>>, port: Option<&Port>, expected: &Expectati
     }
 }
 
-/// The change that makes this port of ours the one we would have made; an empty one if it is.
+/// The change that brings this port of ours to the form in which we create ports; empty if none is needed.
 fn difference(port: &Port, expected: &Expectation) -> PortChange {
     let differs = |is: &str, should: &str| (is != should).then(|| should.to_owned());
     PortChange {
-        // NSX-v looks at the beginning only; another zone than ours is as good.
+        // NSX-v checks the prefix only; any zone is fine.
         device_owner: (!port.device_owner.starts_with("compute:")).then(|| DEVICE_OWNER.to_owned()),
         device_id: (port.device_id != expected.device.to_string()).then_some(expected.device),
         name: differs(&port.name, &expected.name),
@@ -129,7 +129,7 @@ fn foreign(port: &Port, wanted: &str) -> Failure {
     Failure::new(
         "mac_in_use",
         format!(
-            "the MAC {} of {node} belongs to the port {}{named} of project {} (owner {:?}, device {:?}), which is not ours",
+            "the MAC {} of {node} belongs to the port {}{named} of project {} (owner {:?}, device {:?}), which is not Howdah's",
             port.mac, port.id, port.project, port.device_owner, port.device_id
         ),
     )
@@ -138,7 +138,7 @@ fn foreign(port: &Port, wanted: &str) -> Failure {
 
 fn other_mac(port: &Port, nic: &NicFacts) -> Failure {
     let mac = nic.mac.map(|m| m.to_string()).unwrap_or_default();
-    Failure::new("mac_differs", format!("the card has the MAC {mac}, and its port {} has {}", port.id, port.mac))
+    Failure::new("mac_differs", format!("the card has the MAC {mac}, but its port {} has {}", port.id, port.mac))
         .hint("Give the card the port's MAC while the VM is off, or delete the port.")
 }
 

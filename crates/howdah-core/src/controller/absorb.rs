@@ -1,21 +1,21 @@
-//! Taking in what an action learnt, and what its failure means.
+//! Records the answer of an action, or the consequences of its failure.
 //!
 //! ```text
 //!  failure          | what happens
 //!  -----------------+--------------------------------------------------------------------
-//!  any              | a trouble: tried again after a growing pause; whether it ends the
+//!  any              | a trouble: retried after a growing pause; whether it ends the
 //!                   | operation is decided in `decide`, and only for its own operation
-//!  of a write, with | the journal says `unknown`; a look asked for after it settled decides
+//!  of a write, with | the journal says `unknown`; a look requested after it settled decides
 //!  its answer lost  |
-//!  create: taken    | refused; unknown, if an earlier try may have got through
+//!  create: taken    | refused; unknown, if an earlier try may have succeeded
 //!  create: network  | the registration, or the port group, is looked up again
 //!  not known        |
 //!  ports: a MAC is  | the ports are listed again before the next try; what is ours is taken
-//!  in use           | over, and what is not is named
+//!  in use           | over, and foreign ports are reported
 //! ```
 //!
-//! Invariant: an answer adds knowledge as of the moment at which its question was asked. It never
-//! ends an operation, least of all one that is newer than it.
+//! Invariant: an answer adds knowledge as of the moment when its question was sent. It never
+//! ends an operation, in particular not a newer one.
 
 use crate::action::{Action, Key};
 use crate::event::{Event, Level};
@@ -36,9 +36,10 @@ use super::Controller;
 use super::act::{Answer, Flight};
 use super::session::Session;
 
-/// Said once for each operation.
-const RIGHTS_UNKNOWN: &str = "The create has waited, and whether the requester still may ask for it could not be \
-    looked up: Keystone does not let the service's account list role assignments. It goes on.";
+/// Reported once per operation.
+const RIGHTS_UNKNOWN: &str = "The create had to wait, and Howdah could not verify that the requester still has the \
+right to it: Keystone does not let the service's account list role assignments. The \
+create continues.";
 
 impl Session<'_> {
     pub(super) fn absorb(&mut self, flight: Flight, answer: Remote<Answer>) {
@@ -46,7 +47,7 @@ impl Session<'_> {
         self.note(&flight, &answer, ended);
         match answer {
             Ok(answer) => {
-                // These two say further down whether what was wanted has come about.
+                // The branches below decide whether these two had their effect.
                 if !matches!(answer, Answer::Segment(Ok(None), _) | Answer::Indexed(..)) {
                     self.troubles.calm(&flight.action.keys());
                 }
@@ -56,7 +57,7 @@ impl Session<'_> {
         }
     }
 
-    /// What the journal keeps of the answer.
+    /// The part of the answer that the journal keeps.
     fn note(&mut self, flight: &Flight, answer: &Remote<Answer>, ended: Stamp) {
         let now = self.controller.clock.mono();
         let policy = &self.controller.policy;
@@ -75,13 +76,13 @@ impl Session<'_> {
                     Ok(Answer::Task(task)) => journal.done(call, task.clone(), ended),
                     Ok(_) => journal.done(call, None, ended),
                     Err(e) if e.kind.is_ambiguous() => journal.lost(call, ended, now, policy),
-                    // It may be an earlier try's cluster that has the name.
+                    // The cluster of that name may come from an earlier try.
                     Err(e) if e.kind == ErrorKind::Conflict && earlier => journal.lost(call, ended, now, policy),
                     Err(_) => {
                         let founding = call.verb == Verb::Found;
                         journal.refused(call, ended);
                         if founding {
-                            // What was seen of a cluster while the answer was open was not this call's.
+                            // A cluster that was seen while the answer was open does not belong to this call.
                             own::forget_vms(&mut self.state);
                         }
                     }
@@ -128,7 +129,7 @@ impl Session<'_> {
             }
             Answer::Registered(name) => {
                 if !name.is_empty() {
-                    self.tell(Level::Info, "network_registered", format!("BDE knows the network as {name}."));
+                    self.tell(Level::Info, "network_registered", format!("The network's name in BDE is {name}."));
                     self.state.registration = Some(name);
                 }
             }
@@ -142,7 +143,7 @@ impl Session<'_> {
             }
             Answer::Task(task) => {
                 if let Some(task) = task {
-                    self.tell(Level::Info, "bde_task", format!("BDE works on it: task {task}."));
+                    self.tell(Level::Info, "bde_task", format!("BDE runs the task {task} for the cluster."));
                 }
             }
             Answer::Made(ports) => self.seen.ports.partial(ended, ports.into_iter().map(|p| (p.id.clone(), p))),
@@ -159,8 +160,7 @@ impl Session<'_> {
         }
     }
 
-    /// Of all ports on a network, those that bear a mark of this cluster, are known, or have a MAC
-    /// of one of its VMs.
+    /// The ports on a network that have a mark of this cluster, are known, or have a MAC of one of its VMs.
     fn concerns_us(&self, port: &Port) -> bool {
         let marked = || Mark::parse(&port.description).is_some_and(|m| m.cluster == self.record.id);
         self.state.ports.contains_key(&port.id)
@@ -183,7 +183,7 @@ impl Session<'_> {
         let others_run =
             tasks.as_ref().is_none_or(|all| all.iter().any(|t| t.target == name && t.state == TaskState::Running));
         if !self.seen.cluster.learn(asked, asked_at, cluster) {
-            return; // a newer question has been answered already
+            return; // a newer query has been answered already
         }
         self.seen.task.learn(asked, asked_at, task);
         if let Some(tasks) = tasks {
@@ -197,7 +197,7 @@ impl Session<'_> {
             if idle { self.findings.stuck_since.or(Some(self.controller.clock.mono())) } else { None };
     }
 
-    /// vCenter's own update tells it too, a moment later; until then it is not asked again.
+    /// vCenter's update reports it too, a moment later; until then Howdah does not repeat the call.
     fn attached(&mut self, action: &Action, port: &PortId) {
         let Action::Attach(vm, key, _) = action else {
             return;
@@ -208,8 +208,8 @@ impl Session<'_> {
         }
     }
 
-    /// NSX-v answers 200 and does nothing if the port does not suit it: only the value that is
-    /// read back counts.
+    /// NSX-v answers 200 and does nothing if it rejects the port: only the value that Neutron returns
+    /// afterwards counts.
     fn index_held(&mut self, flight: &Flight, port: &PortId, held: Option<u32>, ended: Stamp) {
         if let Some(known) = self.seen.ports.get(port).cloned() {
             self.seen.ports.partial(ended, [(port.clone(), Port { vnic_index: held, ..known })]);
@@ -224,9 +224,9 @@ impl Session<'_> {
                 System::Neutron,
                 ErrorKind::Unavailable,
                 "vnic_index_not_taken",
-                format!("port {port} was told vnic_index {wanted} and answered as if it took it, but holds none"),
+                format!("Neutron accepted vnic_index {wanted} for port {port}, but the port has none"),
             )
-            .hint("NSX may not know the VM yet, or the port's device owner or id does not suit it.");
+            .hint("NSX may not know the VM yet, or it rejects the port's device owner or device ID.");
             self.failed(flight, &error, ended);
         }
     }
@@ -236,7 +236,7 @@ impl Session<'_> {
     fn failed(&mut self, flight: &Flight, error: &RemoteError, ended: Stamp) {
         let action = &flight.action;
         tracing::warn!(cluster = %self.record.id, purpose = action.purpose(), error = %chain(error), "failed");
-        // What contradicts a remembered fact is looked up again, and then the call is made otherwise.
+        // A failure that contradicts a remembered fact invalidates it; the next try uses a new lookup.
         let passing = self
             .contradicts_what_is_remembered(action, error)
             .then(|| RemoteError { kind: ErrorKind::Unavailable, ..error.for_others() });
@@ -244,7 +244,7 @@ impl Session<'_> {
         self.in_trouble(action.keys(), action.purpose(), error, flight.operation, ended);
     }
 
-    /// Notes a failure, and when the next try may be made.
+    /// Records a failure and the time of the next try.
     pub(super) fn in_trouble(
         &mut self,
         keys: Vec<Key>,
@@ -258,12 +258,12 @@ impl Session<'_> {
         self.troubles.add(&failed, |tries| policy.pause(tries, entropy.as_ref()));
     }
 
-    /// Whether the answer says that a remembered fact is not true any more; it is forgotten then.
+    /// Whether the answer contradicts a remembered fact; the fact is then forgotten.
     fn contradicts_what_is_remembered(&mut self, action: &Action, error: &RemoteError) -> bool {
         match (action, error.code) {
             (Action::Create(..), "bde_network_not_found") => self.state.registration.take().is_some(),
             (Action::Register(_), "bde_port_group_not_found") => self.state.segment.take().is_some(),
-            // The port is not there any more.
+            // The port no longer exists.
             (Action::Repair(port, _) | Action::SetIndex(port, _), _) if error.kind == ErrorKind::NotFound => {
                 let gone = self.controller.ticker.tick();
                 self.seen.ports.remove(gone, port.port());

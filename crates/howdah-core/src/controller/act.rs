@@ -178,7 +178,7 @@ impl Snapshot {
 
     async fn create(&self) -> Remote<Answer> {
         let wish = self.managed_spec().await?;
-        tracing::info!(cluster = %self.record.id, name = %self.record.name, "asking for the cluster");
+        tracing::info!(cluster = %self.record.id, name = %self.record.name, "requesting the cluster");
         self.controller.site.manager.create_cluster(&wish).await.map(|task| Answer::Task(Some(task)))
     }
 
@@ -188,9 +188,9 @@ impl Snapshot {
         let secrets = self.controller.store.secrets(&self.record.key()).await?;
         if spec.specification.is_some() && secrets.specification.is_none() {
             // Without it another cluster would be made than was asked for.
-            let says = "the specification of this cluster was forgotten when it had been made";
+            let says = "the specification of this cluster was deleted when its create succeeded";
             let gone = RemoteError::new(System::Store, ErrorKind::Invalid, "specification_forgotten", says);
-            return Err(gone.hint("Delete the cluster, and ask for it anew."));
+            return Err(gone.hint("Delete the cluster, then create it again."));
         }
         Ok(ManagedSpec {
             name: self.record.name.clone(),

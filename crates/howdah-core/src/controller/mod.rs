@@ -1,4 +1,4 @@
-//! The loop that carries decisions out: one for each cluster, level-triggered.
+//! The control loop: one per cluster, level-triggered.
 //!
 //! ```text
 //!        +--> take up the wanted state --> observe --> decide --> save --> start actions --+
@@ -8,15 +8,15 @@
 //!
 //! Invariants:
 //!
-//! * a signal carries no data: what is wanted is read from the store, so a lost or doubled signal
-//!   changes nothing;
+//! * a signal carries no data: each pass reads the wanted state from the store, so a lost or repeated
+//!   signal changes nothing;
 //! * before an action that must not happen twice starts, the intent is in the store;
-//! * an action that failed for a passing reason is tried again after a growing pause, and the
-//!   operation fails when the same call has failed for too long: every operation ends and says why;
-//! * a store that fails ends nothing: nothing is started, and the pass is made again;
-//! * dropping the future at any point is a crash, and is survived like one.
+//! * an action that failed for a transient reason is retried after a growing pause, and the operation
+//!   fails when the same call has failed for too long: every operation ends and reports the reason;
+//! * a failure of the store ends nothing: the pass starts no action and is repeated;
+//! * dropping the future at any point is equivalent to a crash, and recovery is the same.
 //!
-//! What it does not do: decide ([`crate::decide`]) or speak to a remote system itself.
+//! It neither decides ([`crate::decide`]) nor calls remote systems directly.
 
 mod absorb;
 mod act;
@@ -56,9 +56,9 @@ pub struct Site {
     pub name: SiteName,
     /// The kind of network.
     pub backend: NetworkBackend,
-    /// How nodes come to have VMs.
+    /// The provisioning strategy.
     pub provision: Arc<dyn Provision>,
-    /// Who makes the VMs.
+    /// The cluster manager, which creates the VMs.
     pub manager: Arc<dyn ClusterManager>,
     /// vCenter.
     pub vcenter: Arc<dyn VCenter>,
@@ -66,15 +66,15 @@ pub struct Site {
     pub networking: Arc<dyn Networking>,
     /// Keystone.
     pub identity: Arc<dyn Identity>,
-    /// The one who decides about the site's registrations; shared by all its clusters.
+    /// The registrar of the site's networks; shared by all its clusters.
     pub registrar: Arc<Registrar>,
-    /// Whose turn it is at the manager; shared by all its clusters.
+    /// The turns at the manager; shared by all its clusters.
     pub turns: Arc<Turns>,
     /// The lists of its networks' ports; shared by all its clusters.
     pub ports: Arc<PortLists>,
 }
 
-/// What a controller works with.
+/// The context of a controller.
 #[derive(Clone)]
 pub struct Controller {
     /// The cluster's site.
@@ -85,7 +85,7 @@ pub struct Controller {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
-    /// The order of everything that the process sends and hears; shared by all its controllers.
+    /// The counter that orders all calls and answers of the process; shared by all its controllers.
     pub ticker: Ticker,
     /// The key of this installation's marks.
     pub marks: MarkKey,
@@ -96,24 +96,23 @@ pub struct Controller {
 /// Why a controller ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// The cluster is gone everywhere.
+    /// The cluster is deleted everywhere.
     Removed,
-    /// Its documents cannot be read, by this version at least: nothing is done about it.
+    /// This version cannot read its documents, so the controller does nothing.
     Unreadable,
-    /// It was told to stop.
+    /// A stop was requested.
     Stopped,
 }
 
-/// How long a stop waits for answers that are under way.
+/// How long a stop waits for answers that are in flight.
 const DRAIN: Duration = Duration::from_secs(10);
 
 impl Controller {
-    /// Works on one cluster until it is removed or `stop` becomes true. `wake` says that the
-    /// wanted state may have changed; it is read at every pass in any case.
+    /// Runs the control loop of one cluster until it is removed or `stop` becomes true. `wake` signals that
+    /// the wanted state may have changed; every pass reads it in any case.
     ///
     /// # Errors
-    /// If the cluster cannot be read from the store at the beginning, or not be written down at
-    /// the end.
+    /// If the cluster cannot be read from the store at the start, or cannot be saved at the end.
     pub async fn run(&self, key: ClusterKey, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) -> Remote<Ended> {
         let mut session = match Session::begin(self, &key, &wake).await? {
             Ok(session) => session,
@@ -128,9 +127,9 @@ impl Controller {
                 Passed::Unreadable => return Ok(Ended::Unreadable),
             };
             tokio::select! {
-                // Told to stop: in order, so that a stop is not put off by a busy cluster.
+                // A stop has priority, so that a busy cluster cannot delay it.
                 biased;
-                // The guard that it gives must not be held over the drain: it is not `Send`.
+                // The guard must not be held across the drain: it is not `Send`.
                 () = async { drop(stop.wait_for(|s| *s).await) } => {
                     session.drain(DRAIN).await?;
                     return Ok(Ended::Stopped);
@@ -139,7 +138,7 @@ impl Controller {
                 () = session.something_happens() => {}
                 () = self.clock.sleep(again) => {}
             }
-            // A pass goes over all nodes, so it is not made for each answer and each update by itself.
+            // A pass visits all nodes, so it handles several answers and updates together.
             let rest = self.policy.pass_every.saturating_sub(self.clock.mono().since(begun));
             if !rest.is_zero() {
                 let more = async {
@@ -153,8 +152,8 @@ impl Controller {
     }
 }
 
-/// The service runs controllers on a runtime with several threads; this does not compile if one
-/// could not be moved between them.
+/// The service runs controllers on a multi-threaded runtime; this fails to compile if a controller is
+/// not `Send`.
 #[cfg(test)]
 fn _a_controller_can_be_spawned(controller: Controller, key: ClusterKey, stop: watch::Receiver<bool>) -> impl Send {
     async move { controller.run(key, Arc::default(), stop).await }

@@ -1,6 +1,6 @@
-//! An operation's life in the controller: taken up, timed, ended.
+//! The lifecycle of an operation in the controller: start, time accounting, end.
 //!
-//! Invariant: an operation ends once, by a verdict of `decide`, and an event tells of it. Time counts while a
+//! Invariant: an operation ends once, by a verdict of `decide`, and an event reports it. Time counts while a
 //! controller watches; see [`crate::time`].
 
 use std::time::Duration;
@@ -15,14 +15,14 @@ use crate::systems::manager::ManagedCluster;
 use crate::wanted::{Goal, OperationKind};
 
 impl Session<'_> {
-    /// Begins the newest operation if it is not the one being worked on.
+    /// Starts the newest operation unless it is in progress already.
     pub(super) fn take_up(&mut self) {
         let wanted = self.record.operation.clone();
         if self.state.operation.as_ref().is_some_and(|o| o.id == wanted.id) {
             return;
         }
         if let Some(old) = self.state.operation.as_ref().filter(|o| o.state == OperationState::Running) {
-            let message = format!("{} gives way to {}.", word(old.kind), word(wanted.kind));
+            let message = format!("{} is replaced by {}.", word(old.kind), word(wanted.kind));
             self.tell(Level::Info, "operation_superseded", message);
         }
         let message = format!("{} of cluster {} started.", word(wanted.kind), self.record.name);
@@ -34,8 +34,8 @@ impl Session<'_> {
         self.findings = self.findings.next(self.controller.ticker.tick());
     }
 
-    /// Time counts while we watch, but not while it waits for its turn. That nodes lack their address counts once the manager has
-    /// finished, as long as manager and VMs are being seen.
+    /// Time counts while the controller watches, but not while the cluster waits for its turn. Time without an
+    /// address counts once the manager has finished, as long as the manager and the VMs are visible.
     pub(super) fn count_time(&mut self, watched: Duration, own: &Ownership, waits: bool) {
         let up = |c: &ManagedCluster| c.status.is_up();
         let finished = matches!(own, Ownership::Ours(_))
@@ -53,7 +53,7 @@ impl Session<'_> {
         if !lacking {
             operation.without_address = Duration::ZERO;
         } else if finished && self.record.shape.goal == Goal::Running {
-            // At least a moment, so that the deadline is known from the first sight on.
+            // At least 1 ms, so that the deadline applies from the first observation on.
             operation.without_address += watched.max(Duration::from_millis(1));
         }
     }
@@ -65,7 +65,7 @@ impl Session<'_> {
         };
         let took = operation.watched.as_secs();
         let (level, reason, message) = match &failure {
-            None => (Level::Info, "operation_succeeded", format!("{} done after {took} s.", word(operation.kind))),
+            None => (Level::Info, "operation_succeeded", format!("{} succeeded after {took} s.", word(operation.kind))),
             Some(f) => {
                 (Level::Error, "operation_failed", format!("{} failed after {took} s: {f}", word(operation.kind)))
             }

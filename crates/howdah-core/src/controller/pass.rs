@@ -1,12 +1,12 @@
 //! The work of one pass.
 //!
 //! ```text
-//!  take up a new operation -> settle the journal -> whose is it? -> observe -> decide -> guard
+//!  start a new operation -> settle the journal -> ownership -> observe -> decide -> guard
 //!   -> journal -> save -> start
 //! ```
 //!
-//! Invariant: nothing is started unless the state was saved where something depends on it. An error means
-//! that the store failed; the caller takes the copy from before the pass again.
+//! Invariant: an action starts only after the state on which it depends is saved. An error means that the
+//! store failed; the caller restores the copy from before the pass.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ use crate::time::Mono;
 use crate::trouble::Trouble;
 use crate::wanted::Goal;
 
-/// A trouble that was not tried again for so long is not wanted any more.
+/// A trouble without a retry for this long is obsolete.
 const TROUBLE_LASTS: Duration = Duration::from_secs(300);
 
 impl Session<'_> {
@@ -51,7 +51,7 @@ impl Session<'_> {
         let Decision { mut actions, outcome, mut again, conflict, claim } = self.decide(pass, &own, place, now);
         self.note_conditions(&own, conflict, place, now);
         drop(vms);
-        // Writes of an operation that has just failed are not begun.
+        // An operation that has just failed starts no more writes.
         if outcome.is_some() && self.record.shape.goal != Goal::Running {
             actions.retain(|a| a.pass().is_none());
         }
@@ -94,8 +94,8 @@ impl Session<'_> {
         Ok(Passed::Again(again))
     }
 
-    /// What has had time to settle is open to a verdict from now on; a burst of port writes ends
-    /// when none of them can have an effect any more.
+    /// Calls that have settled are open to a verdict from now on; a burst of port writes ends when none of
+    /// them can still take effect.
     fn settle(&mut self, now: Mono) {
         self.state.journal.settle(now, &self.controller.ticker);
         let lost = self.ports_settle.is_some_and(|until| until > now);
@@ -107,21 +107,21 @@ impl Session<'_> {
         }
     }
 
-    /// Whose the place is, and what follows from that for what is remembered.
+    /// Determines the ownership and updates what depends on it.
     fn whose(&mut self, pass: Pass) -> Ownership {
         if let Some(asked) = self.seen.cluster.asked() {
             self.state.journal.looked(asked);
         }
         let own = self.judge(pass);
         match &own {
-            // Seen and ours: the create got through. From now on its absence is a loss.
+            // Seen and ours: the create succeeded. From now on its absence is a loss.
             Ownership::Ours(_) => {
                 if self.state.journal.get(Verb::Found).is_some_and(|i| i.phase == Phase::Unknown) {
                     self.state.journal.resolve(Verb::Found, Phase::Done);
                 }
                 self.controller.site.provision.record(&mut self.state, &self.seen);
             }
-            // Looked for after everything that could bring it: it never got through.
+            // A look after every call that could create it found nothing: the create had no effect.
             Ownership::Vacant(_) => {
                 if self.state.journal.get(Verb::Found).is_some_and(|i| i.phase == Phase::Unknown) {
                     self.state.journal.resolve(Verb::Found, Phase::Absent);
@@ -138,7 +138,7 @@ impl Session<'_> {
         own::ownership(pass, &self.state.journal, self.state.identity.dissolved, place, self.findings.begun)
     }
 
-    /// Brings what is known up to what was seen. Returns the VMs that are ours.
+    /// Updates the known state from the seen facts. Returns the VMs that are ours.
     fn see(&mut self, pass: Pass, own: &Ownership) -> Vms {
         let (vms, cluster) = match own {
             Ownership::Ours(ours) => {
@@ -155,7 +155,7 @@ impl Session<'_> {
         let sight = Sight {
             pass,
             record: &self.record,
-            // Before the place was looked at, nothing of it is visible to us.
+            // Before the first look at the place, nothing of it counts.
             seen: &self.seen,
             vms: &vms,
             cluster,
@@ -168,10 +168,10 @@ impl Session<'_> {
         vms
     }
 
-    /// What the manager may be at work on keeps its turn, whatever is wanted of it by now: until it has
-    /// done with it, or has forgotten it.
+    /// A cluster that the manager may be working on keeps its turn, whatever the wanted state is now, until
+    /// the manager has finished or no longer has the task.
     fn claim(&self, decided: Claim, has_turn: bool, now: Mono) -> Claim {
-        // What was known of the manager before it answered is not known any more.
+        // Facts about the manager from before its answer are obsolete.
         let answered = |verb| match self.state.journal.existence(verb) {
             Existence::Answered(end) => self.seen.cluster.after(end).is_none(),
             _ => false,

@@ -1,7 +1,7 @@
-//! What a pass writes down: intents before their effects, and what is known.
+//! What a pass saves: intents before their effects, and the known state.
 //!
-//! Invariant: what an action depends on is in the store before the action starts. The rest is written now and
-//! then, so that a busy cluster does not write all the time.
+//! Invariant: the state on which an action depends is in the store before the action starts. Everything else
+//! is saved at intervals, so that a busy cluster does not write constantly.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use crate::known::ClusterState;
 use crate::systems::Remote;
 use crate::time::Mono;
 
-/// Watched time alone is written down this often.
+/// How often a change of the watched time alone is saved.
 const WATCHED_EVERY: Duration = Duration::from_secs(60);
 
 impl Session<'_> {
-    /// The nodes have their password now. Credentials of the template are needed to the end, and
-    /// what cannot be read is left as it is.
+    /// The nodes have their password now. The template's credentials are needed until the end, and
+    /// unreadable secrets stay as they are.
     pub(super) async fn forget_password(&mut self) -> Remote<()> {
         let (store, key) = (&self.controller.store, self.record.key());
         match store.secrets(&key).await {
@@ -28,7 +28,7 @@ impl Session<'_> {
         }
     }
 
-    /// What must be in the store before these actions start. Returns whether anything must.
+    /// Records what must be in the store before these actions start. Returns whether there is anything.
     pub(super) fn write_intents(&mut self, start: &[Action]) -> bool {
         let Some(operation) = self.state.operation.as_ref().map(|o| o.id) else {
             return false;
@@ -50,8 +50,8 @@ impl Session<'_> {
         intent
     }
 
-    /// Writes down what is known, at once if something depends on it, else now and then. Returns
-    /// when to come back for what was put off.
+    /// Saves the known state: immediately if something depends on it, else at intervals. Returns when the
+    /// deferred save is due.
     pub(super) async fn save(&mut self, intent: bool, now: Mono) -> Remote<Option<Duration>> {
         let ended = |s: &ClusterState| s.operation.as_ref().map(|o| (o.id, o.state));
         let must = intent || ended(&self.state) != ended(&self.saved);
@@ -72,7 +72,7 @@ impl Session<'_> {
     }
 }
 
-/// Time that goes by is no news by itself.
+/// Elapsed time alone is not a change.
 fn same_but_for_time(one: &ClusterState, other: &ClusterState) -> bool {
     let times = |s: &ClusterState| s.operation.as_ref().map(|o| (o.watched, o.waited, o.without_address));
     if times(one) == times(other) {

@@ -113,9 +113,9 @@ impl<'a> Session<'a> {
                 passed
             }
             Err(error) => {
-                tracing::warn!(cluster = %self.record.id, error = %chain(&error), "the store fails");
+                tracing::warn!(cluster = %self.record.id, error = %chain(&error), "the store is failing");
                 let ended = self.controller.ticker.tick();
-                self.in_trouble(vec![Key::Store], "write down what is known", &error, None, ended);
+                self.in_trouble(vec![Key::Store], "save the cluster's state", &error, None, ended);
                 let pause = self.troubles.wait(&[Key::Store], self.controller.clock.mono());
                 Passed::Again(pause.unwrap_or_default())
             }

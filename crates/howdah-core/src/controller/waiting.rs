@@ -1,6 +1,6 @@
-//! Waiting: for answers and for what the vCenter watch says, and keeping that watch open.
+//! Waits for answers and for updates of the vCenter watch, and keeps that watch open.
 //!
-//! Invariant: waiting can be dropped at any moment without losing anything that has come in.
+//! Invariant: the wait can be dropped at any moment without losing anything that has arrived.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::systems::vcenter::WatchEvent;
 use crate::time::Mono;
 
 impl Session<'_> {
-    /// Ends when an answer or a vCenter update has come in, and takes in all there are.
+    /// Ends when an answer or a vCenter update has arrived, and processes all that are available.
     pub(super) async fn something_happens(&mut self) {
         tokio::select! {
             Some(done) = self.running.next(), if !self.running.is_empty() => self.answered(done),
@@ -52,7 +52,7 @@ impl Session<'_> {
             }
             Some(Err(error)) => self.watch_is_down(&error),
             None => {
-                // It ended without a word; not at once again, in case it does so every time.
+                // It ended without an error; pause before the next try, in case it always does.
                 self.watch = None;
                 let says = "the watch ended without an error";
                 self.watch_is_down(&RemoteError::new(
@@ -65,8 +65,8 @@ impl Session<'_> {
         }
     }
 
-    /// Begins to open the watch if there is none, but not while its last try is too fresh. That it
-    /// is down is a condition of the cluster.
+    /// Opens the watch if there is none and its last try is long enough ago. A watch that is down is a
+    /// condition of the cluster.
     pub(super) fn keep_watching(&mut self, now: Mono) {
         let pause = self.troubles.wait(&[Key::Watch], now);
         if self.watch.is_some() || self.opening.is_some() || pause.is_some() {
@@ -89,10 +89,10 @@ impl Session<'_> {
 
     fn watch_is_down(&mut self, error: &RemoteError) {
         let ended = self.controller.ticker.tick();
-        self.in_trouble(vec![Key::Watch], "follow the cluster's VMs", error, None, ended);
+        self.in_trouble(vec![Key::Watch], "watch the cluster's VMs", error, None, ended);
     }
 
-    /// Lets what is under way end, for a while; then writes everything down.
+    /// Waits a while for running actions to end, then saves everything.
     pub(super) async fn drain(&mut self, limit: Duration) -> Remote<()> {
         let deadline = self.controller.clock.sleep(limit);
         let all = async {

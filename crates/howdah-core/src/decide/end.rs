@@ -1,4 +1,4 @@
-//! When an operation has ended well: what every provisioner's nodes have to show.
+//! When an operation has succeeded: the conditions on the nodes of every provisioner.
 
 use super::{Draft, Outcome};
 use crate::action::Action;
@@ -10,10 +10,10 @@ use crate::stage::{Stage, stage};
 use crate::time::Stamp;
 
 impl Draft<'_> {
-    /// Ends the operation once so many nodes have their addresses.
+    /// Ends the operation once this many nodes have their addresses.
     ///
-    /// The nodes look well as the watch tells it; whether they are is asked once more, because the
-    /// watch may be late and the ports may have been changed by others.
+    /// The watch may be late and others may have changed the ports, so a final query must confirm what the
+    /// watch shows.
     pub fn finish_when_addressed(&mut self, count: usize) {
         let view = self.view;
         let nodes = &view.state.nodes;
@@ -38,7 +38,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Whether each VM, as it was asked for after this, is on and has what its port promises.
+    /// Whether each VM, queried after this moment, is on and has its port's address.
     fn nodes_were_checked(&self, since: Stamp) -> bool {
         let view = self.view;
         let (Some(vms), Some(segment)) = (view.seen.checked.after(since), &view.state.segment) else {

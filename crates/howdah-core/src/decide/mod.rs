@@ -1,27 +1,27 @@
-//! The next actions: a pure function of what is wanted, what is known and what was seen.
+//! The next actions: a pure function of the wanted state, the known state and the seen facts.
 //!
 //! ```text
-//!                    whose is the place? (crate::own)
+//!                    who owns the place? (crate::own)
 //!        unknown ---> look
 //!        pending ---> wait for the answer, or until it settles
 //!
 //!  wanted    | vacant                       | ours                           | gone, foreign
 //!  ----------+------------------------------+--------------------------------+---------------
-//!  running   | checks, port group,          | ports, indices, attachments;   | fails: says
-//!            | registration --> create      | resume, start --> addresses    | what was found
+//!  running   | checks, port group,          | ports, indices, attachments;   | fails: reports
+//!            | registration --> create      | resume, start --> addresses    | the finding
 //!  stopped   | fails: nothing to stop       | stop --> stopped               | the same
 //!  deleted   | ports --> registration       | delete --> gone, and then as   | ports -->
 //!            | --> removed                  | vacant                         | registration --> removed
 //! ```
 //!
-//! Invariants: what writes carries a token of this round; nothing is asked for that is under way;
-//! a call that starts work at the manager is made once an operation, unless it is known to have had
-//! no effect; an operation ends on looks that were asked for after everything it rests on had
-//! ended ([`View::floor`]). What failed a moment ago is skipped here, before anything is counted,
+//! Invariants: every write carries a token of this round; an action that is in flight is not requested again;
+//! a call that starts work at the manager is made once per operation, unless it is known to have had
+//! no effect; an operation ends on looks that were requested after everything on which it depends had
+//! ended ([`View::floor`]). A call that failed a moment ago is skipped here, before anything is counted,
 //! so it takes no other call's turn.
 //!
-//! The strategy ([`crate::provision`]) says what makes, starts, stops and removes VMs; `ports` keeps ports and
-//! cards, `end` says when an operation has ended well.
+//! The strategy ([`crate::provision`]) creates, starts, stops and removes VMs; `ports` keeps ports and
+//! cards, `end` decides when an operation has succeeded.
 
 mod end;
 mod ports;
@@ -50,32 +50,32 @@ use crate::wanted::{ClusterRecord, Goal};
 /// How an operation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Well.
+    /// It succeeded.
     Succeeded,
-    /// Well, and the cluster is gone: its record can go too.
+    /// It succeeded, and the cluster is gone: its record can be removed.
     Removed,
-    /// Badly.
+    /// It failed.
     Failed(Failure),
 }
 
-/// What to do now, and when to look again at the latest.
+/// The actions to start now, and the latest time of the next look.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
-    /// To be started now.
+    /// The actions to start now.
     pub actions: Vec<Action>,
-    /// If the operation has ended.
+    /// The end of the operation, if it has ended.
     pub outcome: Option<Outcome>,
     /// The latest time for the next look, from now.
     pub again: Duration,
-    /// A card whose port cannot be made or kept, because somebody else holds its MAC.
+    /// A card whose port cannot be created or kept, because a foreign port has its MAC.
     pub conflict: Option<Failure>,
-    /// Whether it takes a turn at the manager, or waits for one.
+    /// Whether the cluster takes a turn at the manager, or waits for one.
     pub claim: Claim,
 }
 
-/// What a decision is made from.
+/// The input of a decision.
 pub struct View<'a> {
-    /// The round: tokens of it are good for it alone.
+    /// The round; its tokens are valid in this round only.
     pub pass: Pass,
     /// What is wanted.
     pub record: &'a ClusterRecord,
@@ -83,19 +83,19 @@ pub struct View<'a> {
     pub state: &'a ClusterState,
     /// What was seen.
     pub seen: &'a Seen,
-    /// Whose the place is.
+    /// Who owns the place.
     pub own: &'a Ownership,
-    /// How nodes come to have VMs.
+    /// The provisioning strategy.
     pub provision: &'a dyn Provision,
     /// The key of this installation's marks.
     pub marks: &'a MarkKey,
     /// What fails.
     pub troubles: &'a Troubles,
-    /// What was found out about the operation.
+    /// Findings about the operation.
     pub findings: &'a Findings,
-    /// What is under way.
+    /// Actions in flight.
     pub in_flight: &'a BTreeSet<Key>,
-    /// Bulk requests for ports that are under way.
+    /// Bulk requests for ports in flight.
     pub waves: usize,
     /// The figures.
     pub policy: &'a Policy,
@@ -103,9 +103,9 @@ pub struct View<'a> {
     pub backend: NetworkBackend,
     /// Now.
     pub now: Mono,
-    /// The turn at the manager, if it is this cluster's.
+    /// The turn at the manager, if this cluster has it.
     pub turn: Option<Turn>,
-    /// Whether it waits for its turn: then nothing changes at the manager by itself.
+    /// Whether the cluster waits for its turn: nothing changes at the manager meanwhile.
     pub waits: bool,
 }
 
@@ -115,12 +115,12 @@ impl View<'_> {
         self.state.operation.as_ref().is_some_and(|o| o.state == OperationState::Running)
     }
 
-    /// Whether the call was made for the present operation, and may have its effect.
+    /// Whether the call was made for the current operation and may have taken effect.
     pub fn has_asked(&self, verb: Verb) -> bool {
         self.state.operation.as_ref().is_some_and(|o| self.state.journal.asked(verb, o.id))
     }
 
-    /// The cluster as what its VMs are recognised by, if it is ours.
+    /// The cluster by which its VMs are recognised, if it is ours.
     pub(crate) fn owner(&self) -> Option<Owner<'_>> {
         let Ownership::Ours(ours) = *self.own else {
             return None;
@@ -129,8 +129,8 @@ impl View<'_> {
         Some(Owner { ours, record, state, seen, provision })
     }
 
-    /// A look at the manager that was asked for after this is a verdict; `None` while something
-    /// that we asked of it may still take effect.
+    /// A look at the manager that was requested after this is a verdict; `None` while one of our requests
+    /// may still take effect.
     pub fn floor(&self) -> Option<Stamp> {
         self.state.journal.quiet(&Verb::MANAGER).map(|quiet| quiet.max(self.findings.begun))
     }
@@ -157,7 +157,7 @@ pub fn decide(view: &View<'_>) -> Decision {
         draft.mind_the_time();
     }
     let Draft { mut actions, outcome, again, conflict, mut claim, .. } = draft;
-    // What starts work at the manager is part of the operation; ports and cards are kept beyond it.
+    // Work at the manager belongs to the operation; ports and cards are kept beyond it.
     if outcome.is_some() {
         claim = Claim::Out;
         actions.retain(|a| !a.keys().contains(&Key::Manager));
@@ -165,7 +165,7 @@ pub fn decide(view: &View<'_>) -> Decision {
     Decision { actions, outcome, again, conflict, claim }
 }
 
-/// A decision in the making. The shared part and the strategy write the next actions into it.
+/// A decision under construction. The shared part and the strategy add the next actions to it.
 pub struct Draft<'a> {
     view: &'a View<'a>,
     actions: Vec<Action>,
@@ -181,10 +181,10 @@ impl<'a> Draft<'a> {
         let founding = view.state.journal.existence(Verb::Found);
         let founded = !matches!(founding, Existence::Never | Existence::Without(_));
         match (view.record.shape.goal, view.own) {
-            // Nothing in the manager can be ours, whoever has the name there.
+            // Nothing in the manager is ours, whoever uses the name there.
             (Goal::Deleted, _) if !founded && view.operation_runs() => self.leave_nothing(),
             (_, Ownership::Unknown) => self.look_now(),
-            (Goal::Deleted, _) if !view.operation_runs() => {} // it failed: only a new request goes on
+            (Goal::Deleted, _) if !view.operation_runs() => {} // it failed: only a new request continues
             (_, Ownership::Pending) => self.wait_for_the_create(),
             (Goal::Running, Ownership::Vacant(vacant)) => view.provision.found(self, *vacant),
             (_, Ownership::Ours(ours)) => self.converge(ours),
@@ -193,14 +193,14 @@ impl<'a> Draft<'a> {
             (Goal::Running | Goal::Stopped, Ownership::Foreign(who)) => {
                 self.fail(report::foreign(view.record, view.state, who));
             }
-            // Ours may still come where the other one is now.
+            // Our create may still take effect after the other cluster is gone.
             (Goal::Deleted, Ownership::Foreign(_)) if founding == Existence::Open => self.wait_for_the_create(),
             (Goal::Deleted, Ownership::Vacant(_) | Ownership::Gone | Ownership::Foreign(_)) => self.leave_nothing(),
         }
     }
 
-    /// Ports and cards are kept for as long as the cluster is wanted, VMs are brought to what is wanted once
-    /// everything of ours has ended and was looked at since.
+    /// Keeps ports and cards as long as the cluster is wanted. Brings the VMs to the wanted state once all
+    /// our calls have ended and a later look has shown the result.
     fn converge(&mut self, ours: &Ours) {
         let view = self.view;
         match (view.record.shape.goal, &view.state.segment) {
@@ -222,7 +222,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Our create call may still be carried out: neither its absence nor anything else is a verdict.
+    /// Our create call may still take effect: no look is a verdict.
     fn wait_for_the_create(&mut self) {
         let view = self.view;
         self.again = self.again.min(view.policy.manager_poll);
@@ -231,13 +231,13 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// What the decision is made from.
+    /// The input of the decision.
     pub const fn view(&self) -> &'a View<'a> {
         self.view
     }
 
-    /// The turn, if it is this cluster's; if not, it stands in line for it from now on. A call that
-    /// failed a moment ago is not ready to be made: meanwhile others take their turns.
+    /// The turn, if this cluster has it; if not, the cluster queues for it. A call that failed a moment ago
+    /// is not ready: meanwhile other clusters take their turns.
     pub fn turn(&mut self) -> Option<Turn> {
         let view = self.view;
         if let Some(wait) = view.troubles.wait(&[Key::Manager], view.now) {
@@ -248,7 +248,7 @@ impl<'a> Draft<'a> {
         view.turn
     }
 
-    /// The cluster as a look shows it that was asked for after everything of ours had ended.
+    /// The cluster, from a look that was requested after all our calls had ended.
     fn settled(&mut self) -> Option<&'a ManagedCluster> {
         let view = self.view;
         let Some(floor) = view.floor() else {
@@ -262,14 +262,13 @@ impl<'a> Draft<'a> {
         cluster
     }
 
-    /// A change by name, on a look of the last seconds.
+    /// A change by name, which needs a look from the last seconds.
     pub fn change(&mut self, action: Action) {
         let fresh = self.view.seen.cluster.age(self.view.now).is_some_and(|age| age <= LOOK_LASTS);
         if fresh { self.act(action) } else { self.look_now() }
     }
 
-    /// Asks for an action unless something about the same thing is under way, or failed a moment
-    /// ago.
+    /// Requests an action unless one with a common key is in flight or failed a moment ago.
     pub fn act(&mut self, action: Action) {
         let keys = action.keys();
         if keys.iter().any(|k| self.view.in_flight.contains(k)) {
@@ -296,7 +295,7 @@ impl<'a> Draft<'a> {
 
     // ------------------------------------------------------------ looks
 
-    /// Looks at everything as often as the moment wants it.
+    /// Requests the looks that are due.
     fn look(&mut self) {
         let view = self.view;
         let poll = if view.operation_runs() && !view.waits { view.policy.manager_poll } else { view.policy.idle_poll };
@@ -310,15 +309,15 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Asks the manager again, whatever was seen and when.
+    /// Queries the manager again, whatever was seen before.
     pub fn look_now(&mut self) {
         self.act(Action::Look);
     }
 
     // ------------------------------------------------------------ deadlines
 
-    /// A call that was refused for a reason that does not pass ends the operation that needs it;
-    /// so does one that has failed for too long.
+    /// A call that was refused for a permanent reason ends the operation that needs it; so does a call that
+    /// has failed for too long.
     fn mind_the_troubles(&mut self) {
         let view = self.view;
         let Some(operation) = &view.state.operation else {
@@ -345,10 +344,10 @@ impl<'a> Draft<'a> {
             }
             self.again = self.again.min(patience - over);
         }
-        // A call that fails says more than the watch.
+        // A failing call explains more than the watch.
         let lost = view.troubles.get(&Key::Watch).filter(|_| view.record.shape.goal == Goal::Running && !vcenter_fails);
         if let Some(trouble) = lost {
-            // An operation answers for its own time only.
+            // Only troubles of the operation's own time count.
             let lost = view.now.since(trouble.since).min(operation.watched);
             let patience = view.policy.call_patience;
             if lost >= patience {
@@ -370,8 +369,8 @@ impl<'a> Draft<'a> {
             }
             self.again = self.again.min(view.policy.stuck_after - stuck);
         }
-        // No verdict on what was not looked at since the start: until then, a call that fails for
-        // too long is what ends the operation.
+        // No verdict before every system was seen since the start: until then, only a call that fails for
+        // too long ends the operation.
         if !view.seen.is_complete(view.record.shape.goal) {
             return;
         }
@@ -389,12 +388,11 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Whether an operation cannot end well without the calls of a key. What is merely kept up beside
-/// it is a condition.
+/// Whether an operation needs the calls of a key to succeed. Other failing calls are only conditions.
 fn is_essential(goal: Goal, key: &Key) -> bool {
     match key {
         Key::Look | Key::Manager => true,
-        // It is judged by the time for which it is down; without the store nothing is decided.
+        // The watch has a deadline of its own; without the store there is no decision.
         Key::Watch | Key::Store => false,
         Key::Segment | Key::Check | Key::Mac(_) | Key::Vm(_) | Key::Vms => goal == Goal::Running,
         Key::Ports | Key::Port(_) | Key::Registration => goal != Goal::Stopped,

@@ -1,5 +1,5 @@
-//! What is done to ports and cards: kept as long as the cluster is wanted, removed to the last one
-//! when it is not.
+//! The actions for ports and cards: keep them as long as the cluster is wanted, and remove all of them
+//! afterwards.
 
 use super::{Draft, Outcome};
 use crate::action::{Action, Key};
@@ -19,7 +19,7 @@ impl Draft<'_> {
         let plan = attach::plan(&Bond { owner, marks: view.marks, backend: view.backend }, segment);
         if let Some((_, failure)) = plan.conflicts.first() {
             self.conflict = Some(failure.clone());
-            // What was listed before the request may have been put right since.
+            // The request may have corrected what an earlier list showed.
             if view.seen.ports.whole_after(view.findings.begun).is_none() {
                 self.act(Action::ListPorts);
             } else if view.record.shape.goal == Goal::Running {
@@ -34,8 +34,8 @@ impl Draft<'_> {
         self.some_of(repairs.chain(attachments).chain(indices).chain(removals));
     }
 
-    /// Waves of ports that have not failed; one request for each that has, so that what is wrong
-    /// with one MAC holds back no other.
+    /// Waves of ports that have not failed, and one request for each port that has, so that one bad MAC
+    /// does not block the others.
     fn create_ports(&mut self, ours: &Ours, wanted: Vec<PortRequest>) {
         let view = self.view;
         let mut free = view.policy.port_waves.saturating_sub(view.waves);
@@ -50,7 +50,7 @@ impl Draft<'_> {
                     if !wait.is_zero() {
                         self.again = self.again.min(wait);
                     } else if view.seen.ports.whole_after(trouble.look_after).is_none() {
-                        // It may have been made after all, or belong to somebody else.
+                        // It may exist after all, or be foreign.
                         self.act(Action::ListPorts);
                     } else if trouble.is_lasting() {
                         alone.push(request);
@@ -69,7 +69,7 @@ impl Draft<'_> {
         }
     }
 
-    /// As many of these as may run at a time, those left out that run or failed a moment ago.
+    /// As many of these as may run at a time, without those that are in flight or failed a moment ago.
     fn some_of(&mut self, actions: impl Iterator<Item = Action>) {
         let view = self.view;
         let under_way = view.in_flight.iter().filter(|k| matches!(k, Key::Port(_) | Key::Vm(_))).count();
@@ -84,12 +84,12 @@ impl Draft<'_> {
         }
     }
 
-    /// The VMs are gone, or are not ours; our ports go next, our use of the registration last.
-    /// "There is none left" is read off a list that was asked for after the last write had ended.
+    /// The VMs are gone, or are not ours: delete our ports, then release the registration. Only a list that
+    /// was requested after the last write had ended proves that no port is left.
     pub(super) fn leave_nothing(&mut self) {
         let view = self.view;
         if view.in_flight.iter().any(|k| matches!(k, Key::Mac(_))) {
-            return; // a port is just being made; it has to be known before it can be deleted
+            return; // a create of a port is in flight; its port must be known before it can be deleted
         }
         let ours = |p| own::marked(view.pass, view.record, view.state, view.marks, p);
         let left: Vec<_> = view.seen.ports.present().filter_map(ours).collect();

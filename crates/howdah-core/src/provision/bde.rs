@@ -1,5 +1,5 @@
-//! BDE: one call makes all VMs of a cluster and powers them on, and a port has to be there before the guest
-//! asks for its address.
+//! BDE: one call creates all VMs of a cluster and powers them on, and each port must exist before the guest
+//! requests its address.
 //!
 //! ```text
 //!  wanted   | vacant                        | ours, by status
@@ -10,8 +10,8 @@
 //!  deleted  |                               | stable: delete
 //! ```
 //!
-//! Each call is made once for an operation. BDE knows clusters by name only, so every change rests on
-//! a look of the last seconds.
+//! Each call is made once per operation. BDE identifies clusters by name only, so every change needs a
+//! look from the last seconds.
 
 use uuid::Uuid;
 
@@ -42,27 +42,27 @@ impl Provision for Bde {
             return Match::Identity;
         }
         if identity.made && cluster.status == ManagedStatus::ProvisionError && its_vms().next().is_none() {
-            // The create of this cluster had ended well: the one that failed here was another.
-            return Match::Neither("the create that failed there is another request's".to_owned());
+            // The create of this cluster had succeeded, so the failed one is another.
+            return Match::Neither("the failed create in BDE belongs to another request".to_owned());
         }
         if !identity.vms.is_empty() && !identity.renewed {
             if its_vms().next().is_some() {
-                return Match::Neither("none of its VMs is one of this cluster's".to_owned());
+                return Match::Neither("none of its VMs belongs to this cluster".to_owned());
             }
-            // A delete, by whomever, takes the VMs first, and they may be destroyed in vCenter; only a
-            // create begins without any.
+            // A delete, by anyone, removes the VMs first, and they may be destroyed in vCenter; only a
+            // create starts without any.
             if cluster.status == ManagedStatus::Provisioning {
-                return Match::Neither("another request is making it".to_owned());
+                return Match::Neither("another request is creating it".to_owned());
             }
         }
         match identity.sent.as_ref().map(|sent| sent.difference(&cluster.likeness)) {
             Some(None) => Match::Likeness,
             Some(Some(difference)) => Match::Neither(difference),
-            None => Match::Neither("it was made by another call".to_owned()),
+            None => Match::Neither("another call created it".to_owned()),
         }
     }
 
-    /// From what two systems say together: BDE names the VM, vCenter its instance UUID.
+    /// Combines the answers of two systems: BDE names the VM, vCenter its instance UUID.
     fn record(&self, state: &mut ClusterState, seen: &Seen) {
         let Some(Some(cluster)) = seen.cluster.last() else {
             return;
@@ -76,7 +76,7 @@ impl Provision for Bde {
             }
         }
         identity.made |= cluster.status.is_up();
-        // The resume is over, and what it left is known.
+        // The resume has ended, and its result is known.
         let quiet = state.journal.quiet(&[Verb::Resume]);
         let looked_since = quiet.is_some_and(|end| seen.cluster.after(end).is_some());
         if looked_since && recorded && cluster.status != ManagedStatus::Provisioning {
@@ -90,13 +90,13 @@ impl Provision for Bde {
             Verb::Found => {
                 state.identity = Identity { sent: Some(likeness(record, state)), ..Identity::default() };
             }
-            // BDE removes bad nodes and clones them again: perhaps all that we know.
+            // BDE removes bad nodes and clones them again: perhaps all recorded ones.
             Verb::Resume => state.identity.renewed = true,
             _ => {}
         }
     }
 
-    /// BDE names and plans its nodes itself.
+    /// BDE names and plans its nodes.
     fn prepare(&self, _: &ClusterRecord, _: &mut ClusterState, _: &mut dyn FnMut() -> Uuid) {}
 
     fn is_being_made(
@@ -115,7 +115,7 @@ impl Provision for Bde {
         };
         match cluster.and_then(|c| c.nodes.iter().find(|n| n.name == *name)) {
             Some(node) => node.vm.as_ref().is_none_or(|v| *v == vm.vm),
-            // BDE plans nodes before it clones: only a look from before that knows none.
+            // BDE plans nodes before it clones: only a look from before that shows none.
             None => {
                 cluster.is_none_or(|c| c.nodes.is_empty()) && name.as_str().starts_with(&format!("{}-", record.name))
             }
@@ -130,7 +130,7 @@ impl Provision for Bde {
     fn found(&self, draft: &mut Draft<'_>, vacant: Vacant) {
         let view = draft.view();
         let Some(operation) = view.state.operation.as_ref().filter(|_| view.operation_runs()) else {
-            return; // it failed before anything was asked for: only a new request goes on
+            return; // it failed before the first call: only a new request continues
         };
         if !operation.checked {
             draft.act(Action::Check);
@@ -147,11 +147,11 @@ impl Provision for Bde {
         let Some(turn) = draft.turn() else {
             return;
         };
-        // Much may have changed while it waited.
+        // The checks may be outdated after the wait.
         if view.findings.checked(view.now).is_none_or(|age| age > view.policy.checks_last) {
             return draft.act(Action::Check);
         }
-        // The name was free at a look of the last seconds; BDE itself refuses a second one.
+        // The name was free at a look from the last seconds; BDE refuses a second cluster of the name.
         draft.change(Action::Create(vacant, turn));
     }
 
@@ -210,7 +210,7 @@ impl Provision for Bde {
         }
     }
 
-    /// BDE has no call that ends a task, so what it is at work on is waited for.
+    /// BDE has no call to cancel a task, so the controller waits for a running one.
     fn remove(&self, draft: &mut Draft<'_>, ours: &Ours, cluster: &ManagedCluster) {
         let view = draft.view();
         if !cluster.status.is_stable() {
@@ -225,7 +225,7 @@ impl Provision for Bde {
     }
 }
 
-/// What the create call asks for, as BDE would show it.
+/// The request of the create call, in the form in which BDE shows a cluster.
 fn likeness(record: &ClusterRecord, state: &ClusterState) -> Likeness {
     let spec = &record.spec;
     Likeness {
@@ -240,7 +240,7 @@ fn is_another(seen: &Seen, vm: &VmRef, uuid: &Uuid) -> bool {
     seen.vms.get(vm).and_then(|facts| facts.instance_uuid).is_some_and(|shown| shown != *uuid)
 }
 
-/// BDE keeps one cluster for each name, so while a task of ours runs it is our cluster's.
+/// BDE has one cluster per name, so while a task of ours runs, the cluster is ours.
 fn ours_works_on_it(state: &ClusterState, seen: &Seen) -> bool {
     seen.task
         .last()

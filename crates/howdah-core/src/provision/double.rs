@@ -1,10 +1,10 @@
-//! A provisioner for tests: port first. It proves that the shared part rests on no particular provisioner.
+//! A provisioner for tests: port first. It proves that the shared part is independent of the provisioner.
 //!
 //! ```text
-//!  plan (instance UUID, MAC) -> port -> clone, off -> attachment -> power on     each node by itself
+//!  plan (instance UUID, MAC) -> port -> clone, off -> attachment -> power on     per node
 //! ```
 //!
-//! The place is a folder of the cluster's own.
+//! The place is the cluster's own folder.
 
 use uuid::Uuid;
 
@@ -35,7 +35,7 @@ impl Provision for PortFirst {
         match state.identity.sent.as_ref().map(|sent| sent.difference(&cluster.likeness)) {
             Some(None) => Match::Likeness,
             Some(Some(difference)) => Match::Neither(difference),
-            None => Match::Neither("it was made by another call".to_owned()),
+            None => Match::Neither("another call created it".to_owned()),
         }
     }
 
@@ -114,7 +114,7 @@ impl Provision for PortFirst {
     }
 }
 
-/// Whether port, card and attachment are as they should be.
+/// Whether port, card and attachment are complete.
 fn is_complete(node: &NodeState) -> bool {
     let holds = |kind| node.conditions.iter().find(|c| c.kind == kind).map(|c| c.status == ConditionStatus::True);
     holds(ConditionKind::PortReady) == Some(true) && holds(ConditionKind::Attached).unwrap_or(true)

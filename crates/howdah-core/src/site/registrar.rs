@@ -177,20 +177,22 @@ impl Registrar {
 /// Its port group was made anew, and clusters of before use it.
 fn still_used(name: &str) -> RemoteError {
     let message =
-        format!("BDE's network {name} is about a port group that is there no more, and clusters of before use it");
+        format!("BDE's network {name} refers to a port group that no longer exists, and earlier clusters use it");
     RemoteError::new(System::Bde, ErrorKind::Conflict, "bde_network_still_used", message)
-        .hint("Delete these clusters, or remove the network in BDE once they are gone.")
+        .hint("Delete these clusters, or remove the network in BDE after they are deleted.")
 }
 
 /// The answer to its making is not known: a look that does not show it decides nothing yet.
 fn may_turn_up(name: &str) -> RemoteError {
-    let message = format!("the answer to the registration of {name} was lost, and it may still turn up");
+    let message = format!("the answer to the registration of {name} was lost; BDE may still register it");
     RemoteError::new(System::Bde, ErrorKind::Conflict, "bde_network_may_turn_up", message)
 }
 
 /// Others gave our name to another port group, or to static addresses: it serves nobody of ours.
 fn name_taken(name: &str) -> RemoteError {
-    let message = format!("the network {name} is registered already, not for this port group and DHCP, and not by us");
+    let message = format!(
+        "BDE already has a network {name}, for another port group or without DHCP, and Howdah did not register it"
+    );
     RemoteError::new(System::Bde, ErrorKind::Conflict, "bde_network_name_taken", message)
         .hint("Delete that network in BDE if nothing uses it.")
 }

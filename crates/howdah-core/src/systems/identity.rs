@@ -1,7 +1,7 @@
-//! OpenStack Identity (Keystone), and the requester's own view of Networking: who somebody is, and what
+//! OpenStack Identity (Keystone), and the requester's view of Networking: who a requester is, and what
 //! they may use.
 //!
-//! Invariant: nothing here decides on a right; it says what Keystone and Neutron answered.
+//! Invariant: nothing here decides about permissions; it reports the answers of Keystone and Neutron.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -16,49 +16,49 @@ use crate::systems::networking::{Network, Subnet};
 /// OpenStack Identity, and the requester's view of Networking.
 #[async_trait]
 pub trait Identity: Send + Sync {
-    /// Verifies a token. `Credentials` with [`TOKEN_REFUSED`] if it is not good; with any other
-    /// code it is the service's own credentials that were refused.
+    /// Verifies a token. Fails with `Credentials` and [`TOKEN_REFUSED`] if it is invalid; any other code
+    /// means that the service's own credentials were refused.
     async fn authenticate(&self, token: &SecretString) -> Remote<Principal>;
 
-    /// The same, asked anew: what is remembered of a question of before does not count.
+    /// The same without the cache of earlier verifications.
     async fn authenticate_anew(&self, token: &SecretString) -> Remote<Principal>;
 
-    /// Whether a user still has the right to write in a project, asked with the service's own
-    /// credentials. That these may not ask is [`Standing::Hidden`] and no error.
+    /// Whether a user still has the right to write in a project, queried with the service's credentials.
+    /// If these have no permission for the query, the result is [`Standing::Hidden`], not an error.
     async fn still_may(&self, user: &str, project: &ProjectId) -> Remote<Standing>;
 
-    /// Whom [`authenticate`](Self::authenticate) found a moment ago, as far as the adapter believes that
-    /// without asking again. Asks nobody.
+    /// The cached result of [`authenticate`](Self::authenticate), as long as the adapter trusts it. Makes
+    /// no call.
     fn recall(&self, token: &SecretString) -> Option<Principal>;
 
-    /// Whether the service's own login is good, asked now: what the health of Keystone is told by.
+    /// Verifies the service's own login with a call: the health check of Keystone.
     async fn own_login(&self) -> Remote<()>;
 
-    /// Finds what was asked for with the requester's token, so that nobody gets the use of a
-    /// network, subnet or group that they may not see. `NotFound` names what was not found.
-    /// Without a token (a local user, who is the operator) the service's own rights count.
+    /// Looks the wanted objects up with the requester's token, so that no one can use a network, subnet or
+    /// group that is not visible to them. `NotFound` names the missing object. Without a token (a local
+    /// user, who is the operator) the service's rights apply.
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant>;
 }
 
-/// Who is asking, as Keystone vouches for them.
+/// A requester, verified by Keystone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
     /// User id.
     pub user: String,
-    /// User name, for people.
+    /// User name, for display.
     pub user_name: String,
     /// The project the token is scoped to.
     pub project: ProjectId,
     /// Role names.
     pub roles: Vec<String>,
-    /// Whether the role `admin` counts as the operator's: not where Keystone has one project for
-    /// administration and says that the token's is another (`is_admin_project` in a token's body).
+    /// Whether the role `admin` counts as the operator's: not if Keystone has a dedicated project for
+    /// administration and the token belongs to another one (`is_admin_project` in a token's body).
     pub is_admin_project: bool,
-    /// When the token ends.
+    /// When the token expires.
     pub expires: Option<Timestamp>,
 }
 
-/// What a requester asked to use, as ids or names.
+/// The objects that a requester wants to use, as IDs or names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkWish {
     /// Network, by name or id.
@@ -69,7 +69,7 @@ pub struct NetworkWish {
     pub security_groups: Vec<String>,
 }
 
-/// The same, found with the requester's own rights.
+/// These objects, looked up with the requester's rights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkGrant {
     /// Network.
@@ -80,5 +80,5 @@ pub struct NetworkGrant {
     pub security_groups: Vec<SecurityGroupId>,
 }
 
-/// The code of an error that says that a requester's token is not good.
+/// The error code for an invalid token of a requester.
 pub const TOKEN_REFUSED: &str = "token_refused";

@@ -1,7 +1,7 @@
-//! The cluster manager (BDE): what it is asked, and what it says.
+//! The cluster manager (BDE): its requests and answers.
 //!
-//! Invariant: what it says is what was *seen*, never what was concluded from it; anything that may be
-//! absent there is an `Option` here. No wire words: the adapter (`howdah-serengeti`) translates.
+//! Invariant: answers contain *observations*, never conclusions; every value that may be absent is an
+//! `Option`. No wire formats: the adapter (`howdah-serengeti`) translates.
 
 use std::collections::BTreeSet;
 
@@ -15,18 +15,18 @@ use crate::specification::Specification;
 use crate::systems::Remote;
 use crate::wanted::NodeGroup;
 
-/// Who makes the VMs: BDE.
+/// The cluster manager, which creates the VMs: BDE.
 #[async_trait]
 pub trait ClusterManager: Send + Sync {
-    /// The manager's version as it says itself; for people and for the log.
+    /// The version that the manager reports, for display and the log.
     async fn version(&self) -> Remote<String>;
 
-    /// What can be asked for, of this application manager or of the manager's default. One that there
-    /// is not is missing in the catalogue, and has no distributions.
+    /// The offer of this application manager, or of the manager's default one. An unknown application
+    /// manager is missing in the catalogue and has no distributions.
     async fn catalog(&self, app_manager: Option<&str>) -> Remote<Catalog>;
 
-    /// What the request for this cluster claims: the checks before a create look at it. Asks nobody.
-    /// `Invalid` if the site takes no such request.
+    /// The demand of the request for this cluster, for the checks before a create. Makes no call.
+    /// `Invalid` if the site does not support such a request.
     fn demand(&self, spec: &ManagedSpec) -> Remote<Demand>;
 
     /// All registered networks.
@@ -38,7 +38,7 @@ pub trait ClusterManager: Send + Sync {
     /// Removes a registration.
     async fn unregister_network(&self, name: &str) -> Remote<Unregistered>;
 
-    /// A cluster and its nodes; `None` if there is none of that name.
+    /// A cluster and its nodes; `None` if no cluster has that name.
     async fn cluster(&self, name: &ClusterName) -> Remote<Option<ManagedCluster>>;
 
     /// Starts a create. `Conflict` if the name is taken.
@@ -53,7 +53,7 @@ pub trait ClusterManager: Send + Sync {
     /// A task; `None` if the manager does not know it.
     async fn task(&self, task: &TaskId) -> Remote<Option<ManagedTask>>;
 
-    /// The newest task of each cluster that is there, whoever asked for it.
+    /// The newest task of each existing cluster, including those of others.
     async fn tasks(&self) -> Remote<Vec<ManagedTask>>;
 }
 
@@ -64,40 +64,40 @@ pub struct RegisteredNetwork {
     pub name: String,
     /// The port group's name in vCenter, exactly.
     pub port_group: String,
-    /// Whether nodes on it ask for their addresses.
+    /// Whether nodes on it use DHCP.
     pub dhcp: bool,
 }
 
-/// What became of the wish to remove a registration.
+/// The result of removing a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unregistered {
-    /// It is gone.
+    /// It is removed.
     Removed,
-    /// It was not there.
+    /// It did not exist.
     Absent,
     /// A cluster still uses it.
     InUse,
 }
 
-/// What the cluster manager can offer: names for the checks before a create.
+/// The offer of the cluster manager: names for the checks before a create.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
-    /// Distributions of the application manager that was asked for.
+    /// Distributions of the requested application manager.
     pub distros: Vec<String>,
     /// Registered resource pools.
     pub resource_pools: Vec<String>,
     /// Registered datastores.
     pub datastores: Vec<String>,
-    /// Application managers; where none was asked for, perhaps not all of them.
+    /// Application managers; possibly incomplete if the query named none.
     pub app_managers: Vec<String>,
 }
 
-/// What a request claims, read off the very body that is sent for it.
+/// The demand of a request, read from the body that is sent for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Demand {
-    /// How many nodes; `None` if that is left to the distribution's template.
+    /// Number of nodes; `None` if the distribution's template decides.
     pub nodes: Option<u64>,
-    /// Resource pools by their registered names, wherever the body has them.
+    /// All resource pools in the body, by their registered names.
     pub resource_pools: BTreeSet<String>,
     /// Datastores likewise.
     pub datastores: BTreeSet<String>,
@@ -105,7 +105,7 @@ pub struct Demand {
     pub app_manager: Option<String>,
 }
 
-/// A cluster as the manager is asked for it.
+/// A request for a cluster.
 #[derive(Debug, Clone)]
 pub struct ManagedSpec {
     /// Name, unique in the manager.
@@ -124,7 +124,7 @@ pub struct ManagedSpec {
     pub node_groups: Vec<NodeGroup>,
     /// The nodes' root password; random if absent.
     pub password: Option<SecretString>,
-    /// Further fields of the manager's own cluster specification, laid under the ones above.
+    /// More fields of the manager's cluster specification; the fields above have priority.
     pub specification: Option<Specification>,
 }
 
@@ -136,11 +136,11 @@ pub enum ManagedChange {
     Start,
     /// Stop services and power off.
     Stop,
-    /// Take up a create that failed.
+    /// Resume a failed create.
     Resume,
 }
 
-/// Where the manager says that a cluster is.
+/// The status of a cluster in the manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ManagedStatus {
@@ -148,7 +148,7 @@ pub enum ManagedStatus {
     Provisioning,
     /// A create failed; it can be resumed or deleted.
     ProvisionError,
-    /// All is well.
+    /// Everything is healthy.
     Running,
     /// VMs run; some service is unhealthy.
     ServiceWarning,
@@ -182,28 +182,28 @@ impl ManagedStatus {
         )
     }
 
-    /// Whether its VMs are up and nothing is being done to them.
+    /// Whether its VMs are running and no work on them is in progress.
     pub const fn is_up(self) -> bool {
         matches!(self, Self::Running | Self::ServiceWarning | Self::ServiceStopped)
     }
 }
 
-/// A cluster as the manager shows it.
+/// A cluster in the manager.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ManagedCluster {
     /// Its status.
     pub status: ManagedStatus,
-    /// The manager's own word for that, for people.
+    /// The manager's word for it, for display.
     pub status_text: String,
-    /// How many nodes are defined, over all groups.
+    /// The defined number of nodes over all groups.
     pub node_count: usize,
-    /// What it was made from, as far as the manager shows it.
+    /// The features of its request, as far as the manager shows them.
     pub likeness: Likeness,
-    /// Its nodes, as far as the manager has planned them; sorted by group, then index.
+    /// The planned nodes, sorted by group, then index.
     pub nodes: Vec<ManagedNode>,
 }
 
-/// A node as the manager shows it.
+/// A node in the manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManagedNode {
     /// `<cluster>-<group>-<index>`.
@@ -212,36 +212,36 @@ pub struct ManagedNode {
     pub group: GroupName,
     /// Roles.
     pub roles: Vec<String>,
-    /// The VM, once it is cloned.
+    /// The VM, after its clone.
     pub vm: Option<VmRef>,
-    /// The manager's words for status and action, for people: not to be decided on.
+    /// The manager's words for status and action, for display only.
     pub status_text: String,
-    /// What went wrong with this node, if anything.
+    /// The error of this node, if any.
     pub error: Option<String>,
 }
 
 /// A task of the manager.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ManagedTask {
-    /// Its id; a later task has a larger number.
+    /// Its ID; a later task has a larger number.
     pub id: TaskId,
-    /// The name of the cluster it is about.
+    /// The name of its cluster.
     pub target: String,
-    /// Where it is.
+    /// Its state.
     pub state: TaskState,
     /// 0.0 to 1.0.
     pub progress: f64,
-    /// What it says of its failure.
+    /// The error message.
     pub error: Option<String>,
 }
 
-/// Where a task is.
+/// The state of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskState {
-    /// Not ended.
+    /// In progress.
     Running,
-    /// Ended well.
+    /// It succeeded.
     Completed,
-    /// Ended badly, or given up.
+    /// It failed or was abandoned.
     Failed,
 }

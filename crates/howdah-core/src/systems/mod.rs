@@ -1,10 +1,9 @@
-//! The remote systems: one file each, with its trait, what it is asked, and what it says. One adapter
+//! The remote systems: one file each, with its trait, its requests and its answers. One adapter
 //! crate implements each trait; the simulated site implements all of them.
 //!
-//! Contract for every implementation: a call has a deadline and ends; it is repeated inside only
-//! where a repeat is safe; an error says in its [`kind`](crate::failure::ErrorKind) whether the
-//! call may have taken effect. Nothing here is called twice for the same effect without a
-//! lookup in between: that is the caller's part.
+//! Contract for every implementation: a call has a deadline and ends; the implementation retries only
+//! idempotent calls; an error's [`kind`](crate::failure::ErrorKind) shows whether the call may have taken
+//! effect. Contract for callers: no second call for the same effect without a lookup in between.
 
 pub mod identity;
 pub mod manager;

@@ -1,8 +1,7 @@
-//! OpenStack Networking (Neutron), with the service's own credentials: what it is asked, and what it
-//! says of networks, subnets and ports.
+//! OpenStack Networking (Neutron), with the service's credentials: networks, subnets and ports.
 //!
-//! Invariant: what it says is what was *seen*, never what was concluded from it; anything that may be
-//! absent there is an `Option` here. No wire words: the adapter (`howdah-openstack`) translates.
+//! Invariant: answers contain *observations*, never conclusions; every value that may be absent is an
+//! `Option`. No wire formats: the adapter (`howdah-openstack`) translates.
 
 use std::net::IpAddr;
 
@@ -13,7 +12,7 @@ use uuid::Uuid;
 use crate::ids::{Mac, NetworkId, PortId, ProjectId, SecurityGroupId, SubnetId};
 use crate::systems::Remote;
 
-/// OpenStack Networking, with the service's own credentials.
+/// OpenStack Networking, with the service's credentials.
 #[async_trait]
 pub trait Networking: Send + Sync {
     /// Optional features.
@@ -28,20 +27,20 @@ pub trait Networking: Send + Sync {
     /// Port quota of a project; `None` if the service may not see it.
     async fn port_quota(&self, project: &ProjectId) -> Remote<Option<Quota>>;
 
-    /// Ports that fit.
+    /// The ports that match.
     async fn ports(&self, query: &PortQuery) -> Remote<Vec<Port>>;
 
-    /// Makes all of them or none. `Conflict` if a MAC is in use. The MACs must differ: Neutron
-    /// takes a minute and a half to refuse a request that names one twice.
+    /// Creates all of them or none. `Conflict` if a MAC is in use. The MACs must differ: Neutron needs 90 s
+    /// to refuse a request with a repeated MAC.
     async fn create_ports(&self, requests: &[PortRequest]) -> Remote<Vec<Port>>;
 
     /// Changes a port.
     async fn update_port(&self, id: &PortId, change: &PortChange) -> Remote<Port>;
 
-    /// Sets NSX-v's card index and reads it back: what comes back is what Neutron holds then.
+    /// Sets NSX-v's card index and returns the value that Neutron has afterwards.
     async fn set_vnic_index(&self, id: &PortId, index: u32) -> Remote<Option<u32>>;
 
-    /// Deletes a port; fine if it is gone.
+    /// Deletes a port; succeeds if it does not exist.
     async fn delete_port(&self, id: &PortId) -> Remote<()>;
 }
 
@@ -50,7 +49,7 @@ pub trait Networking: Send + Sync {
 pub struct Network {
     /// UUID.
     pub id: NetworkId,
-    /// Name, for people.
+    /// Name, for display.
     pub name: String,
     /// The project that owns it.
     pub project: ProjectId,
@@ -63,7 +62,7 @@ pub struct Network {
 pub struct Subnet {
     /// UUID.
     pub id: SubnetId,
-    /// Name, for people.
+    /// Name, for display.
     pub name: String,
     /// The network it belongs to.
     pub network: NetworkId,
@@ -71,31 +70,31 @@ pub struct Subnet {
     pub cidr: String,
     /// 4 or 6.
     pub ip_version: u8,
-    /// Whether it hands out leases.
+    /// Whether DHCP is on.
     pub dhcp: bool,
     /// Addresses in its allocation pools.
     pub capacity: u64,
-    /// Of those, how many ports hold already.
+    /// How many of them ports use already.
     pub used: u64,
 }
 
 /// A quota and its use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// The limit; none is unlimited.
+    /// The limit; `None` is unlimited.
     pub limit: Option<u64>,
     /// In use.
     pub used: u64,
 }
 
-/// Optional features of the Neutron that is there.
+/// Optional features of a Neutron.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct NetworkingFeatures {
     /// `vnic_index` on ports (NSX-v).
     pub vnic_index: bool,
 }
 
-/// A port as Neutron shows it.
+/// A port in Neutron.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Port {
     /// UUID.
@@ -110,17 +109,17 @@ pub struct Port {
     pub mac: Mac,
     /// Fixed addresses.
     pub fixed_ips: Vec<FixedIp>,
-    /// Who uses it: `compute:...`, `network:dhcp`, empty.
+    /// Its kind of user: `compute:...`, `network:dhcp`, empty.
     pub device_owner: String,
-    /// What uses it: our instance UUID, or a VM's name with the 2015 plugin.
+    /// Its user: our instance UUID, or a VM's name with the 2015 plugin.
     pub device_id: String,
-    /// Free text; holds the mark, see [`crate::mark`].
+    /// Free text with the mark, see [`crate::mark`].
     pub description: String,
     /// Security groups.
     pub security_groups: Vec<SecurityGroupId>,
-    /// NSX-v's card index, where the extension is offered and it took.
+    /// NSX-v's card index, if the extension exists and the value is set.
     pub vnic_index: Option<u32>,
-    /// `ACTIVE`, `DOWN`, ... For people: it says little on an unbound port.
+    /// `ACTIVE`, `DOWN`, ... For display: it is not meaningful for an unbound port.
     pub status: String,
 }
 
@@ -133,32 +132,32 @@ pub struct FixedIp {
     pub address: IpAddr,
 }
 
-/// A port to be made.
+/// A port to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortRequest {
     /// Network.
     pub network: NetworkId,
     /// Subnet of its one fixed address.
     pub subnet: SubnetId,
-    /// The card's address.
+    /// The card's MAC address.
     pub mac: Mac,
-    /// The fixed address to ask for; Neutron's choice if absent.
+    /// The wanted fixed address; Neutron chooses if absent.
     pub address: Option<IpAddr>,
     /// `<vm>-port<n>`.
     pub name: String,
-    /// The project it shall belong to.
+    /// The project that owns it.
     pub project: ProjectId,
-    /// Begins with `compute:`.
+    /// Starts with `compute:`.
     pub device_owner: String,
     /// The VM's instance UUID.
     pub device_id: Uuid,
-    /// Groups; none is the project's default.
+    /// Security groups; an empty list means the project's default.
     pub security_groups: Vec<SecurityGroupId>,
     /// The mark.
     pub description: String,
 }
 
-/// What to change of a port: fields left `None` stay.
+/// The change of a port: `None` leaves a field unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PortChange {
     /// See [`PortRequest::device_owner`].
@@ -173,7 +172,7 @@ pub struct PortChange {
     pub security_groups: Option<Vec<SecurityGroupId>>,
 }
 
-/// Which ports to list. Conditions hold together; within one, any value fits.
+/// Which ports to list. All conditions must hold; within one condition, any value matches.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PortQuery {
     /// On this network.

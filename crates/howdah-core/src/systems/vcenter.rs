@@ -1,7 +1,7 @@
-//! vCenter Server: what it is asked, and what it says of VMs, cards and port groups.
+//! vCenter Server: VMs, cards and port groups.
 //!
-//! Invariant: what it says is what was *seen*, never what was concluded from it; anything that may be
-//! absent there is an `Option` here. No wire words: the adapter (`howdah-vsphere`) translates.
+//! Invariant: answers contain *observations*, never conclusions; every value that may be absent is an
+//! `Option`. No wire formats: the adapter (`howdah-vsphere`) translates.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -18,47 +18,47 @@ use crate::systems::Remote;
 /// vCenter Server.
 #[async_trait]
 pub trait VCenter: Send + Sync {
-    /// Product and version; for people and for the log.
+    /// Product and version, for display and the log.
     async fn version(&self) -> Remote<String>;
 
     /// The port groups and opaque networks of every datacenter.
     async fn segments(&self) -> Remote<Vec<Segment>>;
 
-    /// These VMs as they are now; those that are gone are left out.
+    /// The current state of these VMs, without those that no longer exist.
     async fn vms(&self, vms: &[VmRef]) -> Remote<Vec<VmFacts>>;
 
-    /// Follows the VMs in the folder of this cluster, from before the folder exists until the
-    /// stream is dropped. Lost connections are healed inside and told as
-    /// [`WatchEvent::Reset`]; an `Err` item reports one that is not healed yet.
+    /// Watches the VMs in the folder of this cluster, from before the folder exists until the
+    /// stream is dropped. The implementation reconnects and reports [`WatchEvent::Reset`]; an `Err` item
+    /// reports a connection that is still down.
     async fn watch(&self, cluster: &ClusterName) -> Remote<BoxStream<'static, Remote<WatchEvent>>>;
 
-    /// Powers a VM on; fine if it is on.
+    /// Powers a VM on; succeeds if it is on.
     async fn power_on(&self, vm: &VmRef) -> Remote<()>;
 
-    /// Powers a VM off, hard; fine if it is off.
+    /// Powers a VM off, hard; succeeds if it is off.
     async fn power_off(&self, vm: &VmRef) -> Remote<()>;
 
     /// Resets a VM, hard.
     async fn reset(&self, vm: &VmRef) -> Remote<()>;
 
-    /// Sets a card's NSX-T attachment, leaving everything else of it as it is.
+    /// Sets a card's NSX-T attachment and leaves the rest of the card unchanged.
     async fn set_external_id(&self, vm: &VmRef, nic_key: i32, port: &PortId) -> Remote<()>;
 }
 
 /// A dvPortgroup or an opaque network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
-    /// What a NIC's backing names.
+    /// The reference in a card's backing.
     pub key: SegmentKey,
     /// The name, unescaped.
     pub name: String,
-    /// The moref of its distributed switch; none for an opaque network.
+    /// The reference of its distributed switch; `None` for an opaque network.
     pub switch: Option<String>,
     /// The datacenter's name, for messages.
     pub datacenter: String,
     /// NSX-T policy path (`/infra/segments/<id>`), on vSphere 7 and later.
     pub segment_id: Option<String>,
-    /// NSX logical switch UUID (also an opaque network's id).
+    /// NSX logical switch UUID (also an opaque network's ID).
     pub logical_switch: Option<String>,
 }
 
@@ -74,27 +74,27 @@ pub enum Power {
     Suspended,
 }
 
-/// What is known of the guest's tools.
+/// The state of VMware Tools in the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tools {
-    /// User space is up.
+    /// Running.
     Running,
-    /// Installed (or not known to be absent) and silent.
+    /// Installed (or not known to be absent), but not running.
     #[default]
     NotRunning,
-    /// There are none: never wait for them.
+    /// Not installed: never wait for it.
     NotInstalled,
 }
 
-/// A VM as vCenter shows it.
+/// A VM in vCenter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VmFacts {
     /// Its reference.
     pub vm: VmRef,
-    /// Its name; absent for a moment while it is being cloned.
+    /// Its name; absent for a moment during its clone.
     pub name: Option<NodeName>,
-    /// Nova's and NSX's handle of it.
+    /// Its identifier for Nova and NSX.
     pub instance_uuid: Option<Uuid>,
     /// Power state.
     pub power: Power,
@@ -111,36 +111,36 @@ pub struct VmFacts {
 pub struct NicFacts {
     /// Device key; 4000 is the first card.
     pub key: i32,
-    /// Its address on the wire; absent for a moment while it is being made.
+    /// Its MAC address; absent for a moment during its creation.
     pub mac: Option<Mac>,
-    /// What it is plugged into, if that is a dvPortgroup or opaque network.
+    /// Its segment, if that is a dvPortgroup or opaque network.
     pub segment: Option<SegmentKey>,
-    /// NSX-T attachment: the port id that NSX should plug it into.
+    /// NSX-T attachment: the ID of its port.
     pub external_id: Option<String>,
-    /// Whether the link is up as the guest sees it.
+    /// Whether the guest sees the link up.
     pub connected: bool,
-    /// Addresses that the guest's tools report for it, link-local ones left out.
+    /// Addresses that VMware Tools reports for it, without link-local ones.
     pub addresses: Vec<IpAddr>,
 }
 
 impl NicFacts {
-    /// The index NSX-v knows the card by: the device key less 4000.
+    /// The card's index for NSX-v: the device key minus 4000.
     pub const fn index(&self) -> u32 {
         (self.key - 4000).unsigned_abs()
     }
 }
 
-/// What a watch on a cluster's folder says.
+/// An update from the watch on a cluster's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WatchEvent {
-    /// A VM as it is now: new or changed, the adapter need not know which.
+    /// The current state of a VM that is new or has changed.
     Vm(VmFacts),
     /// A VM that is gone.
     Gone(VmRef),
-    /// The connection was lost and is back: everything known so far is void; the present state
-    /// follows as [`WatchEvent::Vm`]s.
+    /// The connection was lost and is back: earlier updates are obsolete; the current state follows as
+    /// [`WatchEvent::Vm`]s.
     Reset,
-    /// The present state has been told completely (after start and after [`WatchEvent::Reset`]).
+    /// The current state is complete (after start and after [`WatchEvent::Reset`]).
     Synced,
 }
 

@@ -71,26 +71,26 @@ async fn what_is_missing_is_named() {
     }
     insta::assert_snapshot!(said.join("\n\n"), @r#"
     network_not_found NotFound
-    Neutron: there is no network "nope" that the requester may use
-    `openstack network list` with the same token shows what there is.
+    Neutron: no network "nope" is available to the requester
+    List the available ones with the same token: `openstack network list`.
 
     subnet_not_found NotFound
-    Neutron: there is no subnet "nope" that the requester may use on the network "data"
-    `openstack subnet list` with the same token shows what there is.
+    Neutron: no subnet "nope" is available to the requester on the network "data"
+    List the available ones with the same token: `openstack subnet list`.
 
     subnet_not_found NotFound
-    Neutron: there is no subnet "second-subnet" that the requester may use on the network "data"
-    `openstack subnet list` with the same token shows what there is.
+    Neutron: no subnet "second-subnet" is available to the requester on the network "data"
+    List the available ones with the same token: `openstack subnet list`.
 
     security_group_not_found NotFound
-    Neutron: there is no security group "nope" that the requester may use
-    `openstack security group list` with the same token shows what there is.
+    Neutron: no security group "nope" is available to the requester
+    List the available ones with the same token: `openstack security group list`.
     "#);
     let e = client.grant(None, &wish("nope", "x", &[])).await.unwrap_err();
     insta::assert_snapshot!(shown(&e), @r#"
     network_not_found NotFound
-    Neutron: there is no network "nope" that the service may use
-    `openstack network list` with the same token shows what there is.
+    Neutron: no network "nope" is available to the service
+    List the available ones with the same token: `openstack network list`.
     "#);
     let foreign = site.world.read(|s| {
         let other = s.keystone.project("other").unwrap().id.clone();
@@ -117,8 +117,8 @@ async fn a_name_that_several_bear_is_refused_with_their_ids() {
     let masked = text.replace(&first, "ID").replace(&second.id, "ID");
     insta::assert_snapshot!(masked, @r#"
     network_ambiguous Invalid
-    Neutron: there are several networks called "data": ID, ID
-    Use the id in place of the name.
+    Neutron: several networks have the name "data": ID, ID
+    Use the ID instead of the name.
     "#);
 }
 

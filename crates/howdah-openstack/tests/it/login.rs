@@ -98,7 +98,7 @@ async fn wrong_credentials_are_tried_once_for_all_who_wait_and_never_shown() {
     insta::assert_snapshot!(shown(&errors[7]), @r"
     keystone_credentials_refused Credentials
     Keystone: could not log in: the credentials were refused (HTTP 401)
-    Check user, password, project and their domains (the service's are in [site.openstack]): Keystone does not say which of them is wrong. `openstack token issue` with the same values shows the same.
+    Check the user, password, project and domains (the service's are in [site.openstack]); Keystone does not report which is wrong. Verify the same values with `openstack token issue`.
     ");
 }
 
@@ -177,7 +177,7 @@ async fn a_neutron_that_does_not_take_keystones_tokens_is_named() {
     insta::assert_snapshot!(shown(&e), @r"
     neutron_token_refused Credentials
     Neutron: could not list the extensions: the service's new token was refused (HTTP 401)
-    Neutron and Keystone disagree: see whether Neutron's [keystone_authtoken] works.
+    Neutron rejects a token that Keystone issued: check Neutron's [keystone_authtoken].
     ");
     assert_eq!(here.calls(System::Keystone, "login"), 2, "one new token is tried, no more");
 }
@@ -218,7 +218,7 @@ async fn the_vio_config_of_2015_logs_in() {
     let said = shown(&e).replace(folder.path().to_str().unwrap(), "FOLDER");
     insta::assert_snapshot!(said, @r"
     openstack_settings Invalid
-    Keystone: FOLDER/other cannot be read: No such file or directory (os error 2)
+    Keystone: cannot read FOLDER/other: No such file or directory (os error 2)
     -
     ");
 }
@@ -251,7 +251,7 @@ async fn clouds_yaml_and_its_secrets_log_in() {
     insta::assert_snapshot!(said(None), @r"
     openstack_settings Invalid
     Keystone: the OpenStack setting `cloud` is missing
-    FOLDER/clouds.yaml has other, third, vio: say which.
+    FOLDER/clouds.yaml has other, third, vio: select one.
     ");
     insta::assert_snapshot!(said(Some("nimbus")), @r#"
     openstack_settings Invalid
@@ -260,12 +260,12 @@ async fn clouds_yaml_and_its_secrets_log_in() {
     "#);
     insta::assert_snapshot!(said(Some("other")), @r#"
     openstack_settings Invalid
-    Keystone: FOLDER/clouds.yaml cannot be understood: the cloud "other" logs in by "v3oidcpassword"; password, v3applicationcredential and token are possible
+    Keystone: cannot parse FOLDER/clouds.yaml: the cloud "other" uses the auth_type "v3oidcpassword"; supported are password, v3applicationcredential and token
     -
     "#);
     insta::assert_snapshot!(said(Some("third")), @r#"
     openstack_settings Invalid
-    Keystone: FOLDER/clouds.yaml cannot be understood: the cloud "third" builds on the profile "vexxhost"; write its values out
+    Keystone: cannot parse FOLDER/clouds.yaml: the cloud "third" uses the profile "vexxhost", which is not supported; write out its values
     -
     "#);
 
@@ -274,7 +274,7 @@ async fn clouds_yaml_and_its_secrets_log_in() {
     assert!(!text.contains("geheim"), "{text}");
     insta::assert_snapshot!(text, @r"
     openstack_settings Invalid
-    Keystone: FOLDER/clouds.yaml cannot be understood: line 3, column 11 is not what a clouds.yaml has there
+    Keystone: cannot parse FOLDER/clouds.yaml: line 3, column 11 has an unexpected type
     -
     ");
 }
@@ -344,8 +344,8 @@ async fn a_bad_token_is_refused_and_the_services_own_login_stays() {
     let e = client.authenticate(&"made-up".into()).await.unwrap_err();
     insta::assert_snapshot!(shown(&e), @r"
     token_refused Credentials
-    Keystone: the token was refused: it is wrong, revoked or expired
-    Ask Keystone for a new one: `openstack token issue`.
+    Keystone: the token was refused: it is invalid, revoked or expired
+    Get a new token: `openstack token issue`.
     ");
     let e = client.authenticate(&"line\nbreak".into()).await.unwrap_err();
     assert_eq!(e.code, "token_refused");
@@ -391,7 +391,7 @@ async fn a_token_without_a_project_is_good_for_nothing() {
     insta::assert_snapshot!(shown(&e), @r"
     token_without_project Forbidden
     Keystone: the token is not scoped to a project
-    Ask Keystone for a token with a project scope.
+    Get a token with a project scope.
     ");
 }
 

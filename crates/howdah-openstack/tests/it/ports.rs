@@ -69,7 +69,7 @@ async fn one_address_twice_is_refused_here_and_never_sent() {
     let e = site.client().create_ports(&[site.request(1), site.request(2), site.request(1)]).await.unwrap_err();
     insta::assert_snapshot!(shown(&e), @r"
     neutron_same_mac_twice Invalid
-    Neutron: the MAC address 00:50:56:aa:00:01 is in one request twice
+    Neutron: one request has the MAC address 00:50:56:aa:00:01 twice
     -
     ");
     let (network, subnet) = site.network("second", "demo", "10.40.0.0/24", false);
@@ -91,7 +91,7 @@ async fn a_taken_mac_makes_none_of_the_wave() {
     insta::assert_snapshot!(shown(&e).replace(&network, "NETWORK"), @r"
     neutron_mac_in_use Conflict
     Neutron: could not create ports: Unable to complete operation for network NETWORK. The mac address 00:50:56:aa:00:03 is in use (MacAddressInUse, HTTP 409)
-    See whose port it is: `openstack port list --mac-address MAC`. Delete it if nothing uses it.
+    Find the port with `openstack port list --mac-address MAC`. Delete it if nothing uses it.
     ");
     assert_eq!(ours(&site), 1);
     assert!(!e.kind.is_ambiguous());
@@ -177,7 +177,7 @@ async fn a_mac_on_a_foreign_network_needs_more_than_a_member() {
     insta::assert_snapshot!(shown(&e), @r"
     neutron_forbidden Forbidden
     Neutron: could not create ports: rule:(rule:create_port and rule:create_port:mac_address) is disallowed by policy (PolicyNotAuthorized, HTTP 403)
-    A MAC address or a fixed address on a network of another project needs the role of the network's owner, `admin` or `service`: give the user of [site.openstack] one of them.
+    Setting a MAC address or a fixed address on another project's network needs the rights of the network's owner or the role `admin` or `service`. Give the user of [site.openstack] one of them.
     ");
     assert_eq!(site.client().create_ports(&[request]).await.unwrap().len(), 1);
 }

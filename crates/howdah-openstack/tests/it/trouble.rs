@@ -81,8 +81,8 @@ async fn a_page_in_place_of_an_answer_is_said_to_be_one() {
     let e = client.ports(&Default::default()).await.unwrap_err();
     insta::assert_snapshot!(shown(&e), @r"
     neutron_bad_answer BadAnswer
-    Neutron: could not list ports: the answer cannot be understood (an HTML page, HTTP 200): Please log in
-    See whether the URL is the service's own and not that of a dashboard or a proxy.
+    Neutron: could not list ports: unexpected answer (an HTML page, HTTP 200): Please log in
+    Check that the URL is the service's own and not that of a dashboard or a proxy.
     ");
     assert!(client.create_ports(&[site.request(1)]).await.unwrap_err().kind.is_ambiguous());
 
@@ -90,8 +90,8 @@ async fn a_page_in_place_of_an_answer_is_said_to_be_one() {
     let e: RemoteError = site.client().check().await.unwrap_err().into();
     insta::assert_snapshot!(shown(&e), @r"
     keystone_bad_answer BadAnswer
-    Keystone: could not log in: the answer cannot be understood (an HTML page, HTTP 200): Please log in
-    See whether the URL is the service's own and not that of a dashboard or a proxy.
+    Keystone: could not log in: unexpected answer (an HTML page, HTTP 200): Please log in
+    Check that the URL is the service's own and not that of a dashboard or a proxy.
     ");
 }
 
@@ -104,8 +104,8 @@ async fn a_wrong_address_does_not_look_like_a_port_that_is_gone() {
     let e = client.delete_port(&"11111111-2222-4333-8444-555555555555".into()).await.unwrap_err();
     insta::assert_snapshot!(shown(&e), @r"
     neutron_bad_answer BadAnswer
-    Neutron: could not delete a port: the answer cannot be understood (an HTML page, HTTP 404): Not Found
-    See whether the URL is the service's own and not that of a dashboard or a proxy.
+    Neutron: could not delete a port: unexpected answer (an HTML page, HTTP 404): Not Found
+    Check that the URL is the service's own and not that of a dashboard or a proxy.
     ");
     assert!(client.network(&"11111111-2222-4333-8444-555555555555".into()).await.is_err());
 }
@@ -132,8 +132,8 @@ async fn answers_with_the_wrong_things_in_them_are_refused() {
     let e = client.create_ports(&[site.request(1)]).await.unwrap_err();
     insta::assert_snapshot!(shown(&e), @r#"
     neutron_bad_answer BadAnswer
-    Neutron: could not create ports: the answer cannot be understood (it has no port of 00:50:56:aa:00:01, HTTP 200): {"ports": []}
-    See whether the URL is the service's own and not that of a dashboard or a proxy.
+    Neutron: could not create ports: unexpected answer (it has no port of 00:50:56:aa:00:01, HTTP 200): {"ports": []}
+    Check that the URL is the service's own and not that of a dashboard or a proxy.
     "#);
 }
 
@@ -186,8 +186,8 @@ async fn a_certificate_that_does_not_verify_shows_its_fingerprint() {
     // The cause below it is the TLS library's own and may be worded anew.
     insta::assert_snapshot!(text.lines().map(|l| l.split(": error sending").next().unwrap()).collect::<Vec<_>>().join("\n"), @r"
     keystone_certificate_refused Certificate
-    Keystone: could not log in: the certificate of https://ADDRESS does not verify: it is not the pinned one, PINNED. Its SHA-256 fingerprint is SHOWN
-    Compare the fingerprint with the one that the server's console shows. If they are the same, set `ca_file` or `pin_sha256` for this endpoint; if not, somebody stands in between.
+    Keystone: could not log in: the certificate of https://ADDRESS is not trusted: it differs from the pinned fingerprint PINNED. Its SHA-256 fingerprint is SHOWN
+    Compare the fingerprint with the one on the server's console. If they are equal, set `ca_file` or `pin_sha256` for this endpoint; if not, the connection is intercepted.
     ");
     // With the right pin the certificate is fine, and the server is heard.
     assert_eq!(error(Trust::Pin(print)).await.kind, ErrorKind::Credentials);

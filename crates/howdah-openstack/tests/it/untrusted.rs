@@ -62,8 +62,8 @@ async fn a_token_does_not_go_in_clear_to_a_host_that_only_the_catalogue_names() 
     assert_eq!(
         e.message,
         format!(
-            "the catalogue's address of the service type `network`, {elsewhere}/, is http:// on another host than \
-             Keystone's"
+            "the catalogue's endpoint of the service type `network`, {elsewhere}/, is http:// on a different host \
+             than Keystone"
         )
     );
     assert!(e.hint.unwrap().contains("allow_http_endpoints = true"));

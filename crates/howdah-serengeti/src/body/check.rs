@@ -22,7 +22,7 @@ const SHOWN: usize = 64;
 /// All that is wrong with a specification, and what is left of it without its nulls.
 pub(super) fn check(text: &str, fields: Map<String, Value>, rules: &Rules) -> Result<Map<String, Value>, Refusal> {
     if text.len() > SIZE_LIMIT {
-        return Err(Refusal::invalid("specification", format!("it is larger than {SIZE_LIMIT} bytes")));
+        return Err(Refusal::invalid("specification", format!("is larger than {SIZE_LIMIT} bytes")));
     }
     let mut walk = Walk { rules, found: Vec::new() };
     walk.object(&Place { shown: "specification.".to_owned(), rule: String::new() }, CLUSTER, &fields);
@@ -67,7 +67,7 @@ impl Walk<'_> {
             match row.say {
                 Say::Ours(instead) => self.found.push(Refusal {
                     hint: Some(instead.to_owned()),
-                    ..Refusal::not_allowed(shown, "it is not for a specification to say")
+                    ..Refusal::not_allowed(shown, "a specification must not set this field")
                 }),
                 Say::Operator if !self.rules.allow.contains(&rule) => self.closed(shown, &rule),
                 Say::Operator | Say::Tenant => self.form(Place { shown, rule }, row.form, value),
@@ -77,8 +77,8 @@ impl Walk<'_> {
 
     fn closed(&mut self, shown: String, rule: &str) {
         self.found.push(Refusal {
-            hint: Some(format!("The operator can allow it for the site: allow_specification = [\"{rule}\"].")),
-            ..Refusal::not_allowed(shown, "this site does not take it from a request")
+            hint: Some(format!("Ask the operator to allow it for the site: allow_specification = [\"{rule}\"].")),
+            ..Refusal::not_allowed(shown, "the site does not allow this field in a request")
         });
     }
 
@@ -87,15 +87,15 @@ impl Walk<'_> {
             (Form::Text, Value::String(text)) => text_is_wrong(text),
             (Form::Texts, Value::Array(items)) if items.len() <= LIST_LIMIT => {
                 let wrong =
-                    items.iter().map(|item| item.as_str().map_or(Some("it is not a list of texts"), text_is_wrong));
+                    items.iter().map(|item| item.as_str().map_or(Some("must be a list of strings"), text_is_wrong));
                 wrong.flatten().next()
             }
             (Form::Texts | Form::Many(_), Value::Array(_)) if list_is_long(value) => Some("the list is too long"),
             (Form::Count(limit), value) => match count(value) {
                 Some(n) if n <= i64::from(limit) => None,
-                _ if limit == i32::MAX => Some("it is not a whole number from 0 up"),
+                _ if limit == i32::MAX => Some("must be a whole number of at least 0"),
                 _ => {
-                    let says = format!("it is not a whole number from 0 to {limit}");
+                    let says = format!("must be a whole number from 0 to {limit}");
                     return self.found.push(Refusal::invalid(place.shown, says));
                 }
             },
@@ -110,7 +110,7 @@ impl Walk<'_> {
                 None
             }
             (Form::Word(words) | Form::AnyCase(words), _) => {
-                return self.found.push(Refusal::invalid(place.shown, format!("it is none of {}", words.join(", "))));
+                return self.found.push(Refusal::invalid(place.shown, format!("must be one of {}", words.join(", "))));
             }
             (Form::One(rows), Value::Object(fields)) => {
                 place.shown.push('.');
@@ -128,13 +128,13 @@ impl Walk<'_> {
                 return self.doors(&place.shown, value);
             }
             (Form::Free, value) if depth(value) <= DEPTH_LIMIT => None,
-            (Form::Configuration | Form::Free, Value::Object(_) | Value::Array(_)) => Some("it is nested too deeply"),
-            (Form::Text, _) => Some("it is not a text"),
-            (Form::Texts, _) => Some("it is not a list of texts"),
-            (Form::Ratio, _) => Some("it is not a number from 0 up"),
-            (Form::YesNo, _) => Some("it is neither true nor false"),
-            (Form::Many(_), _) => Some("it is not a list"),
-            (Form::One(_) | Form::Configuration | Form::Free, _) => Some("it is not an object"),
+            (Form::Configuration | Form::Free, Value::Object(_) | Value::Array(_)) => Some("is nested too deeply"),
+            (Form::Text, _) => Some("must be a string"),
+            (Form::Texts, _) => Some("must be a list of strings"),
+            (Form::Ratio, _) => Some("must be a number of at least 0"),
+            (Form::YesNo, _) => Some("must be true or false"),
+            (Form::Many(_), _) => Some("must be a list"),
+            (Form::One(_) | Form::Configuration | Form::Free, _) => Some("must be an object"),
         };
         if let Some(says) = wrong {
             self.found.push(Refusal::invalid(place.shown, says));
@@ -154,9 +154,9 @@ impl Walk<'_> {
 
 fn text_is_wrong(text: &str) -> Option<&'static str> {
     if text.len() > TEXT_LIMIT {
-        Some("a text in it is too long")
+        Some("contains a string that is too long")
     } else if text.chars().any(char::is_control) {
-        Some("it holds a control character")
+        Some("contains a control character")
     } else {
         None
     }

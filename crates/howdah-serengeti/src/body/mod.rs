@@ -118,7 +118,7 @@ impl Body {
         }
         // The rows of the table say what passes; this is the same seen by the wire's own types.
         let mut create: ClusterCreate = serde_json::from_value(Value::Object(fields.clone()))
-            .map_err(|_| Refusal::invalid("specification", "it is not of the form that BDE takes"))?;
+            .map_err(|_| Refusal::invalid("specification", "has a form that BDE does not support"))?;
         close(spec, &mut create, rules)?;
         // What the operator's lists have added or taken away.
         let ours = [
@@ -237,8 +237,8 @@ fn close(spec: &ManagedSpec, create: &mut ClusterCreate, rules: &Rules) -> Resul
 fn among(code: &'static str, kind: &str, field: &str, names: &[String], open: &[String]) -> Result<(), Refusal> {
     match names.iter().find(|name| !open.contains(name)) {
         Some(name) => Err(Refusal {
-            hint: Some(format!("Those that there are: {}.", open.join(", "))),
-            ..Refusal::new(code, field, format!("this site has no {kind} {name:?} for requests"))
+            hint: Some(format!("Available: {}.", open.join(", "))),
+            ..Refusal::new(code, field, format!("the site has no {kind} {name:?} for requests"))
         }),
         None => Ok(()),
     }
@@ -247,9 +247,9 @@ fn among(code: &'static str, kind: &str, field: &str, names: &[String], open: &[
 fn enough_and_not_too_many(spec: &ManagedSpec, create: &ClusterCreate) -> Result<(), Refusal> {
     let field = if spec.node_groups.is_empty() { "specification.nodeGroups" } else { "node_groups" };
     match nodes(create) {
-        Some(0) => Err(Refusal::invalid(field, "it asks for no node at all")),
+        Some(0) => Err(Refusal::invalid(field, "requests no nodes")),
         Some(n) if n > u64::from(NODES_LIMIT) => {
-            let says = format!("it asks for {n} nodes, and a cluster has {NODES_LIMIT} at most");
+            let says = format!("requests {n} nodes, but a cluster may have at most {NODES_LIMIT}");
             Err(Refusal::new("too_many_nodes", field, says))
         }
         _ => Ok(()),

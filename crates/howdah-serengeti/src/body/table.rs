@@ -75,22 +75,22 @@ const fn ours(name: &'static str, instead: &'static str) -> Row {
 
 /// The fields of a cluster.
 pub const CLUSTER: &[Row] = &[
-    ours("name", "The request's own name is the cluster's."),
+    ours("name", "The request's `name` sets the cluster's name."),
     tenant("appManager", Form::Text),
     tenant("type", Form::Word(&["DEFAULT", "HDFS", "HDFS_MAPRED", "HDFS_HBASE"])),
-    ours("distro", "Name the distribution as cluster_type."),
-    ours("distroVendor", "It follows from the distribution."),
-    ours("distroVersion", "It follows from the distribution."),
+    ours("distro", "Set the distribution in cluster_type."),
+    ours("distroVendor", "The distribution determines it."),
+    ours("distroVersion", "The distribution determines it."),
     // Any VM that the operator keeps as a template.
     operator("templateName", Form::Text),
     tenant("rpNames", Form::Texts),
     tenant("dsNames", Form::Texts),
-    ours("networkConfig", "The request's own network is used for all traffic."),
+    ours("networkConfig", "The request's `network` carries all traffic."),
     tenant("nodeGroups", Form::Many(GROUP)),
     tenant("specFile", Form::YesNo),
     tenant("validateConfig", Form::YesNo),
     tenant("configuration", Form::Configuration),
-    ours("password", "Give it as cluster_password, which is kept secret."),
+    ours("password", "Use cluster_password; Howdah keeps it secret."),
     // The appliance fetches it.
     operator("localRepoURL", Form::Text),
     // A prefix that meets a cluster's name gives nodes the host names of somebody else's.

@@ -181,9 +181,9 @@ fn what_is_claimed_is_read_off_the_body_wherever_it_stands() {
 #[test]
 fn more_nodes_than_a_vcenter_holds_are_refused_wherever_they_stand() {
     let groups: Vec<_> = (0..200).map(|n| json!({"name": format!("g{n}"), "instanceNum": 10_000})).collect();
-    insta::assert_snapshot!(refused(&of(json!({ "nodeGroups": groups })), &Rules::default()), @"too_many_nodes specification.nodeGroups: it asks for 2000000 nodes, and a cluster has 10000 at most.");
+    insta::assert_snapshot!(refused(&of(json!({ "nodeGroups": groups })), &Rules::default()), @"too_many_nodes specification.nodeGroups: requests 2000000 nodes, but a cluster may have at most 10000.");
     let ours = ManagedSpec { node_groups: vec![group("a", 10_000), group("b", 1)], ..spec() };
-    insta::assert_snapshot!(refused(&ours, &Rules::default()), @"too_many_nodes node_groups: it asks for 10001 nodes, and a cluster has 10000 at most.");
+    insta::assert_snapshot!(refused(&ours, &Rules::default()), @"too_many_nodes node_groups: requests 10001 nodes, but a cluster may have at most 10000.");
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl ClusterManager for Client {
     async fn cluster(&self, name: &ClusterName) -> Remote<Option<ManagedCluster>> {
         // Without details there are no nodes since 2.3.
         let path = format!("cluster/{}?details=true", in_path(name.as_str()));
-        let step = format!("look at cluster \"{name}\"");
+        let step = format!("read cluster \"{name}\"");
         match self.sessions.call(&Call::get(path, step.as_str())).await {
             Ok(answer) => Ok(Some(cluster(answer.json(&step)?, &step)?)),
             Err(e) if e.is(code::NOT_FOUND) => Ok(None),
@@ -139,7 +139,7 @@ impl ClusterManager for Client {
     }
 
     async fn task(&self, id: &TaskId) -> Remote<Option<ManagedTask>> {
-        let step = format!("look at task {id}");
+        let step = format!("read task {id}");
         let call = Call::get(format!("task/{}", in_path(id.as_str())), step.as_str());
         match self.sessions.call(&call).await {
             Ok(answer) => Ok(Some(task(id.clone(), answer.json(&step)?))),

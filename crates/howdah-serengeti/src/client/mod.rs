@@ -114,15 +114,15 @@ fn base(url: &str) -> Result<String, Error> {
     let shown = url.rsplit('@').next().unwrap_or_default();
     let refuse = |reason| Error::Address { url: shown.to_owned(), reason };
     let parsed = reqwest::Url::parse(url).map_err(|_| refuse("it is not a URL; write https://host:8443"))?;
-    let host = parsed.host_str().filter(|h| !h.is_empty()).ok_or_else(|| refuse("it names no host"))?;
+    let host = parsed.host_str().filter(|h| !h.is_empty()).ok_or_else(|| refuse("it has no host"))?;
     if !parsed.username().is_empty() || parsed.password().is_some() {
-        return Err(refuse("the user name and password belong into their own settings"));
+        return Err(refuse("the user name and password have their own settings"));
     }
     match parsed.scheme() {
         "https" => {}
         "http" if is_loopback(host) => {}
-        "http" => return Err(refuse("the password would be sent in clear; write https://")),
-        _ => return Err(refuse("it must begin with https://")),
+        "http" => return Err(refuse("it would send the password in clear text; write https://")),
+        _ => return Err(refuse("it must start with https://")),
     }
     if !matches!(parsed.path().trim_end_matches('/'), "" | "/serengeti" | "/serengeti/api") {
         return Err(refuse("it has a path; write https://host:8443"));
@@ -154,20 +154,20 @@ pub async fn follow(
     loop {
         let last = match manager.task(task).await {
             Ok(None) => {
-                return fail(ErrorKind::NotFound, "bde_task_not_found", format!("task {task} is not known"));
+                return fail(ErrorKind::NotFound, "bde_task_not_found", format!("task {task} is unknown"));
             }
             Ok(Some(found)) => {
                 seen(&found);
                 match found.state {
                     TaskState::Completed => return Ok(()),
                     TaskState::Failed => {
-                        let said = found.error.unwrap_or_else(|| "it does not say why".to_owned());
+                        let said = found.error.unwrap_or_else(|| "BDE gives no reason".to_owned());
                         return fail(ErrorKind::Internal, "bde_task_failed", format!("task {task} failed: {said}"));
                     }
                     TaskState::Running => format!("it was at {:.0} %", found.progress * 100.0),
                 }
             }
-            Err(error) if error.kind.is_transient() => format!("the last question failed: {error}"),
+            Err(error) if error.kind.is_transient() => format!("the last query failed: {error}"),
             Err(error) => return Err(error),
         };
         if clock.mono().since(start) >= limit {
@@ -199,11 +199,11 @@ mod tests {
             .collect();
         insta::assert_debug_snapshot!(refused, @r#"
         [
-            "the address \"bde\" cannot be used: it is not a URL; write https://host:8443",
-            "the address \"http://bde\" cannot be used: the password would be sent in clear; write https://",
-            "the address \"bde\" cannot be used: the user name and password belong into their own settings",
-            "the address \"ftp://bde\" cannot be used: it must begin with https://",
-            "the address \"https://bde/sdk\" cannot be used: it has a path; write https://host:8443",
+            "the address \"bde\" is invalid: it is not a URL; write https://host:8443",
+            "the address \"http://bde\" is invalid: it would send the password in clear text; write https://",
+            "the address \"bde\" is invalid: the user name and password have their own settings",
+            "the address \"ftp://bde\" is invalid: it must start with https://",
+            "the address \"https://bde/sdk\" is invalid: it has a path; write https://host:8443",
         ]
         "#);
     }

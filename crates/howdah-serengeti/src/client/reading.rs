@@ -82,7 +82,7 @@ impl Answer {
         if last.is_empty() || !last.bytes().all(|b| b.is_ascii_digit()) {
             let said = match &self.location {
                 Some(location) => format!("its Location {location:?} does not end in a task number"),
-                None => "it has no Location, so the task is not known".to_owned(),
+                None => "it has no Location header, so the task is unknown".to_owned(),
             };
             return Err(Error::Answer { step: step.to_owned(), status: self.status.as_u16(), said });
         }
@@ -173,33 +173,33 @@ mod tests {
             answer(400, &"x".repeat(300)),
         ]
         .into_iter()
-        .map(|a| accept(a, "look at cluster \"demo\"").err().map(|e| e.to_string()))
+        .map(|a| accept(a, "read cluster \"demo\"").err().map(|e| e.to_string()))
         .collect();
         insta::assert_debug_snapshot!(errors, @r#"
         [
             Some(
-                "could not look at cluster \"demo\": Cluster demo not found. (BDD.NOT_FOUND)",
+                "could not read cluster \"demo\": Cluster demo not found. (BDD.NOT_FOUND)",
             ),
             Some(
-                "could not look at cluster \"demo\": an HTML page came with status 500: HTTP Status 500 - A & B",
+                "could not read cluster \"demo\": the answer is an HTML page (status 500): HTTP Status 500 - A & B",
             ),
             Some(
-                "could not look at cluster \"demo\": an HTML page came with status 200: Sign in",
+                "could not read cluster \"demo\": the answer is an HTML page (status 200): Sign in",
             ),
             Some(
-                "could not look at cluster \"demo\": an HTML page came with status 502: an empty page",
+                "could not read cluster \"demo\": the answer is an HTML page (status 502): an empty page",
             ),
             Some(
-                "could not look at cluster \"demo\": the appliance is in maintenance mode: The service is being maintained.",
+                "could not read cluster \"demo\": the appliance is in maintenance mode: The service is being maintained.",
             ),
             Some(
-                "could not look at cluster \"demo\": the answer redirects to nowhere",
+                "could not read cluster \"demo\": the answer redirects to nowhere",
             ),
             Some(
-                "could not look at cluster \"demo\": the answer with status 503 makes no sense: it is empty",
+                "could not read cluster \"demo\": unexpected answer with status 503: it is empty",
             ),
             Some(
-                "could not look at cluster \"demo\": the answer with status 400 makes no sense: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...",
+                "could not read cluster \"demo\": unexpected answer with status 400: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...",
             ),
         ]
         "#);
@@ -223,13 +223,13 @@ mod tests {
         insta::assert_debug_snapshot!([with(None), with(Some("/task/x")), with(Some(""))], @r#"
         [
             Err(
-                "could not create cluster \"x\": the answer with status 202 makes no sense: it has no Location, so the task is not known",
+                "could not create cluster \"x\": unexpected answer with status 202: it has no Location header, so the task is unknown",
             ),
             Err(
-                "could not create cluster \"x\": the answer with status 202 makes no sense: its Location \"/task/x\" does not end in a task number",
+                "could not create cluster \"x\": unexpected answer with status 202: its Location \"/task/x\" does not end in a task number",
             ),
             Err(
-                "could not create cluster \"x\": the answer with status 202 makes no sense: its Location \"\" does not end in a task number",
+                "could not create cluster \"x\": unexpected answer with status 202: its Location \"\" does not end in a task number",
             ),
         ]
         "#);

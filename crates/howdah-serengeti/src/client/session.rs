@@ -178,7 +178,7 @@ impl Sessions {
             Err(error) => {
                 // Nobody will use this session; it should not linger for half an hour.
                 if let Err(error) = self.end(&session.cookie).await {
-                    tracing::debug!(%error, "the unused session could not be ended");
+                    tracing::debug!(%error, "could not end the unused session");
                 }
                 Err(error)
             }
@@ -187,7 +187,7 @@ impl Sessions {
 
     /// What the server says of itself; nothing before 2.2.
     async fn hello(&self, session: &Session) -> Result<Option<String>, Error> {
-        let call = Call::get("hello", "ask for the version");
+        let call = Call::get("hello", "read the version");
         let answer = self.send(&call, session).await?;
         match answer.status {
             StatusCode::NOT_FOUND => return Ok(None),

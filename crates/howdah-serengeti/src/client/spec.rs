@@ -52,14 +52,14 @@ mod tests {
 
     #[test]
     fn what_the_appliance_would_not_understand_is_refused_here() {
-        insta::assert_snapshot!(refused(json!({"templateName": "x"}), Release::V2_2), @"the specification does not fit: templateName came with release 2.3.2, the appliance is 2.2.0");
+        insta::assert_snapshot!(refused(json!({"templateName": "x"}), Release::V2_2), @"templateName in the specification needs release 2.3.2, but the appliance has 2.2.0");
         insta::assert_snapshot!(
-            refused(json!({"nodeGroups": [{"instanceNum": 1, "latencySensitivity": "HIGH"}]}), Release::V2_2), @"the specification does not fit: nodeGroups[].latencySensitivity came with release 2.3.2, the appliance is 2.2.0"
+            refused(json!({"nodeGroups": [{"instanceNum": 1, "latencySensitivity": "HIGH"}]}), Release::V2_2), @"nodeGroups[].latencySensitivity in the specification needs release 2.3.2, but the appliance has 2.2.0"
         );
-        insta::assert_snapshot!(refused(json!({"vcClusters": []}), Release::V2_3), @"specification.vcClusters: this site does not take it from a request");
+        insta::assert_snapshot!(refused(json!({"vcClusters": []}), Release::V2_3), @"specification.vcClusters: the site does not allow this field in a request");
         let weak = ManagedSpec { password: Some("password".into()), ..spec() };
         let error = body(&weak, &Rules::default(), Release::V2_3, "2.3.2").err().unwrap();
-        insta::assert_snapshot!(error, @"the cluster password does not fit: it must contain a digit");
+        insta::assert_snapshot!(error, @"the cluster password is invalid: it must contain a digit");
     }
 
     #[test]

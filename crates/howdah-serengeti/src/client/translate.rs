@@ -49,7 +49,7 @@ pub fn cluster(read: ClusterRead, step: &str) -> Result<ManagedCluster, Error> {
         let group_name = name.parse().map_err(|error| Error::Answer {
             step: step.to_owned(),
             status: 200,
-            said: format!("a node group's name is out of order: {error}"),
+            said: format!("a node group's name is invalid: {error}"),
         })?;
         let mut of_group = instances.unwrap_or_default();
         of_group.sort_by_key(|n| NodeName::new(n.name.as_str()).index());
@@ -99,7 +99,7 @@ fn vm(node: &NodeRead, step: &str) -> Result<Option<VmRef>, Error> {
         _ => Err(Error::Answer {
             step: step.to_owned(),
             status: 200,
-            said: format!("the moId {mo_id:?} of node {:?} is not a virtual machine's", node.name),
+            said: format!("the moId {mo_id:?} of node {:?} does not refer to a virtual machine", node.name),
         }),
     }
 }
@@ -132,7 +132,7 @@ pub fn task(id: TaskId, read: TaskRead) -> ManagedTask {
             .clone()
             .filter(|m| !m.is_empty())
             .or_else(node)
-            .or_else(|| (read.status != TaskStatus::Failed).then(|| "the task was given up".to_owned())),
+            .or_else(|| (read.status != TaskStatus::Failed).then(|| "the task was abandoned".to_owned())),
         _ => None,
     };
     let progress = if state == TaskState::Completed { 1.0 } else { read.progress.unwrap_or(0.0).clamp(0.0, 1.0) };

@@ -41,8 +41,8 @@ async fn a_foreign_certificate_is_refused_and_its_fingerprint_shown() {
         .replace(&other.to_string(), "THE-PINNED-ONE");
     insta::assert_snapshot!(text, @"
     bde_certificate (Certificate)
-      BDE: could not log in: the certificate of https://127.0.0.1:PORT does not verify: it is not the pinned one, THE-PINNED-ONE. Its SHA-256 fingerprint is THE-ONE-SHOWN
-      hint: Compare the fingerprint with the one that the server's console shows. If they are the same, set `ca_file` or `pin_sha256` for this endpoint; if not, somebody stands in between.
+      BDE: could not log in: the certificate of https://127.0.0.1:PORT is not trusted: it differs from the pinned fingerprint THE-PINNED-ONE. Its SHA-256 fingerprint is THE-ONE-SHOWN
+      hint: Compare the fingerprint with the one on the server's console. If they are equal, set `ca_file` or `pin_sha256` for this endpoint; if not, the connection is intercepted.
     ");
     assert_eq!(appliance.memory.logins(), 0, "the password went to somebody who was not trusted");
 }

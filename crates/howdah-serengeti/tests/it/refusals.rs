@@ -90,14 +90,14 @@ async fn a_page_is_told_by_its_heading() {
     }
     insta::assert_snapshot!(said.join("\n"), @"
     bde_html_answer (BadAnswer)
-      BDE: could not list the networks: an HTML page came with status 404: HTTP Status 404 - The requested resource is not available.
-      hint: Check that the address is that of the BDE appliance, port 8443, and that no proxy answers for it.
+      BDE: could not list the networks: the answer is an HTML page (status 404): HTTP Status 404 - The requested resource is not available.
+      hint: Check that the address is the BDE appliance's, port 8443, and that no proxy answers for it.
     bde_html_answer (Internal)
-      BDE: could not list the networks: an HTML page came with status 502: HTTP Status 502 - Bad Gateway <proxy>
-      hint: Check that the address is that of the BDE appliance, port 8443, and that no proxy answers for it.
+      BDE: could not list the networks: the answer is an HTML page (status 502): HTTP Status 502 - Bad Gateway <proxy>
+      hint: Check that the address is the BDE appliance's, port 8443, and that no proxy answers for it.
     bde_html_answer (BadAnswer)
-      BDE: could not list the networks: an HTML page came with status 200: HTTP Status 200 - Sign in
-      hint: Check that the address is that of the BDE appliance, port 8443, and that no proxy answers for it.
+      BDE: could not list the networks: the answer is an HTML page (status 200): HTTP Status 200 - Sign in
+      hint: Check that the address is the BDE appliance's, port 8443, and that no proxy answers for it.
     ");
 }
 
@@ -110,7 +110,7 @@ async fn maintenance_refuses_writes_and_is_told() {
     insta::assert_snapshot!(told(&client.register_network(&network()).await.unwrap_err()), @r#"
     bde_maintenance (Unavailable)
       BDE: could not register network "net": the appliance is in maintenance mode: The server is in maintenance mode: only read requests are allowed.
-      hint: Work goes on by itself when the file /opt/serengeti/etc/maintenance is gone from the appliance.
+      hint: Remove the file /opt/serengeti/etc/maintenance from the appliance; Howdah then continues automatically.
     "#);
 }
 
@@ -125,10 +125,10 @@ async fn an_uninitialised_appliance_is_told_in_both_forms() {
     insta::assert_snapshot!(said.join("\n"), @r#"
     bde_not_initialised (Unavailable)
       BDE: could not register network "net": Cannot connect to vCenter. (BDD.INIT_VC_FAIL)
-      hint: The appliance could not reach vCenter when it started. Restart its tomcat service once it can.
+      hint: The appliance could not reach vCenter when it started. Restart its tomcat service when vCenter is reachable.
     bde_not_initialised (Unavailable)
       BDE: could not register network "net": Initialization failed: vcenter:443 is silent (BDD.APP_INIT_ERROR)
-      hint: The appliance could not reach vCenter when it started. Restart its tomcat service once it can.
+      hint: The appliance could not reach vCenter when it started. Restart its tomcat service when vCenter is reachable.
     "#);
 }
 
@@ -213,8 +213,8 @@ async fn what_a_request_may_not_say_is_refused_before_anything_is_sent() {
     let error = client.create_cluster(&spec).await.unwrap_err();
     insta::assert_snapshot!(told(&error), @r#"
     specification_field_not_allowed (Invalid)
-      BDE: specification.vcClusters: this site does not take it from a request
-      hint: The operator can allow it for the site: allow_specification = ["vcClusters"].
+      BDE: specification.vcClusters: the site does not allow this field in a request
+      hint: Ask the operator to allow it for the site: allow_specification = ["vcClusters"].
     "#);
     assert_eq!(client.demand(&spec).unwrap_err().code, "specification_field_not_allowed", "nor is it counted with");
     assert!(appliance.memory.clusters.lock().unwrap().is_empty());
@@ -230,8 +230,8 @@ async fn a_weak_password_is_refused_before_anything_is_sent() {
     let error = appliance.client().create_cluster(&spec).await.unwrap_err();
     insta::assert_snapshot!(told(&error), @"
     bde_password_rule (Invalid)
-      BDE: the cluster password does not fit: it must contain a digit
-      hint: Take 8 to 20 characters with a digit, a lower-case letter, an upper-case letter and one of _ @ # $ % ^ & *.
+      BDE: the cluster password is invalid: it must contain a digit
+      hint: Use 8 to 20 characters with a digit, a lower-case letter, an upper-case letter and one of _ @ # $ % ^ & *.
     ");
     assert!(appliance.memory.clusters.lock().unwrap().is_empty());
 }
@@ -284,7 +284,7 @@ async fn a_task_is_followed_to_its_end_or_to_the_limit() {
     bde_task_no_end (NoAnswer)
       BDE: task 3 did not end within 30 s: it was at 25 %
     bde_task_not_found (NotFound)
-      BDE: task 4 is not known
+      BDE: task 4 is unknown
     ");
 }
 

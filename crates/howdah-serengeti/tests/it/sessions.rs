@@ -71,7 +71,7 @@ async fn a_wrong_password_is_told_and_not_tried_again_at_once() {
     insta::assert_snapshot!(told(&error), @r#"
     bde_credentials (Credentials)
       BDE: the login as "administrator@vsphere.local" was refused: HTTP Status 401 - Authentication Failed: the user name or password is wrong
-      hint: BDE checks the name and password against vCenter: use a vCenter user such as user@vsphere.local, and check that the appliance's Users.xml admits it.
+      hint: BDE verifies the name and password with vCenter: use a vCenter user such as user@vsphere.local, and check that the appliance's Users.xml allows it.
     "#);
     assert!(!told(&error).contains("not-the-password"));
     // Three more would lock the account in many a vCenter.
@@ -88,7 +88,7 @@ async fn an_appliance_without_its_vcenter_says_so_at_login() {
     appliance.memory.vcenter_down.store(true, Ordering::SeqCst);
     insta::assert_snapshot!(told(&client.networks().await.unwrap_err()), @"
     bde_vcenter_unreachable (Unavailable)
-      BDE: could not log in: the appliance cannot reach its vCenter: HTTP Status 500 - Authentication Failed: (Connection failed: vcenter:443 refused)
+      BDE: could not log in: the appliance does not reach its vCenter: HTTP Status 500 - Authentication Failed: (Connection failed: vcenter:443 refused)
       hint: Check vCenter, then the appliance's connection to it.
     ");
     // Whoever waits for a login that fails does not start another one after it.
@@ -108,7 +108,7 @@ async fn a_session_that_is_refused_at_once_is_not_renewed_for_ever() {
     let error = appliance.client().networks().await.unwrap_err();
     insta::assert_snapshot!(told(&error), @"
     bde_session_refused (Unavailable)
-      BDE: could not ask for the version: a session was refused right after its login
+      BDE: could not read the version: a session was refused right after its login
     ");
     assert_eq!(appliance.memory.logins(), 1);
 }

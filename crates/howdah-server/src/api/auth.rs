@@ -1,11 +1,10 @@
-//! Who asks, and what they may do.
+//! Authentication and authorization of requesters.
 //!
-//! With `auth = "keystone"` a token is verified at one Keystone, which [`realm`](super::realm) finds, if
-//! [`login`](super::login) lets it through. With `auth = "local"` the user at the other end of the UNIX
-//! socket is the operator. A read capability stands for one cluster. Whoever reads for long is asked for
-//! their right again ([`Reader::again`]).
-//! Invariant: a capability is kept as a hash only, and compared as such; a token is kept for as long as
-//! its request lasts.
+//! With `auth = "keystone"` one Keystone, which [`realm`](super::realm) selects, verifies a token that
+//! [`login`](super::login) admits. With `auth = "local"` the user at the other end of the UNIX
+//! socket is the operator. A read capability is valid for one cluster. The right of a long-running reader
+//! is verified again ([`Reader::again`]).
+//! Invariant: a capability is stored and compared only as a hash; a token is kept only during its request.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -25,12 +24,12 @@ use secrecy::SecretString;
 use super::{ApiError, Routes, login, realm};
 use crate::sites::Choice;
 
-/// How requesters are known.
+/// How requesters authenticate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthMode {
-    /// By Keystone tokens.
+    /// With Keystone tokens.
     Keystone,
-    /// By their user on this host, over the UNIX socket.
+    /// As a user of this host, over the UNIX socket.
     Local,
 }
 
@@ -42,15 +41,15 @@ pub enum Peer {
         /// Its user.
         uid: u32,
     },
-    /// Anybody, over TCP.
+    /// A client over TCP.
     Remote {
-        /// Where they come from; a proxy's address if there is one between.
+        /// The client's address; with a proxy, the proxy's.
         address: IpAddr,
     },
 }
 
 impl Peer {
-    /// Somebody of whom nothing is known, and who is trusted with nothing.
+    /// A requester before authentication, without any rights.
     pub(super) const NOBODY: Self = Self::Remote { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
 }
 
@@ -63,26 +62,26 @@ pub(super) const PROJECT: &str = "x-project-id";
 /// The site whose OpenStack the token is of.
 pub(super) const SITE: &str = "x-howdah-site";
 
-/// Somebody who may at least read.
+/// An authenticated requester, who may at least read.
 pub(super) struct Caller {
     pub(super) user: String,
-    /// Their id at Keystone; none for the operator.
+    /// Their ID in Keystone; `None` for the operator.
     pub(super) user_id: Option<String>,
     pub(super) project: ProjectId,
     pub(super) role: Role,
-    /// The Keystone that vouches for them; none for the operator.
+    /// The Keystone that verified them; `None` for the operator.
     realm: Option<String>,
-    /// For looking up what they themselves may use.
+    /// The token, for lookups with their own rights.
     pub(super) token: Option<SecretString>,
 }
 
 impl Caller {
-    /// Refuses readers.
+    /// Refuses requesters who may only read.
     pub(super) fn may_write(&self) -> Result<(), ApiError> {
         if self.role.may_write() { Ok(()) } else { Err(ApiError::ReadOnly { user: self.user.clone() }) }
     }
 
-    /// Refuses all but admins the look beyond their project.
+    /// Refuses access beyond the project, except for admins.
     pub(super) fn may_ask_for_all(&self, all_projects: bool) -> Result<(), ApiError> {
         match self.role {
             Role::Admin => Ok(()),
@@ -91,17 +90,17 @@ impl Caller {
         }
     }
 
-    /// Whether they are the operator, who may know everything.
+    /// Whether they are the operator, who may see everything.
     pub(super) const fn is_operator(&self) -> bool {
         self.realm.is_none()
     }
 
-    /// Whether the token counts at a site of this realm.
+    /// Whether the token is valid at a site of this realm.
     pub(super) fn is_of(&self, realm: &str) -> bool {
         self.realm.as_ref().is_none_or(|r| r == realm)
     }
 
-    /// Whether a cluster of this project and site is theirs to see.
+    /// Whether they may see a cluster of this project and site.
     pub(super) fn sees(&self, project: &ProjectId, site: &SiteName, routes: &Routes, all_projects: bool) -> bool {
         let in_realm = routes.sites.get(site).is_none_or(|site| self.is_of(&site.realm));
         in_realm && (*project == self.project || (all_projects && self.role == Role::Admin))
@@ -124,11 +123,11 @@ pub(super) fn has_token(headers: &HeaderMap) -> bool {
     header(headers, TOKEN).is_some()
 }
 
-/// A header whose text is used further on; refused if it is not plain ASCII in one line.
+/// The text of a header; refused if it is not plain ASCII in one line.
 pub(super) fn text_header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, ApiError> {
     let Some(value) = headers.get(name) else { return Ok(None) };
     let text = value.to_str().ok().filter(|text| first_unfit(text).is_none()).ok_or_else(|| {
-        let says = "it is not plain ASCII text without control characters".to_owned();
+        let says = "must be plain ASCII without control characters".to_owned();
         ApiError::InvalidField { field: name.to_owned(), says }
     })?;
     Ok(Some(text.trim()).filter(|text| !text.is_empty()))
@@ -146,7 +145,7 @@ impl FromRequestParts<Routes> for Caller {
     }
 }
 
-/// Who asks. `choice` are the words of the body that choose a site, and `id` is the cluster in the path.
+/// The requester. `choice` holds the body's fields that select a site, and `id` is the cluster in the path.
 pub(super) async fn caller(
     parts: &Parts,
     routes: &Routes,
@@ -154,7 +153,7 @@ pub(super) async fn caller(
     id: Option<ClusterId>,
 ) -> Result<Caller, ApiError> {
     let caller = identified(parts, routes, choice, id).await?;
-    // Told to those who are known: it lists the sites.
+    // After authentication only: the error lists the sites.
     if let Some(site) = realm::named(parts)? {
         routes.sites.choose(Choice { site: Some(&site), ..Choice::default() })?;
     }
@@ -191,19 +190,19 @@ async fn identified(
     }
 }
 
-/// Who is at the other end. Whoever is not known to be local is not.
+/// The peer. A peer that is not known to be local counts as remote.
 fn peer(parts: &Parts) -> Peer {
     parts.extensions.get::<ConnectInfo<Peer>>().map_or(Peer::NOBODY, |ConnectInfo(peer)| *peer)
 }
 
-/// Whom Keystone vouches for. The end of a token is Keystone's to judge, by its own clock.
+/// The requester, verified by Keystone. Keystone decides about the expiry of a token, by its own clock.
 fn vouched(answer: Remote<Principal>) -> Result<Principal, ApiError> {
     answer.map_err(|e| if e.code == TOKEN_REFUSED { ApiError::TokenInvalid } else { ApiError::Remote(e) })
 }
 
 fn by_token(token: SecretString, realm: &str, principal: Principal) -> Result<Caller, ApiError> {
     let role = match Role::of(&principal.roles) {
-        // An admin of a project that is not the one for administration rules that project, and no other.
+        // An admin of a project other than the administration project is an admin of that project only.
         Some(Role::Admin) if !principal.is_admin_project => Role::Member,
         Some(role) => role,
         None => return Err(ApiError::RoleMissing { user: principal.user_name }),
@@ -218,21 +217,21 @@ fn by_token(token: SecretString, realm: &str, principal: Principal) -> Result<Ca
     })
 }
 
-/// Whoever may read one cluster: a caller, or the bearer of its capability.
+/// A reader of one cluster: a caller, or the bearer of its capability.
 pub(super) enum Reader {
     Caller(Caller),
     Bearer { key: ClusterKey, hash: [u8; 32] },
 }
 
 impl Reader {
-    /// Finds out who asks to read this cluster.
+    /// Authenticates a reader of this cluster.
     pub(super) async fn of(parts: &Parts, routes: &Routes, id: &ClusterId) -> Result<Self, ApiError> {
         if let Some(capability) = header(&parts.headers, CAPABILITY) {
             let hash = hash(capability);
             if let Some(key) = routes.store.by_capability(id, &hash).await? {
                 return Ok(Self::Bearer { key, hash });
             }
-            // Without a token besides, nobody knows what the bearer may know.
+            // Without a token, the bearer's other rights are unknown.
             if routes.auth == AuthMode::Keystone && !has_token(&parts.headers) {
                 return Err(ApiError::ClusterNotVisible { id: *id });
             }
@@ -240,11 +239,11 @@ impl Reader {
         caller(parts, routes, None, Some(*id)).await.map(Self::Caller)
     }
 
-    /// Asks again whether they may read this cluster, past all that is remembered of an answer of before.
-    /// `all_projects` is what an admin asked for.
+    /// Verifies again that they may read this cluster, without cached answers. `all_projects` is the
+    /// admin's request.
     ///
     /// # Errors
-    /// Why not; [`ApiError::Remote`] if nobody could say.
+    /// Why not; [`ApiError::Remote`] if it cannot be verified.
     pub(super) async fn again(&self, routes: &Routes, key: &ClusterKey, all_projects: bool) -> Result<(), ApiError> {
         let hidden = || ApiError::ClusterNotVisible { id: key.id };
         let (token, realm) = match self {
@@ -255,7 +254,7 @@ impl Reader {
             Self::Caller(Caller { token: Some(token), realm: Some(realm), .. }) => (token, realm),
             Self::Caller(_) => return Ok(()),
         };
-        // Taken out of the configuration, which a service reads once: it cannot be.
+        // Unreachable: the service reads its configuration once.
         let identity = routes.sites.identity(realm).ok_or(ApiError::TokenInvalid)?;
         let caller = by_token(token.clone(), realm, vouched(identity.authenticate_anew(token).await)?)?;
         caller.may_ask_for_all(all_projects)?;

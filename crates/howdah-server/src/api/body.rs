@@ -1,10 +1,10 @@
-//! Bodies are read strictly: a field that is not known is refused and named, because a
-//! misspelt `cluster_pasword` that is silently dropped makes a cluster with a random one.
+//! Strict parsing of bodies: an unknown field is refused by name, because a silently ignored
+//! `cluster_pasword` would create a cluster with a random password.
 //!
-//! Invariant: no text of a body, at whatever depth, and no name of a field has a character that a
-//! terminal or a log obeys ([`howdah_core::text`]). The whole body is looked through before anything is
-//! made of it, so a new field needs no check of its own. A line feed is such a character also in the
-//! cluster manager's own `specification`: what BDE writes into configuration files is given in one line.
+//! Invariant: no text of a body, at any depth, and no name of a field has a character that a
+//! terminal or a log obeys ([`howdah_core::text`]). The check covers the whole body before its use, so a
+//! new field needs no check of its own. A line feed is such a character, also in the cluster manager's
+//! `specification`: values for BDE's configuration files must be in one line.
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -40,11 +40,11 @@ fn refused(rejection: BytesRejection) -> ApiError {
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    // A list would pass for an object whose fields are in order.
+    // serde accepts a list for an object with the fields in order.
     if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Err(ApiError::BodyInvalid { says: "it is not a JSON object".to_owned() });
+        return Err(ApiError::BodyInvalid { says: "not a JSON object".to_owned() });
     }
-    // What is no JSON is explained below.
+    // The code below explains invalid JSON.
     if let Ok(whole) = serde_json::from_slice::<Value>(bytes) {
         look_through(&whole, "")?;
     }
@@ -54,7 +54,7 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     Ok(body)
 }
 
-/// Refuses the first text that is not fit to be shown, by the path of its field.
+/// Refuses the first unprintable text, by the path of its field.
 fn look_through(value: &Value, path: &str) -> Result<(), ApiError> {
     match value {
         Value::String(text) => fit(text, path),
@@ -70,17 +70,17 @@ fn look_through(value: &Value, path: &str) -> Result<(), ApiError> {
     }
 }
 
-/// Refuses a text of a request that is not fit to be shown. Of the text no more is told than the
-/// character: it may be a secret.
+/// Refuses an unprintable text of a request. The error names only the character, because the text may be
+/// a secret.
 pub(super) fn fit(text: &str, field: &str) -> Result<(), ApiError> {
     first_unfit(text).map_or(Ok(()), |c| {
-        let says = format!("it has the control character U+{:04X}", u32::from(c));
+        let says = format!("contains the control character U+{:04X}", u32::from(c));
         Err(ApiError::InvalidField { field: printable(field).into_owned(), says })
     })
 }
 
-/// serde tells an unknown field only in words: ``unknown field `x`, expected one of `a`, `b` at
-/// line 1 column 2``. A test would notice other words.
+/// serde reports an unknown field only as text: ``unknown field `x`, expected one of `a`, `b` at
+/// line 1 column 2``. A test detects a change of that text.
 fn explain(e: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     let (field, inner) = (e.path().to_string(), e.inner());
     let says = inner.to_string();
@@ -91,7 +91,7 @@ fn explain(e: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
             let field = words.next().unwrap_or_default();
             ApiError::UnknownField { field, known: words.collect() }
         }
-        // The path of a missing field is that of its owner.
+        // The path of a missing field is that of its parent.
         None if field == "." || says.starts_with("missing field") => ApiError::BodyInvalid { says },
         None => {
             let says = says.split(" at line ").next().unwrap_or(&says).to_owned();

@@ -1,24 +1,23 @@
-//! How much a body may say: the lengths of its lists and of its words. Pure. Invariant: every field of
-//! a body passes here, before anything is made of it and before doubles are taken out; a field that is
-//! added to the body does not compile until it has its bound here. What a word may *hold* is decided
-//! elsewhere.
+//! The size limits of a body: the lengths of its lists and strings. Pure. Invariant: every field of a body
+//! is checked here before its use and before duplicates are removed; a new field does not compile until
+//! it has a limit here. Other modules check the *content* of strings.
 
 use howdah_api::{ClusterBody, NodeGroupBody};
 use secrecy::ExposeSecret;
 
 use super::ApiError;
 
-/// The most entries of a list: each costs a look-up at Neutron, or a place in BDE's specification.
+/// The maximum length of a list: each entry costs a lookup in Neutron, or space in BDE's specification.
 const ENTRIES: usize = 20;
-/// The longest name of a cluster or group, in characters: what vSphere takes for a VM, whose name begins
-/// with both.
+/// The maximum length of a cluster's or group's name, in characters: vSphere's limit for a VM's name, which
+/// starts with both.
 const NAME: usize = 80;
-/// The longest word, in characters: what Neutron takes for a name, and DNS (253) for a host.
+/// The maximum length of a string, in characters: Neutron's limit for names, and above DNS's (253) for hosts.
 const WORD: usize = 255;
-/// The longest path, in characters: Linux' `PATH_MAX`.
+/// The maximum length of a path, in characters: Linux' `PATH_MAX`.
 const PATH: usize = 4096;
 
-/// Refuses a body that says too much, by the field's name.
+/// Refuses a body with a field over its limit, by the field's name.
 pub(super) fn check(body: &ClusterBody) -> Result<(), ApiError> {
     let ClusterBody {
         name,
@@ -38,13 +37,13 @@ pub(super) fn check(body: &ClusterBody) -> Result<(), ApiError> {
         app_manager,
         remedy: _,
         wait_for: _,
-        // A document of the cluster manager's own, bounded as a part of the body.
+        // The cluster manager's document is limited as a part of the body.
         specification: _,
         vio_config,
         bde_config,
         state: _,
     } = body;
-    // Lists first: what is wrong with entry 1,000 matters less than that there is one.
+    // Lists first: the length of a list matters more than its 1,000th entry.
     list("security_groups", security_groups)?;
     list("resource_pools", resource_pools.as_deref().unwrap_or_default())?;
     list("datastores", datastores.as_deref().unwrap_or_default())?;
@@ -89,10 +88,13 @@ fn word(field: &str, text: &str, longest: usize) -> Result<(), ApiError> {
     within(field, text.chars().count(), longest, "characters")
 }
 
-/// The text itself is not repeated: it is long, and may be a secret.
+/// The error does not repeat the text: it is long, and may be a secret.
 fn within(field: &str, has: usize, most: usize, what: &str) -> Result<(), ApiError> {
     if has <= most {
         return Ok(());
     }
-    Err(ApiError::InvalidField { field: field.to_owned(), says: format!("it has {has} {what}, and may have {most}") })
+    Err(ApiError::InvalidField {
+        field: field.to_owned(),
+        says: format!("has {has} {what}, but at most {most} are allowed"),
+    })
 }

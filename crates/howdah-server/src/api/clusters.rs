@@ -1,4 +1,4 @@
-//! The routes that read clusters. What writes is in [`writes`](super::writes).
+//! The routes that read clusters. [`writes`](super::writes) has those that write.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -15,15 +15,15 @@ use super::query::{All, And, Checked, Paging, Scope, Site};
 use super::visible::{of_reader, readable, site_of};
 use super::{ApiError, Routes, view};
 
-/// Clusters on a page where the request does not say.
+/// The default number of clusters on a page.
 const PAGE: usize = 100;
-/// The most clusters on a page.
+/// The maximum number of clusters on a page.
 const LIMIT: usize = 1000;
 
-/// The clusters of the requester's project, by time of creation, a page at a time.
+/// Lists the clusters of the requester's project, by time of creation, in pages.
 ///
-/// Each is told in short, or with `detail=true` in full. `next` is the marker of the page after; there is none
-/// on the last. A cluster that was removed in the meantime is still a good marker for some days.
+/// Each entry has the short form, or with `detail=true` the long form. `next` is the marker of the next page;
+/// the last page has none. A deleted cluster is still a valid marker for some days.
 #[utoipa::path(
     get, path = "/v1/clusters", tag = "clusters", params(All, Paging, Site),
     responses((status = 200, body = Clusters<ListedCluster>), (status = "default", body = ErrorBody)),
@@ -36,7 +36,7 @@ pub(super) async fn list(
 ) -> Result<Json<Clusters<ListedCluster>>, ApiError> {
     caller.may_ask_for_all(scope.all_projects)?;
     let limit = match paging.limit {
-        Some(0) => return Err(refused("limit", "it is 0")),
+        Some(0) => return Err(refused("limit", "must be at least 1")),
         limit => limit.unwrap_or(PAGE).min(LIMIT),
     };
     let mut after = match &paging.marker {
@@ -44,8 +44,8 @@ pub(super) async fn list(
         None => None,
     };
     let project = (!scope.all_projects).then_some(&caller.project);
-    // One more than asked for: whether there is a next page. Those that the caller may not see do not
-    // count, so that nothing can be told from the size of a page.
+    // One more than the limit shows whether there is a next page. Clusters that the caller may not see do
+    // not count, so that the size of a page reveals nothing.
     let mut seen = Vec::new();
     while seen.len() <= limit {
         let rows = routes.store.list(project, Page { after: after.as_ref(), limit: Some(limit + 1) }).await?;
@@ -78,9 +78,10 @@ fn listed(record: &ClusterRecord, state: &ClusterState, detail: bool) -> ListedC
     }
 }
 
-/// The cluster that a marker names, which may have been removed. What the caller may not see is not there.
+/// The cluster of a marker, which may have been deleted. A cluster that the caller may not see counts as
+/// missing.
 async fn place(routes: &Routes, caller: &Caller, marker: &str, all: bool) -> Result<ClusterKey, ApiError> {
-    let unknown = || refused("marker", "it names no cluster of the list");
+    let unknown = || refused("marker", "no cluster of the list has this ID");
     let (project, id) = match marker.rsplit_once('/') {
         Some((project, id)) if all => (ProjectId::from(project), id),
         _ => (caller.project.clone(), marker),

@@ -1,6 +1,5 @@
-//! What the API refuses, and how it says so: status, a code that does not change, a sentence, a
-//! hint, details. Invariant: an answer holds no secret and no insides of the service; those go
-//! to the log.
+//! The API's error answers: status, stable code, message, hint, details. Invariant: an answer holds
+//! no secret and no internals of the service; those go to the log.
 
 use std::time::Duration;
 
@@ -22,30 +21,30 @@ use crate::limits::{Reached, What};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// The body is larger than any sensible one.
+    /// The body is too large.
     #[error("the body is larger than {limit} bytes")]
     BodyTooLarge {
         /// The limit.
         limit: usize,
     },
-    /// The body did not arrive in time, or broke off.
+    /// The body did not arrive in time, or was cut off.
     #[error("the body did not arrive completely")]
     BodyIncomplete,
-    /// The body is not what it has to be.
+    /// The body is invalid.
     #[error("the body cannot be read: {says}")]
     BodyInvalid {
-        /// What the parser says.
+        /// The parser's message.
         says: String,
     },
-    /// The body has a field that there is not.
+    /// The body has an unknown field.
     #[error("the body has an unknown field: {field}")]
     UnknownField {
         /// The field.
         field: String,
-        /// The fields that there are.
+        /// The known fields.
         known: Vec<String>,
     },
-    /// A field has a value that cannot be.
+    /// A field has an invalid value.
     #[error("{field}: {says}")]
     InvalidField {
         /// The field.
@@ -53,7 +52,7 @@ pub enum ApiError {
         /// Why not.
         says: String,
     },
-    /// The site does not take what the request says of the cluster.
+    /// The site does not support the requested cluster.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The id in the path is not a UUID.
@@ -65,164 +64,164 @@ pub enum ApiError {
     /// The query string cannot be read.
     #[error("the query cannot be read: {says}")]
     InvalidQuery {
-        /// What the parser says.
+        /// The parser's message.
         says: String,
     },
     /// Neither token nor capability.
     #[error("the request has no X-Auth-Token")]
     TokenMissing,
-    /// Keystone does not vouch for the token.
-    #[error("the token is not valid, or no longer")]
+    /// Keystone does not accept the token.
+    #[error("the token is invalid or has expired")]
     TokenInvalid,
-    /// Too many tokens from there were refused of late; this one was not looked at.
-    #[error("too many tokens from this address were refused; this one was not looked at")]
+    /// Too many tokens from this address were refused lately; the service did not verify this one.
+    #[error("too many invalid tokens came from this address; the service did not verify this one")]
     TooManyLogins {
-        /// When to ask again.
+        /// When to retry.
         wait: Duration,
     },
-    /// The project has as many event streams open as it may have.
-    #[error("the project has {allowed} event streams open, and may have no more")]
+    /// The project has reached its limit of open event streams.
+    #[error("the project has {allowed} open event streams, which is its limit")]
     TooManyStreams {
-        /// How many may be open.
+        /// The limit.
         allowed: u64,
     },
-    /// Enough tokens are at Keystone already.
-    #[error("too many tokens are being verified at the moment")]
+    /// The limit of concurrent verifications is reached.
+    #[error("the service is verifying too many tokens at the moment")]
     KeystoneBusy,
     /// The token has none of the roles.
-    #[error("the token of {user} has none of the roles reader, member and admin on this project")]
+    #[error("{user} needs the role reader, member or admin on this project")]
     RoleMissing {
         /// The user's name.
         user: String,
     },
-    /// A reader wants to write.
-    #[error("{user} may read, but not write")]
+    /// A reader sent a write request.
+    #[error("{user} may only read on this project")]
     ReadOnly {
         /// The user's name.
         user: String,
     },
-    /// Not an admin, and asks for what only an admin may.
+    /// The request needs the role admin.
     #[error("all_projects needs the role admin")]
     NotAdmin,
     /// No such site.
-    #[error("there is no site {asked}")]
+    #[error("no site {asked} is configured")]
     UnknownSite {
-        /// What was asked for.
+        /// The requested site.
         asked: String,
-        /// Names of those that there are.
+        /// Names of the known sites.
         known: Vec<String>,
-        /// The same with their hosts.
+        /// The known sites with their hosts.
         described: Vec<String>,
     },
-    /// The words that choose the site point to different ones.
-    #[error("{first} is of site {one}, and {second} is of site {other}")]
+    /// The fields that select the site select different ones.
+    #[error("{first} belongs to site {one}, but {second} belongs to site {other}")]
     SitesDiffer {
-        /// One word.
+        /// One field.
         first: &'static str,
         /// Its site.
         one: String,
-        /// Another word.
+        /// Another field.
         second: &'static str,
         /// Its site.
         other: String,
     },
-    /// No default site, and none named.
-    #[error("no site is named, and none is the default")]
+    /// The request names no site and the service has no default.
+    #[error("the request names no site, and the service has no default site")]
     SiteMissing {
-        /// What there is.
+        /// The known sites.
         known: Vec<String>,
     },
-    /// The token is of another cloud than the site.
-    #[error("the token is not of the OpenStack that site {site} belongs to")]
+    /// The token comes from another cloud than the site's.
+    #[error("the token does not come from the OpenStack of site {site}")]
     SiteElsewhere {
         /// The site.
         site: String,
     },
-    /// The cluster's site is not in the configuration any more.
-    #[error("the cluster is of site {site}, which the service does not have any more")]
+    /// The cluster's site is no longer in the configuration.
+    #[error("the cluster belongs to site {site}, which is no longer in the service's configuration")]
     SiteGone {
         /// The site.
         site: String,
     },
-    /// No such cluster, or no longer; said to those who are entitled to know.
-    #[error("there is no cluster {id}")]
+    /// The cluster does not exist; only requesters who may know get this answer.
+    #[error("cluster {id} does not exist")]
     ClusterNotFound {
         /// The id.
         id: ClusterId,
     },
-    /// Nothing that the requester may see, be it there or not.
-    #[error("no cluster {id} can be seen by who asks")]
+    /// The requester may not see this cluster, whether or not it exists.
+    #[error("no cluster {id} is visible to this requester")]
     ClusterNotVisible {
         /// The id.
         id: ClusterId,
     },
-    /// The same id with another unchangeable part.
-    #[error("cluster {id} exists with another {}", differences.join(", "))]
+    /// The same ID with a different fixed part.
+    #[error("cluster {id} exists with a different {}", differences.join(", "))]
     SpecDiffers {
         /// The id.
         id: ClusterId,
         /// Names of the fields.
         differences: Vec<&'static str>,
     },
-    /// Several projects have a cluster of this id, and an admin asks for one of all projects.
-    #[error("projects {} have a cluster {id} each", projects.join(", "))]
+    /// Several projects have a cluster with this ID, and an admin's request covers all projects.
+    #[error("several projects have a cluster {id}: {}", projects.join(", "))]
     ClusterAmbiguous {
         /// The id.
         id: ClusterId,
         /// The projects.
         projects: Vec<String>,
     },
-    /// The stored cluster cannot be read; it is left alone.
+    /// The stored cluster cannot be read; the service does not change it.
     #[error("cluster {} ({}) cannot be read: {}", .0.name, .0.key.id, .0.why)]
     Unreadable(Unreadable),
-    /// Others were faster, time and again.
-    #[error("cluster {id} was changed by others at the same time")]
+    /// Concurrent changes won repeatedly.
+    #[error("another request changed cluster {id} at the same time")]
     Changed {
         /// The id.
         id: ClusterId,
     },
-    /// The service is about to end.
-    #[error("the service is being stopped")]
+    /// The service is shutting down.
+    #[error("the service is shutting down")]
     Stopping,
-    /// The service cannot do its work.
+    /// The service is not ready.
     #[error("the service is not ready: {}", failing.join("; "))]
     NotReady {
-        /// What is not as it should be.
+        /// The failing checks.
         failing: Vec<String>,
-        /// What to do about the first of it.
+        /// What to do about the first one.
         hint: Option<String>,
-        /// The whole of it.
+        /// All checks.
         readiness: Map<String, Value>,
     },
-    /// A cluster in a cloud that the requester's token is not of has the id.
-    #[error("the id {id} is taken")]
+    /// A cluster in another cloud than the token's has the ID.
+    #[error("the ID {id} is in use")]
     IdTaken {
         /// The id.
         id: ClusterId,
     },
-    /// The cluster is on its way out.
+    /// The cluster is being deleted.
     #[error("cluster {id} is being deleted")]
     BeingDeleted {
         /// The id.
         id: ClusterId,
     },
-    /// The cluster was to be deleted, and that failed.
-    #[error("cluster {id} was to be deleted, and that failed")]
+    /// The last delete failed.
+    #[error("the last delete of cluster {id} failed")]
     DeleteFailed {
         /// The id.
         id: ClusterId,
     },
-    /// The project has as much as the operator allows.
+    /// The project's limit is reached.
     #[error(
-        "the project has {} {}, and {} more would be beyond the {} that are allowed",
+        "the project has {} {}; {} more would exceed its limit of {}",
         .0.used, .0.what.noun(), .0.asked, .0.allowed
     )]
     LimitReached(Reached),
-    /// A new cluster is wanted stopped.
-    #[error("a cluster cannot be created stopped")]
+    /// A create with the state `stopped`.
+    #[error("creating a cluster in the state stopped is not supported")]
     CreateStopped,
-    /// The subnet is of another network.
-    #[error("the subnet {subnet} is not of the network {network}")]
+    /// The subnet belongs to another network.
+    #[error("the subnet {subnet} does not belong to the network {network}")]
     SubnetElsewhere {
         /// The subnet's name.
         subnet: String,
@@ -230,13 +229,13 @@ pub enum ApiError {
         network: String,
     },
     /// No such path.
-    #[error("there is nothing at {path}")]
+    #[error("the path {path} does not exist")]
     PathNotFound {
         /// The path.
         path: String,
     },
-    /// The path does not take this method.
-    #[error("{path} does not take {method}")]
+    /// The path does not support this method.
+    #[error("{path} does not support {method}")]
     MethodNotAllowed {
         /// The path.
         path: String,
@@ -325,51 +324,59 @@ impl ApiError {
                 "GET /v1/openapi.json describes the API.".to_owned()
             }
             Self::TokenMissing => "Send a Keystone token in X-Auth-Token.".to_owned(),
-            Self::TokenInvalid => "Get a new token from Keystone. If the service has sites of several clouds, name the \
+            Self::TokenInvalid => {
+                "Get a new token from Keystone. If the service has sites of several clouds, name the \
                                    token's site in X-Howdah-Site."
-                .to_owned(),
-            Self::TooManyLogins { .. } => {
-                "Wait for as long as Retry-After says, then ask with a token that has not ended.".to_owned()
+                    .to_owned()
             }
-            Self::TooManyStreams { .. } => "Close a stream that nobody reads, or read the events as a list. The operator sets the limit: \
-                                            limits.streams_per_project."
-                .to_owned(),
-            Self::KeystoneBusy => "Repeat the request; nothing was done.".to_owned(),
-            Self::RoleMissing { .. } => "Ask for the role member (or reader) on the project.".to_owned(),
-            Self::ReadOnly { .. } => "Ask for the role member on the project.".to_owned(),
+            Self::TooManyLogins { .. } => {
+                "Wait as long as Retry-After says, then repeat the request with a valid token.".to_owned()
+            }
+            Self::TooManyStreams { .. } => {
+                "Close a stream that nobody reads, or read the events as a list. The operator sets the limit: \
+                 limits.streams_per_project."
+                    .to_owned()
+            }
+            Self::KeystoneBusy => "Repeat the request; the service has not started it.".to_owned(),
+            Self::RoleMissing { .. } => "Ask an administrator for the role member or reader on the project.".to_owned(),
+            Self::ReadOnly { .. } => "Ask an administrator for the role member on the project.".to_owned(),
             Self::UnknownSite { described, .. } if described.is_empty() => return None,
             Self::ClusterNotVisible { .. } => {
-                "Ask with a token of its project, and name that project (?project=ID; admins all_projects=true as well): \
-                 only then does the service say whether it is gone."
+                "Use a token of the cluster's project and name the project (?project=ID; for admins also \
+                 all_projects=true). The service reports a deleted cluster only to such requests."
                     .to_owned()
             }
             Self::UnknownSite { described, .. } => format!("The sites are: {}.", described.join(", ")),
             Self::SiteMissing { known } => format!("Name one of the sites: {}.", known.join(", ")),
-            Self::SpecDiffers { .. } => "Delete it first, or ask for the new one under a new id and name.".to_owned(),
-            Self::IdTaken { .. } => "Choose another (random) UUID.".to_owned(),
-            Self::BeingDeleted { .. } => "Wait until it is gone, then ask again.".to_owned(),
-            Self::DeleteFailed { .. } => "Delete it again: it may be there in part.".to_owned(),
+            Self::SpecDiffers { .. } => "Delete it first, or create the new cluster with a new ID and name.".to_owned(),
+            Self::IdTaken { .. } => "Use another random UUID.".to_owned(),
+            Self::BeingDeleted { .. } => "Wait until it is deleted, then repeat the request.".to_owned(),
+            Self::DeleteFailed { .. } => "Repeat the delete: a part of the cluster may remain.".to_owned(),
             Self::ClusterAmbiguous { .. } => {
-                "Ask with a token of one of these projects, without all_projects (over the socket: X-Project-Id)."
+                "Use a token of one of these projects, without all_projects (over the UNIX socket: X-Project-Id)."
                     .to_owned()
             }
-            Self::Unreadable(_) => "A newer howdah may have written it: the operator has to install that one again. \
-                                    Until then the cluster is left alone."
-                .to_owned(),
-            Self::Changed { .. } => "Look at the cluster, then repeat the request if it is still wanted.".to_owned(),
-            Self::Stopping => "Repeat the request; nothing was lost.".to_owned(),
+            Self::Unreadable(_) => {
+                "A newer howdah may have written it. Ask the operator to install that version again. \
+                                    Until then, the service does not change the cluster."
+                    .to_owned()
+            }
+            Self::Changed { .. } => "Check the cluster, then repeat the request if you still need it.".to_owned(),
+            Self::Stopping => "Repeat the request when the service is back; nothing is lost.".to_owned(),
             Self::NotReady { hint, .. } => return hint.clone(),
             Self::LimitReached(reached) => match reached.what {
-                What::Creates => "Wait until one of them is done, then ask again.".to_owned(),
+                What::Creates => "Wait until one of them ends, then repeat the request.".to_owned(),
                 What::Clusters | What::Nodes => format!(
-                    "Delete what is not needed any more, or ask the operator for more ({}).",
+                    "Delete clusters that you no longer need, or ask the operator for a higher limit ({}).",
                     reached.what.key()
                 ),
             },
-            Self::SiteGone { .. } => "The operator has to configure it again, by the name that it had. Until then the cluster \
-                                      is left alone."
-                .to_owned(),
-            Self::CreateStopped => "Create it running, then ask for stopped.".to_owned(),
+            Self::SiteGone { .. } => {
+                "Ask the operator to configure the site again under the same name. Until then, the \
+                                      service does not change the cluster."
+                    .to_owned()
+            }
+            Self::CreateStopped => "Create it in the state running, then stop it.".to_owned(),
             Self::Refused(refusal) => return refusal.hint.clone(),
             Self::Remote(e) => return e.hint.clone(),
             _ => return None,
@@ -402,7 +409,7 @@ impl ApiError {
 
     fn message(&self) -> String {
         match self {
-            // The person who asked can do nothing with SQLite's words; the log has them.
+            // SQLite's message does not help the requester; the log has it.
             Self::Remote(e) if e.system == System::Store => match e.code {
                 "store_full" => "the service cannot write its database: the disk is full".to_owned(),
                 "store_busy" => "the service's database is busy with other changes".to_owned(),
@@ -428,7 +435,7 @@ impl ApiError {
         self.details().into_iter().map(|(name, value)| (name, printable(value))).collect()
     }
 
-    /// The answer's body. What the requester or others wrote is quoted in it so that it can be shown.
+    /// The answer's body. Quoted foreign text is made printable.
     pub fn body(&self) -> ErrorBody {
         ErrorBody {
             error: ErrorView {
@@ -445,16 +452,16 @@ fn remote_status(e: &RemoteError) -> StatusCode {
     match e.kind {
         ErrorKind::Conflict => StatusCode::CONFLICT,
         _ if e.system == System::Store && e.code == "cluster_unreadable" => StatusCode::CONFLICT,
-        // Passing by its kind: a full disk, another process that looks into the file.
+        // These pass: a full disk, another process that reads the file.
         ErrorKind::Internal | ErrorKind::Unavailable if e.system == System::Store => StatusCode::SERVICE_UNAVAILABLE,
         _ if e.system == System::Store => StatusCode::INTERNAL_SERVER_ERROR,
-        // What was asked for is not there: the request names the wrong thing, the path is right.
+        // The request names an object that does not exist; the path itself is right.
         ErrorKind::NotFound | ErrorKind::Invalid => StatusCode::BAD_REQUEST,
         ErrorKind::Forbidden => StatusCode::FORBIDDEN,
         ErrorKind::Exhausted => StatusCode::CONFLICT,
         ErrorKind::Unreachable | ErrorKind::NoAnswer | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::BadAnswer | ErrorKind::Internal => StatusCode::BAD_GATEWAY,
-        // Those of the service: no repeat helps until the operator has mended them.
+        // The service's own: a retry does not help until the operator has corrected them.
         ErrorKind::Certificate | ErrorKind::Credentials => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

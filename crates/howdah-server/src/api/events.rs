@@ -1,10 +1,10 @@
-//! A cluster's events: as a list, or as a stream that goes on (server-sent events).
+//! A cluster's events: a list, or a stream (server-sent events).
 //!
-//! A stream tells each event once, in order, and the cluster's document whenever it is another;
-//! it ends with `gone`, with `unreadable` where the stored cluster cannot be read, or with `ended` and
-//! why, where whoever reads has lost the right to. Invariants: nothing is remembered between two requests
-//! but the number of the last event, so a client can resume at any replica, after any break. A stream
-//! outlives the right to read it by a minute at most, unless Keystone cannot be asked.
+//! A stream sends each event once, in order, and the cluster's document after each change. It ends with
+//! `gone`, with `unreadable` if the stored cluster cannot be read, or with `ended` and the reason if the
+//! reader has lost the right to read. Invariants: the only state between two requests is the number of the
+//! last event, so a client can resume at any replica after any interruption. A stream ends at most a minute
+//! after its reader's right, unless Keystone is not available.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -32,21 +32,21 @@ use super::streams::Place;
 use super::visible::of_reader;
 use super::{ApiError, Routes, view};
 
-/// Events in one list, or read at a time for a stream.
+/// The maximum number of events in one list, or in one read of a stream.
 const PAGE: usize = 1000;
-/// A comment is sent on a quiet stream this often, so that nobody between thinks it dead.
+/// How often an idle stream sends a comment, so that proxies keep the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A stream looks by itself this often, should a signal have been lost.
+/// How often a stream reads without a signal, in case one was lost.
 const LOOK: Duration = Duration::from_secs(30);
-/// Whether who reads a stream still may is asked this often.
+/// How often the right of a stream's reader is verified.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
-/// What happened to a cluster.
+/// Lists or streams the events of a cluster.
 ///
-/// With `Accept: text/event-stream` a stream: `event: event` (id: its number, data: Event) for
-/// each event, `event: cluster` (data: Cluster) whenever the cluster changed, `event: gone` at the
-/// end; or `event: unreadable` (data: UnreadableCluster), where the stored cluster cannot be read; or
-/// `event: ended` (data: ErrorBody), where the token or the capability is no longer good.
+/// With `Accept: text/event-stream` the answer is a stream: `event: event` (id: its number, data: Event) for
+/// each event, `event: cluster` (data: Cluster) after each change of the cluster, `event: gone` at the
+/// end; or `event: unreadable` (data: UnreadableCluster) if the stored cluster cannot be read; or
+/// `event: ended` (data: ErrorBody) if the token or the capability is no longer valid.
 #[utoipa::path(
     get, path = "/v1/clusters/{id}/events", tag = "clusters", params(("id" = uuid::Uuid, Path), Scope, After, Site),
     responses(
@@ -79,7 +79,7 @@ pub(super) async fn follow(
     let place = routes.streams.take(project, routes.door.streams())?;
     let resumed = parts.headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse().ok());
     let following = Following {
-        // Subscribed before the first look, so that nothing falls between.
+        // Subscribe before the first read, so that no change is missed.
         changed: routes.changes.subscribe(key.clone()),
         stopping: routes.stopping.clone(),
         due: routes.clock.sleep(ASK_AGAIN),
@@ -102,7 +102,7 @@ struct Following {
     reader: Reader,
     _place: Place,
     all_projects: bool,
-    /// Until the right to read is asked for again.
+    /// Until the next verification of the right to read.
     due: BoxFuture<'static, ()>,
     changed: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
@@ -153,14 +153,14 @@ impl Following {
         }
     }
 
-    /// Ends the stream if who reads it may no longer. As long as nobody can say, it goes on.
+    /// Ends the stream if its reader has lost the right. If that cannot be verified, the stream continues.
     async fn ask_again(&mut self) {
         self.due = self.routes.clock.sleep(ASK_AGAIN);
         match self.reader.again(&self.routes, &self.key, self.all_projects).await {
             Ok(()) => {}
             Err(ApiError::Remote(e)) => {
                 let why = howdah_core::failure::chain(&e);
-                tracing::debug!(cluster = %self.key, "whether a stream may go on cannot be asked: {why}");
+                tracing::debug!(cluster = %self.key, "cannot verify whether a stream may continue: {why}");
             }
             Err(e) => {
                 tracing::debug!(cluster = %self.key, code = e.code(), "a stream ends");
@@ -170,9 +170,9 @@ impl Following {
         }
     }
 
-    /// Reads what is new; says whether there was anything.
+    /// Reads new events and documents; returns whether there were any.
     async fn look(&mut self) -> Remote<bool> {
-        // The document first: what it shows has its events told in this look or before it.
+        // The document first: this read or an earlier one has sent all events that led to it.
         let loaded = self.routes.store.load(&self.key).await?;
         let events = self.routes.store.events(&self.key, self.after, PAGE).await?;
         let all_told = events.len() < PAGE;
@@ -203,7 +203,7 @@ impl Following {
 }
 
 fn frame<T: serde::Serialize>(name: &str, data: &T) -> Frame {
-    // JSON of our own types, in one line: neither can fail.
+    // JSON of our own types, in one line: neither step can fail.
     let text = serde_json::to_string(data).unwrap_or_default();
     Frame::default().event(name).data(text)
 }

@@ -1,14 +1,14 @@
-//! Which operation a request asks for. Pure.
+//! Maps a request to an operation. Pure.
 //!
-//! | what is asked | newest operation | what is there | answer |
+//! | request | newest operation | actual state | answer |
 //! |---|---|---|---|
-//! | what is wanted already | under way | | that one |
-//! | what is wanted already | ended well | as wanted, or on its way there | that one: nothing to do |
-//! | what is wanted already | ended well | something else, by somebody's hand | a new one |
-//! | what is wanted already | failed | | the same kind anew: a retry |
-//! | something else | any | | a new one; it takes the place of one under way |
-//! | anything but delete, while being deleted | under way, or ended well | | refused: wait |
-//! | anything but delete, while being deleted | failed | | refused: delete it again |
+//! | the current goal | in progress | | that operation |
+//! | the current goal | succeeded | as wanted, or changing to it | that operation: nothing to do |
+//! | the current goal | succeeded | changed by others | a new operation |
+//! | the current goal | failed | | a new operation of the same kind: a retry |
+//! | another goal | any | | a new operation; it replaces one in progress |
+//! | anything but delete, during a delete | in progress, or succeeded | | refused: wait |
+//! | anything but delete, during a delete | failed | | refused: delete it again |
 
 use howdah_core::ids::ClusterId;
 use howdah_core::intent::{Existence, Verb};
@@ -18,7 +18,7 @@ use howdah_core::wanted::{ClusterRecord, Goal, OperationKind};
 use super::ApiError;
 use super::view::taken_up;
 
-/// What to do about a request.
+/// The answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Intent {
     /// The newest operation is the answer.
@@ -29,7 +29,7 @@ pub(super) enum Intent {
     Refuse(Leaving),
 }
 
-/// How far a cluster is on its way out, from which there is no way back.
+/// The state of a delete, which is irreversible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leaving {
     /// It is being deleted.
@@ -39,7 +39,7 @@ pub(super) enum Leaving {
 }
 
 impl Leaving {
-    /// What is said to whoever wants something else of the cluster.
+    /// The error for other requests during a delete.
     pub(super) const fn of(self, id: ClusterId) -> ApiError {
         match self {
             Self::UnderWay => ApiError::BeingDeleted { id },
@@ -48,7 +48,7 @@ impl Leaving {
     }
 }
 
-/// What to do when a cluster shall be `asked`.
+/// The answer to the request for the goal `asked`.
 pub(super) fn intent(record: &ClusterRecord, state: &ClusterState, asked: Goal) -> Intent {
     let progress = taken_up(record, state).map_or(OperationState::Running, |p| p.state);
     match (record.shape.goal, asked) {
@@ -69,7 +69,7 @@ fn kind(state: &ClusterState, asked: Goal) -> OperationKind {
     match asked {
         Goal::Deleted => OperationKind::Delete,
         Goal::Stopped => OperationKind::Stop,
-        // A create that was interrupted before the manager had it is still to be made.
+        // A create that was interrupted before its call to the manager is still pending.
         Goal::Running => match state.journal.existence(Verb::Found) {
             Existence::Answered(_) => OperationKind::Start,
             Existence::Never | Existence::Open | Existence::Settled(_) | Existence::Without(_) => OperationKind::Create,
@@ -77,7 +77,7 @@ fn kind(state: &ClusterState, asked: Goal) -> OperationKind {
     }
 }
 
-/// Whether something else is there than was brought about, and nobody is at work on it.
+/// Whether others changed the cluster after the operation, and no work is in progress.
 const fn is_astray(asked: Goal, status: ClusterStatus) -> bool {
     match asked {
         Goal::Running => matches!(status, ClusterStatus::Stopped | ClusterStatus::Degraded | ClusterStatus::Gone),

@@ -1,18 +1,18 @@
-//! Which tokens are brought to Keystone, and how many at once: whoever has no right here shall not be
-//! able to keep Keystone busy through us.
+//! Which tokens are verified with Keystone, and how many at once: clients without rights must not be able
+//! to overload Keystone through the service.
 //!
 //! ```text
-//!   shape wrong -----------------> refused      asks nobody
-//!   vouched for a moment ago ----> good         asks nobody, whatever its sender sent before
-//!   refused a moment ago --------> refused      asks nobody
-//!   its sender had many refused -> 429          asks nobody
-//!   Keystone has enough of ours -> 503          asks nobody
+//!   malformed -------------------> refused      no call
+//!   verified a moment ago -------> valid        no call, whatever its sender sent before
+//!   refused a moment ago --------> refused      no call
+//!   many of the sender refused --> 429          no call
+//!   limit of calls reached ------> 503          no call
 //!   else ------------------------> Keystone
 //! ```
 //!
-//! Invariant: what one sender can have Keystone refuse is a burst and then one token a second, and an
-//! attempt that its sender breaks off counts like a refused one. Tokens are kept as hashes, for
-//! seconds; both tables have a bound. Times are those of the clock that nobody can step.
+//! Invariant: one sender can make Keystone refuse a burst of tokens and then one per second; an
+//! attempt that its sender aborts counts as refused. Tokens are kept as hashes, for seconds; both tables
+//! are bounded. Times come from the monotonic clock.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -30,33 +30,33 @@ use tokio::sync::Semaphore;
 use super::ApiError;
 use super::auth::{Peer, hash};
 
-/// The longest token, in bytes. Fernet tokens have up to 255 (`max_token_size` of Keystone's
-/// `[DEFAULT]`, and `keystone-manage doctor`), JWS tokens some hundred more; the PKI tokens of the
-/// releases of NSX-v's time were as long as their catalogue, up to the 8,190 bytes that Apache in front of
-/// Keystone takes in one header (`LimitRequestFieldSize`).
+/// The maximum length of a token, in bytes. Fernet tokens have up to 255 (`max_token_size` of Keystone's
+/// `[DEFAULT]`, and `keystone-manage doctor`), JWS tokens some hundred more. PKI tokens of releases from
+/// NSX-v's time contain the catalogue and have up to 8,190 bytes, Apache's limit for one header
+/// (`LimitRequestFieldSize`).
 const LONGEST: usize = 8192;
-/// For how long a refused token is refused without asking again.
+/// How long a refused token is refused without a call.
 const REMEMBERED: Duration = Duration::from_secs(10);
-/// How many refused tokens are remembered.
+/// How many refused tokens are cached.
 const REFUSED_MOST: usize = 4096;
-/// How many tokens of one sender may be refused at once.
+/// The burst of refused tokens of one sender.
 const BURST: u32 = 20;
-/// After which time one more may be.
+/// The time until one more is allowed.
 const EVERY: Duration = Duration::from_secs(1);
-/// Of how many senders this is counted.
+/// How many senders are tracked.
 const SENDERS_MOST: usize = 4096;
-/// How many tokens may be at Keystone at the same time.
+/// How many verifications may run at the same time.
 const AT_ONCE: usize = 64;
 
-/// A token of a shape that Keystone's can have; `None` for anything else.
+/// A well-formed Keystone token; `None` for anything else.
 pub(super) fn shaped(value: &HeaderValue) -> Option<SecretString> {
     let text = value.to_str().ok()?.trim();
     let good = !text.is_empty() && text.len() <= LONGEST && text.bytes().all(|b| b.is_ascii_graphic());
     good.then(|| SecretString::from(text))
 }
 
-/// Whoever is counted as one: an address, where that is IPv6 a network (its least is a /64, RFC 6177), or a
-/// user of this host.
+/// A sender: an IPv4 address, an IPv6 /64 network (the smallest assignment, RFC 6177), or a user of this
+/// host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Sender {
     V4(Ipv4Addr),
@@ -79,15 +79,15 @@ impl From<Peer> for Sender {
     }
 }
 
-/// How much of its burst each sender has used: a bucket of tokens, kept as the moment at which it will be
-/// full again. Who is not in it has a full one.
+/// The used part of each sender's burst: a token bucket, stored as the moment when it will be full again.
+/// A missing sender has a full bucket.
 #[derive(Default)]
 struct Buckets {
     full_at: HashMap<Sender, Mono>,
 }
 
 impl Buckets {
-    /// How long the sender has to wait; `None` if not at all.
+    /// How long the sender must wait; `None` if not at all.
     fn wait(&self, sender: Sender, now: Mono) -> Option<Duration> {
         let used = self.full_at.get(&sender).map_or(Duration::ZERO, |full_at| full_at.since(now));
         let wait = (used + EVERY).saturating_sub(EVERY * BURST);
@@ -98,7 +98,7 @@ impl Buckets {
     fn take(&mut self, sender: Sender, now: Mono) {
         if self.full_at.len() >= SENDERS_MOST && !self.full_at.contains_key(&sender) {
             self.full_at.retain(|_, full_at| now < *full_at);
-            // All have used some: the one that has used least loses least by being forgotten.
+            // All buckets are in use: drop the fullest, which loses least.
             if self.full_at.len() >= SENDERS_MOST
                 && let Some(least) = self.full_at.iter().min_by_key(|(_, full_at)| **full_at).map(|(s, _)| *s)
             {
@@ -126,7 +126,7 @@ impl Refused {
             self.until.retain(|_, until| now < *until);
         }
         if self.until.len() >= REFUSED_MOST {
-            // All fresh: to forget them costs questions, and those are counted.
+            // All are recent: dropping them costs calls, and those are limited.
             self.until.clear();
         }
         self.until.insert(token, now.plus(REMEMBERED));
@@ -139,7 +139,7 @@ struct Kept {
     refused: Refused,
 }
 
-/// The door to Keystone for all requests.
+/// The gate to Keystone for all requests.
 pub(super) struct Logins {
     kept: Mutex<Kept>,
     slots: Semaphore,
@@ -156,33 +156,33 @@ impl Logins {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins with one token of one request.
+    /// Starts the verification of a request's token.
     pub(super) fn attempt<'a>(&'a self, token: &'a SecretString, peer: Peer, clock: &'a dyn Clock) -> Attempt<'a> {
         Attempt { logins: self, token, sender: peer.into(), clock, counts: false }
     }
 }
 
-/// A token on its way to one Keystone after the other.
+/// The verification of a token, by one Keystone after the other.
 pub(super) struct Attempt<'a> {
     logins: &'a Logins,
     token: &'a SecretString,
     sender: Sender,
     clock: &'a dyn Clock,
-    /// Whether its end counts as a refusal: so it is while a question is under way, too.
+    /// Whether dropping it counts as a refusal; true also during a call.
     counts: bool,
 }
 
 impl Attempt<'_> {
-    /// Whose token it is by the word of this Keystone; `None` if that refuses it.
+    /// The requester, verified by this Keystone; `None` if it refuses the token.
     ///
     /// # Errors
-    /// `too_many_logins`, `keystone_busy`; what Keystone's adapter says of Keystone.
+    /// `too_many_logins`, `keystone_busy`; the errors of Keystone's adapter.
     pub(super) async fn ask(&mut self, realm: &str, identity: &dyn Identity) -> Result<Option<Principal>, ApiError> {
         if let Some(principal) = identity.recall(self.token) {
             self.counts = false;
             return Ok(Some(principal));
         }
-        // What one Keystone refuses may be another's.
+        // Another Keystone may accept a token that this one refuses.
         let key = hash(&format!("{realm}\n{}", self.token.expose_secret()));
         let now = self.clock.mono();
         {
@@ -246,12 +246,12 @@ mod tests {
         assert_eq!(buckets.wait(one, at(1000)), None);
         buckets.take(one, at(1000));
         assert_eq!(buckets.wait(one, at(1000)), Some(Duration::from_secs(1)));
-        // Those that were under way at the same time are paid for afterwards.
+        // Concurrent attempts are charged afterwards.
         for _ in 0..10 {
             buckets.take(one, at(1000));
         }
         assert_eq!(buckets.wait(one, at(1000)), Some(Duration::from_secs(11)));
-        // However long the rest, the burst is no longer than it is.
+        // A long pause does not enlarge the burst.
         for _ in 0..BURST {
             assert_eq!(buckets.wait(one, at(3_600_000)), None);
             buckets.take(one, at(3_600_000));
@@ -270,7 +270,7 @@ mod tests {
             assert!(buckets.full_at.len() <= SENDERS_MOST);
         }
         assert!(buckets.wait(v4(0), at(0)).is_some());
-        // Whose bucket is full again need not be remembered.
+        // A full bucket is dropped.
         buckets.take(v4(u32::MAX), at(3_600_000));
         assert_eq!(buckets.full_at.len(), 1);
     }

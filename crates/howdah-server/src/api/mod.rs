@@ -1,19 +1,19 @@
 //! The native API, `/v1`: JSON over HTTP.
 //!
-//! * `view`: from the core's types to those of [`howdah_api`], which go over the wire;
-//! * [`error`](ApiError): what is refused, and how;
-//! * `realm`: which Keystone a token is shown to; `login`: which tokens are, and how many at once;
-//!   `auth`: who asks;
-//! * `body`, `query`: strict reading of bodies and queries; `bounds`: how much they may say;
-//! * `wish`: from a body to a cluster's record, and what differs from the one that is there;
-//! * `intent`: which operation a request asks for (pure);
-//! * `visible`: which cluster a request is about;
-//! * `clusters`, `writes`, `events`, `service`: the routes; `streams`: how many of them go on at a time;
-//! * `openapi`: the document that describes it all.
+//! * `view`: converts the core's types to those of [`howdah_api`], the wire format;
+//! * [`error`](ApiError): error answers;
+//! * `realm`: which Keystone verifies a token; `login`: which tokens are verified, and how many at once;
+//!   `auth`: the requester;
+//! * `body`, `query`: strict parsing of bodies and queries; `bounds`: their size limits;
+//! * `wish`: converts a body to a cluster's record, and compares it with the existing one;
+//! * `intent`: maps a request to an operation (pure);
+//! * `visible`: finds the cluster of a request;
+//! * `clusters`, `writes`, `events`, `service`: the routes; `streams`: the limit of open event streams;
+//! * `openapi`: the OpenAPI document.
 //!
-//! Invariant: an answer to a write is sent only after the store has kept it. Handlers write what
-//! is wanted; the controllers do everything else. A cluster is what its project and its id name. A
-//! write outlives its request: a client that goes away loses its answer and nothing else.
+//! Invariant: the answer to a write is sent only after the store has saved it. Handlers write the
+//! wanted state; the controllers do everything else. Project and ID identify a cluster. A write outlives
+//! its request: a client that disconnects loses only the answer.
 
 mod auth;
 mod body;
@@ -63,19 +63,19 @@ use crate::sites::Sites;
 use crate::supervisor::Supervisor;
 use crate::tally::Tally;
 
-/// The largest body that is read: a specification of a thousand nodes is a tenth of it.
+/// The size limit of a body. A specification of a thousand nodes takes a tenth of it.
 const BODY_LIMIT: usize = 1024 * 1024;
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
-/// What the routes work with.
+/// The context of the routes.
 type Routes = App;
 
 /// The service's parts, shared.
 #[derive(Clone)]
 pub struct App {
     inner: Arc<Inner>,
-    /// The door to Keystone.
+    /// The gate to Keystone.
     logins: Arc<Logins>,
     /// The event streams that are open.
     streams: Arc<Streams>,
@@ -85,11 +85,11 @@ pub struct App {
 pub struct Inner {
     /// The store, announcing its changes to `changes`.
     pub store: Arc<dyn Store>,
-    /// Who waits for changes.
+    /// The subscribers to changes.
     pub changes: Arc<Changes>,
-    /// How many clusters there are, by status.
+    /// The number of clusters by status.
     pub tally: Arc<Tally>,
-    /// The key that capabilities are made with, and under which specifications are known again.
+    /// The key for capabilities and for digests of specifications.
     pub marks: MarkKey,
     /// The sites.
     pub sites: Sites,
@@ -101,13 +101,13 @@ pub struct Inner {
     pub entropy: Arc<dyn Entropy>,
     /// Counters.
     pub metrics: Arc<Metrics>,
-    /// How requesters are known.
+    /// How requesters authenticate.
     pub auth: AuthMode,
-    /// What templates may bring along.
+    /// Permissions for templates.
     pub templates: Templates,
-    /// What a project may have at a time, and the door at which that is looked at.
+    /// The limits of a project, and the gate that enforces them.
     pub door: Door,
-    /// True once the service is to end.
+    /// True once the service shuts down.
     pub stopping: watch::Receiver<bool>,
 }
 
@@ -153,8 +153,8 @@ async fn no_such_method(method: Method, uri: Uri) -> ApiError {
     ApiError::MethodNotAllowed { path: uri.path().to_owned(), method: method.to_string() }
 }
 
-/// Handles whatever may write in a task of its own: a request whose client has gone is dropped, with
-/// whatever it is in the middle of.
+/// Runs a request that may write in its own task: the server drops a request whose client has
+/// disconnected, in the middle of its work.
 async fn outlive(request: Request, next: Next) -> Response {
     if request.method().is_safe() {
         return next.run(request).await;

@@ -1,5 +1,5 @@
-//! The document that describes the API, made from the routes and types themselves. A copy is
-//! kept in the tree, and a test compares the two, so that a change of the API is seen in review.
+//! The OpenAPI document, generated from the routes and types. The repository has a copy, and a test
+//! compares the two, so that a review shows each change of the API.
 
 use axum::Json;
 use utoipa::openapi::OpenApi as Document;
@@ -12,9 +12,9 @@ use super::{auth, clusters, events, service, writes};
 #[openapi(
     info(
         title = "Howdah",
-        description = "Big-data clusters on vSphere for OpenStack. Every write can be repeated; every error has a \
+        description = "Big-data clusters on vSphere for OpenStack. Every write is idempotent; every error has a \
                        code that does not change. Where the service has sites of several clouds, the header \
-                       X-Howdah-Site names the site whose OpenStack the token is of.",
+                       X-Howdah-Site names the site whose OpenStack issued the token.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
@@ -31,8 +31,8 @@ use super::{auth, clusters, events, service, writes};
     ),
     components(schemas(howdah_api::Event)),
     tags(
-        (name = "clusters", description = "Clusters and what happens to them"),
-        (name = "service", description = "The service itself"),
+        (name = "clusters", description = "Clusters and their events"),
+        (name = "service", description = "The service"),
     ),
     modifiers(&Headers),
 )]
@@ -45,7 +45,7 @@ impl Modify for Headers {
         let components = document.components.get_or_insert_default();
         for (name, header, says) in [
             ("token", auth::TOKEN, "A Keystone token."),
-            ("capability", auth::CAPABILITY, "The capability of an accepted write: reads that one cluster."),
+            ("capability", auth::CAPABILITY, "The capability of an accepted write: permits reading that cluster."),
         ] {
             let key = ApiKeyValue::with_description(header, says);
             components.add_security_scheme(name, SecurityScheme::ApiKey(ApiKey::Header(key)));

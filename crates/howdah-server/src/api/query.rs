@@ -1,8 +1,7 @@
-//! Queries are read strictly: a word that the route does not know is refused, and so is text that a terminal or
-//! a log obeys.
+//! Strict parsing of queries: an unknown parameter is refused, and so is text that a terminal or a log obeys.
 //!
-//! The words that belong together are a type; a route that takes more than one kind says so with [`And`].
-//! [`Site`] is taken by every route. What a route knows is read off the same types as its description.
+//! Each group of parameters is a type; a route with more than one group combines them with [`And`]. Every route
+//! accepts [`Site`]. The known parameters and the API's description come from the same types.
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::Uri;
@@ -16,7 +15,7 @@ use utoipa::IntoParams;
 use super::body::fit;
 use super::{ApiError, Routes};
 
-/// A query string, read strictly.
+/// A strictly parsed query string.
 pub(super) struct Checked<T>(pub(super) T);
 
 impl<T: Words> FromRequestParts<Routes> for Checked<T> {
@@ -42,11 +41,11 @@ pub(super) fn words(parts: &Parts) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
 }
 
-/// Words of a query that belong together.
+/// A group of query parameters.
 pub(super) trait Words: Sized {
     /// Their names.
     fn names() -> Vec<String>;
-    /// Reads them; others are passed over.
+    /// Parses them and ignores others.
     fn read(uri: &Uri) -> Result<Self, ApiError>;
 }
 
@@ -62,7 +61,7 @@ impl<T: DeserializeOwned + IntoParams> Words for T {
     }
 }
 
-/// The words of both.
+/// The parameters of both groups.
 pub(super) struct And<A, B>(pub(super) A, pub(super) B);
 
 impl<A: Words, B: Words> Words for And<A, B> {
@@ -75,17 +74,17 @@ impl<A: Words, B: Words> Words for And<A, B> {
     }
 }
 
-/// Whose clouds are meant.
+/// The site of the token.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Site {
-    /// The site whose OpenStack the token is of; as the header `X-Howdah-Site`.
+    /// The site whose OpenStack issued the token; like the header `X-Howdah-Site`.
     #[serde(default)]
     #[allow(dead_code, reason = "read by `realm`, for every route")]
     site: Option<String>,
 }
 
-/// How far the requester wants to see.
+/// The scope of a list.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct All {
@@ -94,49 +93,50 @@ pub(super) struct All {
     pub(super) all_projects: bool,
 }
 
-/// Where the cluster that is asked for belongs.
+/// The project of the requested cluster.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Place {
-    /// The project, by id, that the requester takes for the cluster's; refused if the token is of another.
+    /// The ID of the project to which the requester believes the cluster belongs; refused if the token is for
+    /// another one.
     #[serde(default)]
     pub(super) project: Option<String>,
 }
 
-/// Which cluster of an id is meant.
+/// Selects a cluster among those with the same ID.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Scope {
     /// Admins only: clusters of every project.
     #[serde(default)]
     pub(super) all_projects: bool,
-    /// The cluster's project, by id. Only who names it is told that it has no such cluster.
+    /// The cluster's project (ID). Only requests that name it may learn that the cluster does not exist.
     #[serde(default)]
     pub(super) project: Option<String>,
 }
 
-/// Where a list or a stream of events begins.
+/// The start of a list or a stream of events.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct After {
-    /// Only events after this one. On a stream, the header `Last-Event-ID` counts instead.
+    /// Only events after this one. On a stream, the header `Last-Event-ID` has priority.
     #[serde(default)]
     pub(super) after: u64,
 }
 
-/// Which page of a list of clusters, and how much of each.
+/// Selects a page of a list of clusters, and the form of its entries.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Paging {
-    /// At most so many clusters; 100 if absent, never more than 1000.
+    /// The maximum number of clusters; default 100, limit 1000.
     #[serde(default)]
     #[param(minimum = 1, maximum = 1000)]
     pub(super) limit: Option<usize>,
-    /// Only clusters after this one: the id of one that was listed, or `next` of the page before. With
-    /// `all_projects` an id of another project is written `PROJECT/ID`.
+    /// Only clusters after this one: the ID of a listed cluster, or `next` of the previous page. With
+    /// `all_projects`, the ID of another project's cluster is written `PROJECT/ID`.
     #[serde(default)]
     pub(super) marker: Option<String>,
-    /// Whether to tell all of each cluster, its nodes included.
+    /// Whether to return the long form of each cluster, with its nodes.
     #[serde(default)]
     pub(super) detail: bool,
 }
@@ -147,14 +147,14 @@ impl Scope {
         Self { project: Some(project.to_string()), ..Self::default() }
     }
 
-    /// The project that is named.
+    /// The named project.
     pub(super) fn named(&self) -> Option<ProjectId> {
         named(self.project.as_deref())
     }
 }
 
 impl Place {
-    /// The project that is named.
+    /// The named project.
     pub(super) fn named(&self) -> Option<ProjectId> {
         named(self.project.as_deref())
     }

@@ -1,15 +1,15 @@
-//! Which Keystone a request's token is shown to: one, and no other, because who verifies a token can use
-//! it.
+//! Selects the Keystone that verifies a request's token: exactly one, because a system that verifies a token
+//! can use it.
 //!
-//! | what the request says | Keystone |
+//! | the request has | Keystone |
 //! |---|---|
 //! | a site: header `X-Howdah-Site`, or `site` in the query | that site's |
-//! | the body of a PUT names a site, or a site's BDE or vCenter | that site's |
-//! | a cluster's id, and clusters of this id are remembered | that of their site |
-//! | nothing of these | that of the default site; the only one |
+//! | in the body of a PUT, a site, or a site's BDE or vCenter | that site's |
+//! | the ID of a known cluster | the one of the cluster's site |
+//! | none of these | the one of the default site; the only one |
 //!
-//! Invariant: where this leaves a choice, nobody is asked. What is refused here is told to somebody who is
-//! not known yet, so it tells nothing of the sites; where there is one cloud only, nothing needs to be.
+//! Invariant: if the result is ambiguous, no Keystone gets the token. A refusal here goes to an unknown
+//! requester, so it reveals nothing about the sites; with a single cloud there is nothing to select.
 
 use axum::http::request::Parts;
 use howdah_core::ids::{ClusterId, SiteName};
@@ -19,7 +19,7 @@ use super::body::fit;
 use super::{ApiError, Routes, query};
 use crate::sites::{Choice, SiteHandles};
 
-/// The site that the header or the query names; whether there is such a site is not said.
+/// The site in the header or the query; this does not check that it exists.
 pub(super) fn named(parts: &Parts) -> Result<Option<String>, ApiError> {
     let header = text_header(&parts.headers, SITE)?.map(str::to_owned);
     let word = query::words(parts).find(|(name, _)| name == "site").map(|(_, value)| value.into_owned());
@@ -35,7 +35,7 @@ pub(super) fn named(parts: &Parts) -> Result<Option<String>, ApiError> {
     Ok(header.or(word).filter(|name| !name.is_empty()))
 }
 
-/// The site whose Keystone is asked about the token; `choice` are the words of the body that choose one, and
+/// The site whose Keystone verifies the token; `choice` holds the body's fields that select a site, and
 /// `id` is the cluster in the path.
 pub(super) async fn of<'r>(
     parts: &Parts,

@@ -1,5 +1,5 @@
-//! The routes about the service itself. Invariant: what is open to all (health, readiness,
-//! metrics) names sites and counts, and nothing that belongs to a project.
+//! The routes about the service itself. Invariant: the public routes (health, readiness, metrics) show
+//! sites and counts, and nothing that belongs to a project.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use super::auth::Caller;
 use super::{ApiError, Routes};
 use crate::metrics::system_word;
 
-/// The sites, and what their systems said last.
+/// Lists the sites and the health of their systems.
 #[utoipa::path(
     get, path = "/v1/sites", tag = "service",
     responses((status = 200, body = SiteList), (status = "default", body = ErrorBody)),
@@ -25,14 +25,14 @@ pub(super) async fn sites(State(routes): State<Routes>, _: Caller) -> Result<Jso
     Ok(Json(SiteList { sites: routes.sites.views() }))
 }
 
-/// Whether the process answers at all.
+/// Reports that the process is alive.
 #[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, body = String)))]
 pub(super) async fn health() -> &'static str {
     "ok\n"
 }
 
-/// Whether the service can do its work: the store keeps what is written, and each system of each
-/// site answered when the service asked last for itself. Else 503 and an error whose details are the same document.
+/// Reports the readiness of the service: the store accepts writes, and each system of each site answered the
+/// service's last own call. If not, the answer is 503 with an error whose details are the same document.
 #[utoipa::path(
     get, path = "/readyz", tag = "service",
     responses((status = 200, body = Object), (status = 503, body = ErrorBody)),
@@ -40,7 +40,7 @@ pub(super) async fn health() -> &'static str {
 pub(super) async fn ready(State(routes): State<Routes>) -> Result<Json<Map<String, Value>>, ApiError> {
     let store = routes.store.try_write().await.err();
     if let Some(e) = &store {
-        tracing::warn!("the store fails: {}", chain(e));
+        tracing::warn!("the store is failing: {}", chain(e));
     }
     let stopping = *routes.stopping.borrow();
     let mut sites: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
@@ -52,7 +52,7 @@ pub(super) async fn ready(State(routes): State<Routes>) -> Result<Json<Map<Strin
     let systems = systems.iter().map(|(site, system, code)| format!("{site}/{}: {code}", system_word(*system)));
     let mut failing: Vec<_> = store.iter().map(|e| format!("store: {}", e.code)).collect();
     failing.extend(systems);
-    failing.extend(stopping.then(|| "it is being stopped".to_owned()));
+    failing.extend(stopping.then(|| "the service is shutting down".to_owned()));
     let readiness = json!({
         "ready": failing.is_empty(),
         "store": store.as_ref().map_or("ok", |e| e.code),
@@ -69,7 +69,7 @@ pub(super) async fn ready(State(routes): State<Routes>) -> Result<Json<Map<Strin
     Err(ApiError::NotReady { failing, hint: store.and_then(|e| e.hint), readiness })
 }
 
-/// Counters in Prometheus' text form. Reads no cluster.
+/// Returns the metrics in Prometheus' text format. Reads no cluster.
 #[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200, body = String)))]
 pub(super) async fn metrics(State(routes): State<Routes>) -> Response {
     let (clusters, operations) = routes.tally.counts();

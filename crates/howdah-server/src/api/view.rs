@@ -1,11 +1,10 @@
-//! A cluster's record and state as one document. Pure.
+//! Converts a cluster's record and state to one document. Pure.
 //!
-//! Between the acceptance of an operation and the moment the controller takes it up, the state
-//! still tells of the operation before. What is shown is always about the newest operation:
-//! else somebody who retries a failed create would be told at once that it has failed. The sentence
-//! that goes with a status is in [`reason`].
+//! Between the acceptance of an operation and its start in the controller, the state still describes the
+//! previous operation. The document always describes the newest one: otherwise a client that retries a
+//! failed create would immediately see that it has failed. [`reason`] has the reason for a status.
 //!
-//! Invariant: a sentence is printable, whoever's words are in it; a name is given out as it is.
+//! Invariant: messages are printable, including the foreign text in them; names are unchanged.
 
 mod reason;
 mod words;
@@ -28,12 +27,12 @@ use serde::Serialize;
 /// The status of a cluster that cannot be read.
 pub const UNREADABLE: &str = "unreadable";
 
-/// The word that a value is written as.
+/// The word for a value in a document.
 pub fn word(value: impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// The state of the record's operation, once the controller has taken it up.
+/// The state of the record's operation, once the controller has started it.
 pub fn taken_up<'a>(record: &ClusterRecord, state: &'a ClusterState) -> Option<&'a OperationProgress> {
     state.operation.as_ref().filter(|progress| progress.id == record.operation.id)
 }
@@ -57,7 +56,7 @@ pub fn operation(record: &ClusterRecord, state: &ClusterState) -> Operation {
     }
 }
 
-/// The document in short.
+/// The short form.
 pub fn summary(record: &ClusterRecord, state: &ClusterState) -> ClusterSummary {
     let spec = &record.spec;
     let stages = stages(state);
@@ -83,13 +82,13 @@ pub fn summary(record: &ClusterRecord, state: &ClusterState) -> ClusterSummary {
     }
 }
 
-/// The short form has nothing that grows with the number of nodes.
+/// The size of the short form does not grow with the number of nodes.
 fn without_nodes(mut operation: Operation) -> Operation {
     operation.error.iter_mut().for_each(|reason| reason.nodes.clear());
     operation
 }
 
-/// The document.
+/// The long form.
 pub fn cluster(record: &ClusterRecord, state: &ClusterState) -> Cluster {
     let (spec, short) = (&record.spec, summary(record, state));
     let mut nodes: Vec<_> = state.nodes.iter().collect();
@@ -162,8 +161,8 @@ pub fn event(number: u64, event: &howdah_core::event::Event) -> Event {
     }
 }
 
-/// The status that is shown, given the kind of the newest operation, whether the controller has taken it
-/// up, whether it never had one before, and what is known.
+/// The shown status, from the kind of the newest operation, whether the controller has started it, whether
+/// it is the first one, and the known status.
 pub const fn status(kind: OperationKind, taken_up: bool, first: bool, known: ClusterStatus) -> ClusterStatus {
     if taken_up {
         return known;
@@ -191,8 +190,8 @@ fn stages(state: &ClusterState) -> Stages {
     counts
 }
 
-/// Who the clients of a cluster talk to: the first node whose group or one of whose roles is
-/// that of a master in the distributions that BDE ships.
+/// The address for the cluster's clients: the first node whose group or role is a master in BDE's
+/// distributions.
 fn master(nodes: &[(&NodeName, &NodeState)]) -> Option<String> {
     const ENDS: [&str; 4] = ["master", "namenode", "resourcemanager", "jobtracker"];
     let is_master = |word: &str| {

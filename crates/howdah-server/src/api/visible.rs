@@ -1,18 +1,18 @@
-//! Which cluster a request is about, and what is said where there is none.
+//! Finds the cluster of a request, and the answer if there is none.
 //!
-//! `cluster_not_found` means that the cluster is gone: Heat forgets a resource for it. So only those hear
-//! it who are entitled to know, and only if it is true:
+//! `cluster_not_found` means that the cluster is deleted, and makes Heat drop the resource. So only
+//! requesters who may know it get that answer, and only if it is true:
 //!
-//! | who asks | the cluster is not there | it is another project's, or cloud's |
+//! | requester | the cluster does not exist | it belongs to another project or cloud |
 //! |---|---|---|
 //! | names the project, and may see it | `cluster_not_found` | `cluster_not_visible` |
-//! | names no project, and theirs had the cluster, as far as is remembered | `cluster_not_found` | |
+//! | names no project, and their project had the cluster, as far as stored | `cluster_not_found` | |
 //! | names no project | `cluster_not_visible` | `cluster_not_visible` |
 //! | the operator | `cluster_not_found` | `cluster_not_visible`, without `all_projects` |
-//! | the bearer of a capability, for as long as it is remembered | `cluster_not_found` | |
+//! | the bearer of a capability, as long as it is stored | `cluster_not_found` | |
 //!
-//! Invariant: what the requester may not see is not there, in whatever way it is looked for: to
-//! everybody but the operator the two columns of a `cluster_not_visible` are one answer.
+//! Invariant: a cluster that the requester may not see looks like a missing one in every query: for
+//! everyone but the operator, the two columns of a `cluster_not_visible` are the same answer.
 
 use axum::http::request::Parts;
 use howdah_core::document::Row;
@@ -24,10 +24,10 @@ use super::auth::{Caller, Reader};
 use super::query::Scope;
 use super::{ApiError, Routes};
 
-/// A cluster that can be read: its record and its state.
+/// A readable cluster: its record and its state.
 pub(super) type Cluster = (ClusterRecord, ClusterState);
 
-/// The row, if it can be read.
+/// The row, if it is readable.
 pub(super) fn readable(row: Row) -> Result<Cluster, ApiError> {
     match row {
         Row::Cluster(cluster) => Ok(*cluster),
@@ -43,8 +43,8 @@ pub(super) const fn site_of(row: &Row) -> &SiteName {
     }
 }
 
-/// The cluster of this id that the caller may see: their project's, or, for admins who ask for all
-/// projects, that of the project that they name, or the only one of that id.
+/// The cluster of this ID that the caller may see: their project's, or, for admins with `all_projects`,
+/// the one of the named project, or the only one of that ID.
 pub(super) async fn of_caller(
     routes: &Routes,
     caller: &Caller,
@@ -82,7 +82,7 @@ pub(super) async fn of_caller(
     }
 }
 
-/// Whether a cluster that was looked for in vain is gone, and the caller is entitled to know.
+/// Whether a cluster that was not found is deleted, and the caller may know that.
 async fn is_gone(routes: &Routes, caller: &Caller, id: &ClusterId, named: bool) -> Result<bool, ApiError> {
     if named {
         return Ok(true);
@@ -92,8 +92,8 @@ async fn is_gone(routes: &Routes, caller: &Caller, id: &ClusterId, named: bool) 
     Ok(was_theirs || (caller.is_operator() && traces.iter().all(|trace| trace.removed)))
 }
 
-/// Who reads, and the key of the cluster that they may follow. A capability is good for that even when
-/// the cluster is gone, so that a delete can be followed to its end.
+/// The reader, and the key of the cluster that they may follow. A capability stays valid for that after the
+/// cluster is deleted, so that a client can follow a delete to its end.
 pub(super) async fn of_reader(
     routes: &Routes,
     parts: &Parts,

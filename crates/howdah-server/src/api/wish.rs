@@ -1,6 +1,6 @@
-//! From a request's body to a cluster's record, and what differs from the one that is there.
-//! Pure but for the files of 2015-style templates. Invariant: everything that can be said without asking a remote
-//! system is said here, before any is asked.
+//! Converts a request's body to a cluster's record, and compares it with the existing one.
+//! Pure except for the files of 2015-style templates. Invariant: every check that needs no remote system is
+//! here, and runs before any call.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ use super::{ApiError, bounds};
 use crate::config::Templates;
 use crate::sites::Choice;
 
-/// A body that has passed its checks.
+/// A checked body.
 pub(super) struct Wish {
     pub(super) name: ClusterName,
     pub(super) network: NetworkWish,
@@ -42,16 +42,16 @@ impl Wish {
             [("cluster_type", &body.cluster_type), ("network", &body.network), ("subnet", &body.subnet)]
         {
             if value.trim().is_empty() {
-                return Err(invalid(field, "it is empty"));
+                return Err(invalid(field, "must not be empty"));
             }
         }
         let node_groups = groups(body.node_groups.take().unwrap_or_default())?;
-        // An empty word is how templates say that there is none.
+        // In templates an empty string means none.
         for word in [&mut body.app_manager, &mut body.username, &mut body.vio_config, &mut body.bde_config] {
             *word = word.take().filter(|w| !w.is_empty());
         }
         if let Some(password) = &body.cluster_password {
-            // BDE itself checks only when the VMs exist already.
+            // BDE checks it only after the VMs exist.
             check_password(password).map_err(|rule| invalid("cluster_password", rule.to_string()))?;
         }
         let network = NetworkWish {
@@ -70,18 +70,18 @@ impl Wish {
         })
     }
 
-    /// What it shall be.
+    /// The requested state.
     pub(super) fn wanted(&self) -> Goal {
         wanted(self.body.state)
     }
 
-    /// The words that choose the site.
+    /// The fields that select the site.
     pub(super) fn choice(&self) -> Choice<'_> {
         choice(&self.body)
     }
 
-    /// What the cluster claims, read off the body that BDE would be sent for it; the network has no
-    /// part in that. Asks nobody.
+    /// The cluster's demand, read from the body that BDE would get; the network does not matter for it. Makes
+    /// no call.
     pub(super) fn demand(&self, rules: &Rules) -> Result<Demand, ApiError> {
         let body = &self.body;
         let spec = ManagedSpec {
@@ -98,7 +98,7 @@ impl Wish {
         Ok(Body::build(&spec, rules)?.demand)
     }
 
-    /// The record's unchangeable part, in which the specification is known by its digest.
+    /// The record's fixed part, with the specification's digest.
     pub(super) fn spec(
         &self,
         marks: &MarkKey,
@@ -124,7 +124,7 @@ impl Wish {
         })
     }
 
-    /// The record's changeable part, at first.
+    /// The record's initial shape.
     pub(super) fn shape(&self) -> Shape {
         Shape::first(self.node_groups.clone())
     }
@@ -133,13 +133,13 @@ impl Wish {
         SealedSecrets::of(marks, key, self.body.cluster_password.as_ref(), self.body.password.as_ref())
     }
 
-    /// What the record of a cluster keeps of the specification.
+    /// The specification's part of the record.
     pub(super) fn sealed(&self, marks: &MarkKey, key: &ClusterKey, demand: &Demand) -> Option<SealedSpecification> {
         self.specification.as_ref().map(|s| s.sealed(marks, key, demand.nodes))
     }
 
-    /// Whether network, subnet and groups are named just as the record has them: then nothing
-    /// has to be looked up for a comparison.
+    /// Whether the names of network, subnet and groups equal the record's: the comparison then needs no
+    /// lookup.
     pub(super) fn names_the_same(&self, record: &ClusterRecord) -> bool {
         let spec = &record.spec;
         let known: Vec<_> = spec.security_groups.iter().map(|g| g.as_str()).collect();
@@ -148,8 +148,8 @@ impl Wish {
             && same(&self.network.security_groups, &known)
     }
 
-    /// The fields in which the record differs; the grant is `None` where
-    /// [`names_the_same`](Self::names_the_same) has said so.
+    /// The fields in which the record differs; the grant is `None` if
+    /// [`names_the_same`](Self::names_the_same) is true.
     pub(super) fn differences(
         &self,
         record: &ClusterRecord,
@@ -158,9 +158,9 @@ impl Wish {
         marks: &MarkKey,
     ) -> Vec<&'static str> {
         let (body, spec) = (&self.body, &record.spec);
-        // The fields themselves may have been forgotten; their digest stays with the record.
+        // The fields may have been deleted; the record keeps their digest.
         let digest = self.specification.as_ref().map(|s| s.digest(marks, &record.key()));
-        // A repeat need not say a password again; a record from before they were kept has none to compare with.
+        // A repeated request may omit a password; older records have no digest to compare with.
         let asked = self.sealed_secrets(marks, &record.key());
         let known = spec.secrets.as_ref().unwrap_or(&asked);
         let is_another = |asked: &Option<String>, known: &Option<String>| asked.is_some() && asked != known;
@@ -191,7 +191,7 @@ impl Wish {
         checks.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
     }
 
-    /// The secrets to keep, and what to warn of.
+    /// The secrets to store, and the warnings.
     pub(super) fn secrets(&self, templates: &Templates, now: Timestamp) -> (Secrets, Vec<Event>) {
         let body = &self.body;
         let mut secrets = Secrets {
@@ -208,23 +208,23 @@ impl Wish {
             (None, None) => {}
             _ if !templates.credentials => warn(
                 "credentials_ignored",
-                "username and password are ignored: the operator's own are used (templates.credentials is false)"
+                "ignoring username and password: the service uses the operator's credentials (templates.credentials is false)"
                     .to_owned(),
             ),
             (Some(user), Some(password)) => secrets.credentials = Some((user.clone(), password.clone())),
-            _ => warn("credentials_ignored", "username and password are ignored: one of them is missing".to_owned()),
+            _ => warn("credentials_ignored", "ignoring username and password: one of them is missing".to_owned()),
         }
         if let Some(path) = &body.bde_config {
             match self.bde_file(templates, path) {
                 Ok(credentials) => secrets.credentials = secrets.credentials.or(Some(credentials)),
-                Err(why) => warn("bde_config_ignored", format!("bde_config is ignored: {why}")),
+                Err(why) => warn("bde_config_ignored", format!("ignoring bde_config: {why}")),
             }
         }
         if body.vio_config.is_some() {
             warn(
                 "vio_config_ignored",
-                "vio_config is ignored: the network was looked up with the requester's own rights, and ports are made \
-                 with the service's credentials"
+                "ignoring vio_config: the service looks the network up with the requester's token and creates ports with \
+                its own credentials"
                     .to_owned(),
             );
         }
@@ -233,13 +233,13 @@ impl Wish {
 
     fn bde_file(&self, templates: &Templates, path: &str) -> Result<(String, SecretString), String> {
         if !templates.credentials {
-            return Err("the operator's own credentials are used (templates.credentials is false)".to_owned());
+            return Err("the service uses the operator's credentials (templates.credentials is false)".to_owned());
         }
         templates.bde_credentials(path).map_err(|e| e.to_string())
     }
 }
 
-/// The words of a body that choose the site.
+/// The fields of a body that select the site.
 pub(super) fn choice(body: &ClusterBody) -> Choice<'_> {
     fn given(word: &Option<String>) -> Option<&str> {
         word.as_deref().filter(|word| !word.trim().is_empty())
@@ -247,7 +247,7 @@ pub(super) fn choice(body: &ClusterBody) -> Choice<'_> {
     Choice { site: given(&body.site), bde_endpoint: given(&body.bde_endpoint), vcm_server: given(&body.vcm_server) }
 }
 
-/// The core's word.
+/// The core's value.
 pub(super) const fn wanted(state: State) -> Goal {
     match state {
         State::Running => Goal::Running,
@@ -274,7 +274,7 @@ fn invalid(field: &str, says: impl Into<String>) -> ApiError {
     ApiError::InvalidField { field: field.to_owned(), says: says.into() }
 }
 
-/// Each word once, in the order in which they came: each is looked up.
+/// Each entry once, in order: each costs a lookup.
 fn once(words: &[String]) -> Vec<String> {
     let mut seen = BTreeSet::new();
     words.iter().filter(|word| seen.insert(word.as_str())).cloned().collect()
@@ -295,17 +295,17 @@ fn groups(bodies: Vec<NodeGroupBody>) -> Result<Vec<NodeGroup>, ApiError> {
             Err(e) => return refuse("name", &howdah_core::ids::NameError::to_string(&e)),
         };
         if !names.insert(name.clone()) {
-            return refuse("name", &format!("there are two groups named {name}"));
+            return refuse("name", &format!("two groups have the name {name}"));
         }
         if body.roles.is_empty() {
             return refuse("roles", "a group needs at least one role");
         }
         if body.count == 0 || body.count > NODES_LIMIT {
-            return refuse("count", &format!("it is {}, and must be from 1 to {NODES_LIMIT}", body.count));
+            return refuse("count", &format!("is {}, but must be from 1 to {NODES_LIMIT}", body.count));
         }
         for (part, size) in [("cpu", body.cpu), ("memory_mb", body.memory_mb), ("disk_gb", body.disk_gb)] {
             if size == Some(0) {
-                return refuse(part, "it is 0");
+                return refuse(part, "must be at least 1");
             }
         }
         groups.push(NodeGroup {

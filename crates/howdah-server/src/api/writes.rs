@@ -1,16 +1,15 @@
 //! The routes that write.
 //!
 //! ```text
-//!   read --> decide --> store, if nothing was changed meanwhile --> wake
+//!   read --> decide --> store, if unchanged since the read --> wake
 //!    ^                    |
 //!    +------ changed -----+
 //! ```
 //!
-//! Invariants: every write can be repeated: its answer may have been lost. Whatever was stored is
-//! worked on: a wake follows in the same breath, and nothing cuts a write off in the middle, see
-//! [`outlive`](super::outlive). There is one capability for each accepted operation, and it is the
-//! operation's own ([`howdah_core::capability`]): a write that changes nothing answers with the one that is
-//! there, and one whose answer was lost gives it out again.
+//! Invariants: every write is idempotent, because its answer may be lost. A stored change always wakes the
+//! controller, and nothing aborts a write in the middle, see [`outlive`](super::outlive). Each accepted
+//! operation has one capability ([`howdah_core::capability`]): a write that changes nothing returns the
+//! existing one, and so does a repeated write.
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
@@ -36,15 +35,15 @@ use super::{ApiError, Routes, realm, view};
 use crate::limits::Inside;
 use crate::sites::{Choice, SiteHandles};
 
-/// How often a write is decided anew because somebody else was faster.
+/// How often a write is retried after concurrent changes.
 const TRIES: usize = 5;
 
 type Answer = Result<(StatusCode, Json<Accepted>), ApiError>;
 
-/// Asks for a cluster, or for the same one again.
+/// Creates a cluster. The request is idempotent.
 ///
-/// The caller chooses the id, so that the request can be repeated safely. The same id with another
-/// unchangeable part is refused with the names of the fields that differ.
+/// The client chooses the ID, so that it can repeat the request safely. The same ID with a different
+/// fixed part is refused with the names of the fields that differ.
 #[utoipa::path(
     put, path = "/v1/clusters/{id}", tag = "clusters", params(("id" = uuid::Uuid, Path), Place, Site),
     request_body = ClusterBody,
@@ -59,7 +58,7 @@ pub(super) async fn want(
 ) -> Answer {
     let id = parse(&id)?;
     caller.may_write()?;
-    // Else an admin who works on another project's stack would get a second cluster, in their own.
+    // Otherwise an admin who works on another project's stack would create a second cluster in their own.
     if place.named().is_some_and(|project| project != caller.project) {
         return Err(ApiError::ClusterNotVisible { id });
     }
@@ -67,7 +66,7 @@ pub(super) async fn want(
     create(&routes, &caller, &id, &wish, site.as_deref()).await
 }
 
-/// A cluster that is asked for, with who asks and the site that they name beside the body.
+/// A requested cluster, with its requester and the site outside the body.
 pub(super) struct Claim {
     caller: Caller,
     body: ClusterBody,
@@ -77,8 +76,8 @@ pub(super) struct Claim {
 impl FromRequest<Routes> for Claim {
     type Rejection = ApiError;
 
-    /// Who asks comes first, but for a service of several clouds: there the body may have to say whose
-    /// Keystone the token may be shown to.
+    /// Authentication comes first, except with several clouds: there the body may have to select the
+    /// Keystone that verifies the token.
     async fn from_request(request: Request, routes: &Routes) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
         let site = realm::named(&parts)?;
@@ -119,7 +118,7 @@ pub(super) async fn want_state(
     decide(&routes, &caller, &id, &scope, wanted(body.state)).await
 }
 
-/// Removes a cluster and everything that was made for it.
+/// Deletes a cluster, its VMs and its ports.
 #[utoipa::path(
     delete, path = "/v1/clusters/{id}", tag = "clusters", params(("id" = uuid::Uuid, Path), Scope, Site),
     responses((status = 202, body = Accepted), (status = "default", body = ErrorBody)),
@@ -169,7 +168,7 @@ async fn create(routes: &Routes, caller: &Caller, id: &ClusterId, wish: &Wish, n
     drop(door);
     match inserted {
         Ok(()) => {}
-        // The same request, at the same time, was a little faster.
+        // A concurrent identical request was faster.
         Err(e) if e.code == "cluster_id_taken" => {
             let other = routes.store.load(&key).await?.ok_or(ApiError::ClusterNotFound { id: *id })?;
             return create_again(routes, caller, wish, readable(other)?).await;
@@ -206,7 +205,7 @@ async fn create_again(routes: &Routes, caller: &Caller, wish: &Wish, (record, st
     decide(routes, caller, &id, &Scope::of(&caller.project), wish.wanted()).await
 }
 
-/// Reads, decides and writes; again if somebody else wrote in between.
+/// Reads, decides and writes; retries after a concurrent change.
 async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: &Scope, asked: Goal) -> Answer {
     let (key, mut row) = of_caller(routes, caller, id, scope).await?;
     for _ in 0..TRIES {
@@ -220,7 +219,7 @@ async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: &Scope,
             }
             Intent::Begin(kind) => kind,
         };
-        // Nobody would work on it.
+        // No controller would run it.
         if routes.sites.get(&record.site).is_none() {
             return Err(ApiError::SiteGone { site: record.site.to_string() });
         }
@@ -245,8 +244,8 @@ async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: &Scope,
     Err(ApiError::Changed { id: *id })
 }
 
-/// Whether a create may begin beside what its project has. Until what is returned is dropped, no other
-/// one may: the create has to be stored by then.
+/// Checks the project's limits for a create. The returned guard blocks other creates until it is dropped;
+/// the create must be stored by then.
 async fn admit<'r>(routes: &'r Routes, record: &ClusterRecord) -> Result<Inside<'r>, ApiError> {
     let inside = routes.door.enter().await;
     if inside.is_limited() {
@@ -256,15 +255,15 @@ async fn admit<'r>(routes: &'r Routes, record: &ClusterRecord) -> Result<Inside<
     Ok(inside)
 }
 
-/// The store's code for a write that came too late.
+/// The store's code for a write after a concurrent change.
 const CHANGED: &str = "cluster_changed";
 
 fn missing(error: RemoteError, id: &ClusterId) -> ApiError {
     if error.kind == ErrorKind::NotFound { ApiError::ClusterNotFound { id: *id } } else { error.into() }
 }
 
-/// The read capability of the newest operation. It is kept after the operation was: if that fails, the
-/// same request gets it later.
+/// The read capability of the newest operation. It is stored after the operation; if that fails, a
+/// repeated request stores it.
 async fn capability(routes: &Routes, key: &ClusterKey, record: &ClusterRecord) -> Result<String, ApiError> {
     let capability = capability::of(&routes.marks, key, &record.operation.id);
     let hash = hash(capability.expose_secret());

@@ -1,8 +1,8 @@
-//! The files that 2015-style templates name, and how far the operator lets them.
+//! The files of 2015-style templates, and the operator's restrictions.
 //!
-//! A path of a template comes from a tenant. Invariant: no file is opened but a regular one whose
-//! real path, after all links, lies below the operator's folder; and what is said to the tenant
-//! does not tell whether other files exist.
+//! The path in a template comes from a tenant. Invariant: only regular files are opened whose real path,
+//! after all links, is below the operator's directory; and the message to the tenant does not reveal
+//! whether other files exist.
 
 use std::fs;
 use std::io::Read;
@@ -10,34 +10,34 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-/// More than any such file has.
+/// The size limit; real files are smaller.
 const LIMIT: u64 = 64 * 1024;
 
-/// What templates may bring along.
+/// Permissions for templates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Templates {
-    /// Whether `username` and `password` of a template are used.
+    /// Whether the service uses a template's `username` and `password`.
     pub credentials: bool,
-    /// Where the files of 2015-style templates may be.
+    /// The directory of files for 2015-style templates.
     pub files_below: Option<PathBuf>,
 }
 
 /// Why a file is not used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LegacyError {
-    /// The operator has named no folder.
-    #[error("the operator allows no files (templates.files_below is not set)")]
+    /// No directory is configured.
+    #[error("the operator does not allow files (templates.files_below is not set)")]
     NotAllowed,
-    /// Not there, not a file, not readable, or elsewhere: which of them is not told.
-    #[error("{path} is no readable file below the folder that the operator allows")]
+    /// Missing, not a file, not readable, or elsewhere; the message does not say which.
+    #[error("{path} is not a readable file below the directory templates.files_below")]
     NotBelow {
-        /// The path as the template has it.
+        /// The path in the template.
         path: String,
     },
-    /// The file has not what it should have.
+    /// The file lacks a key.
     #[error("{path} does not set {key}")]
     Incomplete {
-        /// The path as the template has it.
+        /// The path in the template.
         path: String,
         /// The key.
         key: &'static str,
@@ -49,7 +49,7 @@ impl Templates {
     /// `BDE_PASSWORD` (or `username` and `password`).
     ///
     /// # Errors
-    /// If the file may not be read, or lacks one of them.
+    /// If reading the file is not permitted, or it lacks one of them.
     pub fn bde_credentials(&self, path: &str) -> Result<(String, SecretString), LegacyError> {
         let text = self.read(path)?;
         let value = |key: &'static str, words: [&str; 2]| {

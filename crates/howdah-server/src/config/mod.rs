@@ -1,14 +1,14 @@
-//! The configuration: one TOML file, every key overridable by the environment.
+//! The configuration: one TOML file; the environment can override every key.
 //!
-//! * `source`, `section`: the file and the environment, key by key, with where each value came from;
-//! * `problem`: what is wrong, at its line, and the [`Report`] for `howdah config check`;
+//! * `source`, `section`: the file and the environment, key by key, with the origin of each value;
+//! * `problem`: problems with their lines, and the [`Report`] for `howdah config check`;
 //! * `schema`: the keys, and the rules between them;
 //! * `site`, `rules`: those of one site;
 //! * `legacy`: the files of 2015-style templates.
 //!
 //! The variable of a key is its path in capitals: `server.listen` is `HOWDAH_SERVER_LISTEN`,
 //! `bde.url` of the site `main` is `HOWDAH_SITE_MAIN_BDE_URL`. Invariant: a secret's value is
-//! never in a problem, nor in a report. Nothing here contacts anybody.
+//! never in a problem, nor in a report. Nothing here makes a remote call.
 
 mod legacy;
 mod problem;
@@ -38,34 +38,34 @@ use source::Source;
 /// Environment variables by name.
 pub type Env = BTreeMap<String, String>;
 
-/// Those of this process. A name or value that is not UTF-8 cannot be one of ours.
+/// The variables of this process. A variable that is not UTF-8 cannot be ours.
 pub fn process_env() -> Env {
     std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
 }
 
-/// Everything the service needs to know.
+/// The configuration of the service.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where to listen, and to whom.
+    /// The listeners and the authentication.
     pub server: Server,
-    /// Where to keep what must not be lost.
+    /// The database.
     pub store: howdah_store::Options,
-    /// What templates may bring along.
+    /// Permissions for templates.
     pub templates: Templates,
-    /// What a project may have at a time.
+    /// The limits of a project.
     pub limits: Limits,
     /// The sites.
     pub sites: Vec<Site>,
 }
 
-/// Where to listen, and to whom.
+/// The listeners and the authentication.
 #[derive(Debug, Clone)]
 pub struct Server {
     /// TCP.
     pub listen: Option<SocketAddr>,
     /// UNIX socket.
     pub unix: Option<PathBuf>,
-    /// How requesters are known.
+    /// How requesters authenticate.
     pub auth: AuthMode,
     /// TLS on TCP.
     pub tls: Option<TlsFiles>,
@@ -85,25 +85,25 @@ pub struct TlsFiles {
 pub struct Site {
     /// Its name.
     pub name: SiteName,
-    /// Whether it is taken where a request names none.
+    /// Whether requests without a site use it.
     pub default: bool,
-    /// How its OpenStack implements networks.
+    /// The network backend of its OpenStack.
     pub backend: NetworkBackend,
-    /// What requests may say.
+    /// The rules for requests.
     pub rules: Rules,
     /// BDE.
     pub bde: Endpoint,
     /// vCenter.
     pub vcenter: Endpoint,
-    /// What the name of the folder that holds BDE's clusters begins with.
+    /// The prefix of the name of the folder with BDE's clusters.
     pub folder_prefix: String,
-    /// Only port groups of this distributed switch count.
+    /// If set, only port groups of this distributed switch count.
     pub switch: Option<String>,
     /// Keystone and Neutron.
     pub openstack: howdah_openstack::Settings,
 }
 
-/// A remote system that takes a user and a password.
+/// A remote system with a user and a password.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     /// Its address.
@@ -114,16 +114,16 @@ pub struct Endpoint {
     pub username: String,
     /// Password.
     pub password: SecretString,
-    /// Whom to trust.
+    /// The trusted certificates.
     pub trust: Trust,
 }
 
 impl Config {
-    /// Reads the file and the environment. What does not hinder the start is logged as a warning: an
-    /// endpoint that is `insecure`, above all.
+    /// Reads the file and the environment. Problems that do not prevent the start are logged as warnings, such
+    /// as an `insecure` endpoint.
     ///
     /// # Errors
-    /// All that is wrong, each at its place.
+    /// All errors, each with its position.
     pub fn load(path: &Path, env: &Env) -> Result<Self, ConfigError> {
         let (config, report) = read(path, env);
         for problem in report.warnings() {
@@ -132,7 +132,7 @@ impl Config {
         config.ok_or_else(|| ConfigError { problems: report.errors().cloned().collect() })
     }
 
-    /// The same, and says of every value where it came from, and what is wrong.
+    /// The same with the origin of every value and all problems.
     pub fn check(path: &Path, env: &Env) -> Report {
         read(path, env).1
     }

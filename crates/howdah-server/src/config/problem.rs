@@ -1,24 +1,24 @@
-//! What is wrong with a configuration, and what `howdah config check` prints. Invariant: the
-//! value of a secret is in none of these.
+//! Problems of a configuration, and the output of `howdah config check`. Invariant: neither contains the
+//! value of a secret.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Where a value came from.
+/// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// The file, at a line and column from 1.
     File {
         /// The file.
         path: PathBuf,
-        /// Line; 0 is the file as a whole.
+        /// Line; 0 means the whole file.
         line: usize,
         /// Column.
         column: usize,
     },
     /// A variable.
     Env(String),
-    /// Nowhere: the built-in value.
+    /// The built-in default.
     Default,
 }
 
@@ -36,20 +36,20 @@ impl fmt::Display for Origin {
 /// Whether the service can start with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// It cannot.
+    /// It prevents the start.
     Error,
-    /// It can, and somebody should know.
+    /// It does not prevent the start.
     Warning,
 }
 
-/// Something that is wrong.
+/// A problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// How bad.
+    /// Severity.
     pub severity: Severity,
-    /// Where.
+    /// Position.
     pub origin: Origin,
-    /// What.
+    /// Message.
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
@@ -69,23 +69,23 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A value, as it may be shown.
+/// A printable value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// `site.main.bde.url`.
     pub key: String,
     /// The value; a secret is masked.
     pub value: String,
-    /// Where it came from.
+    /// Its origin.
     pub origin: Origin,
 }
 
-/// All values, and all that is wrong.
+/// All values and all problems.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
-    /// By the order of the schema.
+    /// In the order of the schema.
     pub entries: Vec<Entry>,
-    /// By place.
+    /// By position.
     pub problems: Vec<Problem>,
 }
 
@@ -94,8 +94,8 @@ impl Report {
         let problem = Problem {
             severity: Severity::Error,
             origin: Origin::File { path: path.to_owned(), line: 0, column: 0 },
-            message: format!("the file cannot be read: {e}"),
-            hint: Some("Name the file with --config.".to_owned()),
+            message: format!("cannot read the file: {e}"),
+            hint: Some("Set its path with --config.".to_owned()),
         };
         Self { entries: Vec::new(), problems: vec![problem] }
     }
@@ -105,12 +105,12 @@ impl Report {
         self.errors().next().is_none()
     }
 
-    /// What hinders the start.
+    /// The problems that prevent the start.
     pub fn errors(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter().filter(|p| p.severity == Severity::Error)
     }
 
-    /// What does not.
+    /// The problems that do not.
     pub fn warnings(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter().filter(|p| p.severity == Severity::Warning)
     }
@@ -137,6 +137,6 @@ impl fmt::Display for Report {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigError {
-    /// Each thing that is wrong.
+    /// The errors.
     pub problems: Vec<Problem>,
 }

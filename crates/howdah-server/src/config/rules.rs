@@ -1,6 +1,6 @@
-//! What requests may say at a site: fields of a specification that the operator opens, and lists of
-//! pools, datastores and application managers that he closes. Invariant: a name that there is not is
-//! refused, and so is a field that would lead past a list.
+//! The rules for requests at a site: fields of a specification that the operator opens, and lists of
+//! allowed pools, datastores and application managers. Invariant: an unknown name is refused, and so is a
+//! field that would bypass a list.
 
 use howdah_serengeti::Rules;
 use howdah_serengeti::body::table::allowable;
@@ -8,7 +8,7 @@ use howdah_serengeti::body::table::allowable;
 use super::section::Section;
 use super::source::{Source, nearest};
 
-/// Fields that name pools or datastores in another way than a list can close.
+/// Fields that select pools or datastores in a way that a list does not cover.
 const PAST_POOLS: [&str; 2] = ["vcClusters", "nodeGroups.vcClusters"];
 const PAST_DATASTORES: [&str; 4] = [
     "sharedDatastorePattern",
@@ -17,7 +17,7 @@ const PAST_DATASTORES: [&str; 4] = [
     "nodeGroups.storage.imagestoreNamePattern",
 ];
 
-/// The rules; `None` if something in them cannot be.
+/// The rules; `None` if they are invalid.
 pub(super) fn rules(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Rules> {
     let errors = source.errors();
     let allow = section.texts(source, "allow_specification");
@@ -27,13 +27,11 @@ pub(super) fn rules(source: &mut Source<'_>, section: &mut Section<'_>) -> Optio
     let known = allowable();
     for name in allow.iter().flat_map(|found| &found.value).filter(|name| !known.contains(name)) {
         let origin = section.place(source, "allow_specification");
-        let says = format!(
-            "{} has {name:?}, which is none of the fields that can be allowed",
-            section.name("allow_specification")
-        );
+        let says =
+            format!("{} has {name:?}, which is not a field that can be allowed", section.name("allow_specification"));
         let hint = match nearest(name, known.iter().map(String::as_str)) {
             Some(near) => format!("Did you mean {near}?"),
-            None => format!("They are: {}.", known.join(", ")),
+            None => format!("Allowed: {}.", known.join(", ")),
         };
         source.error(origin, says, Some(hint));
     }
@@ -43,7 +41,7 @@ pub(super) fn rules(source: &mut Source<'_>, section: &mut Section<'_>) -> Optio
     ] {
         let open = allow.iter().flat_map(|found| &found.value).find(|name| past.contains(&name.as_str()));
         if let (Some(list), Some(open)) = (list, open) {
-            let says = format!("{} closes what allow_specification opens by {open}", section.name(key));
+            let says = format!("{} closes a field that allow_specification opens with {open}", section.name(key));
             source.error(list.origin.clone(), says, Some("Keep one of them.".to_owned()));
         }
     }

@@ -1,4 +1,4 @@
-//! The keys of the file, their built-in values, and the rules between them.
+//! The keys of the file, their defaults, and the rules between them.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ const LISTEN: &str = "127.0.0.1:8780";
 const UNIX: &str = "/run/howdah/howdah.sock";
 const STORE: &str = "/var/lib/howdah/howdah.db";
 
-/// Reads everything; `None` if a needed value is missing, which is noted in the source.
+/// Reads everything; `None` if a required value is missing; the source records the problem.
 pub(super) fn read(source: &mut Source<'_>) -> Option<Config> {
     let document = source.parse()?;
     let whole = source.whole();
@@ -36,7 +36,7 @@ fn server(source: &mut Source<'_>, root: &mut Section<'_>) -> Option<Server> {
         "keystone" => Some(AuthMode::Keystone),
         "local" => Some(AuthMode::Local),
         other => {
-            let message = format!("server.auth is {other:?}, and must be \"keystone\" or \"local\"");
+            let message = format!("server.auth is {other:?}, but must be \"keystone\" or \"local\"");
             source.error(auth.origin.clone(), message, None);
             None
         }
@@ -77,14 +77,14 @@ fn server(source: &mut Source<'_>, root: &mut Section<'_>) -> Option<Server> {
         if mode == Some(AuthMode::Local) {
             source.error(
                 listen.origin.clone(),
-                "server.auth is \"local\", and server.listen is set: over TCP nobody can tell who asks",
+                "server.auth is \"local\", but server.listen is set: local authentication does not work over TCP",
                 Some("Remove server.listen, or set server.auth to \"keystone\".".to_owned()),
             );
         }
         if !listen.value.ip().is_loopback() && tls.is_none() {
             source.error(
                 listen.origin.clone(),
-                format!("server.listen is {}, which other hosts can reach, without TLS", listen.value),
+                format!("server.listen is {} without TLS, and other hosts can reach it", listen.value),
                 Some("Set server.tls, or listen on 127.0.0.1.".to_owned()),
             );
         }
@@ -101,7 +101,7 @@ fn address(source: &mut Source<'_>, found: Found<String>) -> Option<Found<Socket
     match found.value.parse() {
         Ok(value) => Some(Found { value, origin: found.origin }),
         Err(_) => {
-            let message = format!("server.listen is {:?}, which is no address with a port", found.value);
+            let message = format!("server.listen is {:?}, which is not an address with a port", found.value);
             source.error(found.origin, message, Some(format!("Write it like {LISTEN} or [::1]:8780.")));
             None
         }
@@ -138,7 +138,7 @@ fn templates(source: &mut Source<'_>, root: &mut Section<'_>) -> Templates {
     let files_below = section.file(source, "files_below");
     section.finish(source);
     if let Some(folder) = files_below.as_ref().filter(|folder| !folder.value.is_dir()) {
-        source.error(folder.origin.clone(), format!("{} is not a folder", folder.value.display()), None);
+        source.error(folder.origin.clone(), format!("{} is not a directory", folder.value.display()), None);
     }
     Templates { credentials, files_below: files_below.map(|f| f.value) }
 }

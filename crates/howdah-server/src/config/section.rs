@@ -1,7 +1,6 @@
-//! One table of the file under its path, with the variables that override its keys. Whoever asks
-//! for a key makes it known; what is left over in the end is unknown, and refused with the nearest
-//! key that is known. Invariant: every value is listed with where it came from, a secret's without
-//! its text.
+//! One table of the file under its path, with the variables that override its keys. Reading a key makes it
+//! known; the remaining keys are unknown, and refused with the nearest known key. Invariant: every value is
+//! listed with its origin, a secret without its text.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -36,7 +35,7 @@ impl<'t> Section<'t> {
         Self { path, variable, table: Some(table), origin, known: BTreeSet::new() }
     }
 
-    /// Where the section begins, for what is missing in it.
+    /// The position of the section, for missing keys.
     pub(super) fn origin(&self) -> Origin {
         self.origin.clone()
     }
@@ -56,12 +55,12 @@ impl<'t> Section<'t> {
         self.table.and_then(|t| t.get(key))
     }
 
-    /// Makes a key known that was read in another way.
+    /// Marks a key as known that was read in another way.
     pub(super) fn text_known(&mut self, key: &str) {
         self.known.insert(key.to_owned());
     }
 
-    /// Where a key's value stands, or its section begins.
+    /// The position of a key's value, or of its section.
     pub(super) fn place(&self, source: &Source<'_>, key: &str) -> Origin {
         let variable = self.variable(key);
         if source.variable(&variable).is_some() {
@@ -90,7 +89,7 @@ impl<'t> Section<'t> {
         Section { path: self.name(key), variable: self.variable(key), table, origin, known: BTreeSet::new() }
     }
 
-    /// Tables in an array, each with its place.
+    /// Tables in an array, each with its position.
     pub(super) fn tables(&mut self, source: &mut Source<'_>, key: &str) -> Vec<(&'t DeTable<'t>, Origin)> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let Some(array) = value.get_ref().as_array() else {
@@ -108,7 +107,7 @@ impl<'t> Section<'t> {
     }
 
     fn wrong_type(&self, source: &mut Source<'_>, key: &str, wanted: &str, value: &Spanned<DeValue<'_>>) {
-        let message = format!("{} must be {wanted}, and is {}", self.name(key), kind(value.get_ref()));
+        let message = format!("{} must be {wanted}, but is {}", self.name(key), kind(value.get_ref()));
         source.error(source.at(value.span().start), message, None);
     }
 
@@ -134,14 +133,14 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// A text, if there is one.
+    /// An optional string.
     pub(super) fn text(&mut self, source: &mut Source<'_>, key: &str) -> Option<Found<String>> {
         let found = self.raw_text(source, key)?;
         source.list(self.name(key), &found.value, &found.origin);
         Some(found)
     }
 
-    /// A text with a built-in value.
+    /// A string with a default.
     pub(super) fn text_or(&mut self, source: &mut Source<'_>, key: &str, default: &str) -> Found<String> {
         self.text(source, key).unwrap_or_else(|| {
             source.list(self.name(key), default, &Origin::Default);
@@ -149,7 +148,7 @@ impl<'t> Section<'t> {
         })
     }
 
-    /// A list of texts, none of them empty; in a variable they stand between commas.
+    /// A list of non-empty strings; a variable separates them with commas.
     pub(super) fn texts(&mut self, source: &mut Source<'_>, key: &str) -> Option<Found<Vec<String>>> {
         let in_file = self.value(key);
         let found = if let Some(found) = self.overriding(source, key) {
@@ -168,14 +167,14 @@ impl<'t> Section<'t> {
         };
         source.list(self.name(key), found.value.join(", "), &found.origin);
         if found.value.is_empty() || found.value.iter().any(String::is_empty) {
-            let says = format!("{} names nothing", self.name(key));
-            source.error(found.origin, says, Some("Leave it out, and nothing is closed.".to_owned()));
+            let says = format!("{} is an empty list", self.name(key));
+            source.error(found.origin, says, Some("Remove the key to close nothing.".to_owned()));
             return None;
         }
         Some(found)
     }
 
-    /// A text that there must be.
+    /// A required string.
     pub(super) fn text_needed(&mut self, source: &mut Source<'_>, key: &str) -> Option<Found<String>> {
         let there = self.table.is_some_and(|t| t.contains_key(key));
         let found = self.text(source, key);
@@ -195,7 +194,7 @@ impl<'t> Section<'t> {
         source.error(self.origin.clone(), format!("{} is missing", self.name(key)), Some(hint));
     }
 
-    /// Yes or no.
+    /// A boolean.
     pub(super) fn boolean(&mut self, source: &mut Source<'_>, key: &str, default: bool) -> Found<bool> {
         let in_file = self.value(key);
         let found = if let Some(found) = self.overriding(source, key) {
@@ -224,8 +223,7 @@ impl<'t> Section<'t> {
         found
     }
 
-    /// A number from 1 on; the word `none` for no limit. There is no 0: nobody can tell which of the
-    /// two it would mean.
+    /// A number of at least 1, or the word `none` for no limit. 0 is not allowed, because it is ambiguous.
     pub(super) fn limit(&mut self, source: &mut Source<'_>, key: &str, default: Option<u64>) -> Option<u64> {
         let in_file = self.value(key);
         let found = match (self.overriding(source, key), in_file) {
@@ -237,7 +235,7 @@ impl<'t> Section<'t> {
                     other => other.as_str(),
                 };
                 let origin = source.at(value.span().start);
-                // What is neither is said below, like a number that cannot be.
+                // The code below reports anything else, like an invalid number.
                 Some(Found { value: text.unwrap_or_else(|| kind(value.get_ref())).to_owned(), origin })
             }
         };
@@ -256,14 +254,15 @@ impl<'t> Section<'t> {
                 limit
             }
             None => {
-                let message = format!("{} is {}, and must be a whole number from 1 on", self.name(key), found.value);
+                let message =
+                    format!("{} is {}, but must be a whole number of at least 1", self.name(key), found.value);
                 source.error(found.origin, message, Some("For no limit, set it to \"none\".".to_owned()));
                 default
             }
         }
     }
 
-    /// A file or folder.
+    /// A file or directory.
     pub(super) fn file(&mut self, source: &mut Source<'_>, key: &str) -> Option<Found<PathBuf>> {
         let found = self.text(source, key)?;
         Some(Found { value: source.resolve(&found.value), origin: found.origin })
@@ -275,7 +274,7 @@ impl<'t> Section<'t> {
         let inline = self.raw_text(source, key);
         let file = self.raw_text(source, &format!("{key}_file"));
         let env = self.raw_text(source, &format!("{key}_env"));
-        // A variable is said later than the file, and counts more; else there must be one source.
+        // A variable overrides the file; otherwise there must be exactly one source.
         let all: Vec<(&str, &Found<String>)> = [("", &inline), ("_file", &file), ("_env", &env)]
             .into_iter()
             .filter_map(|(w, f)| Some((w, f.as_ref()?)))
@@ -297,7 +296,7 @@ impl<'t> Section<'t> {
             }
             "_env" => {
                 let Some(value) = source.variable(&found.value) else {
-                    let message = format!("{name}_env names the variable {}, which is not set", found.value);
+                    let message = format!("{name}_env refers to the variable {}, which is not set", found.value);
                     source.error(origin, message, None);
                     return None;
                 };
@@ -331,7 +330,7 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// A secret that there must be.
+    /// A required secret.
     pub(super) fn secret_needed(&mut self, source: &mut Source<'_>, key: &str) -> Option<Found<SecretString>> {
         let words = ["", "_file", "_env"].map(|w| format!("{key}{w}"));
         let there = words.iter().any(|w| {
@@ -345,7 +344,7 @@ impl<'t> Section<'t> {
         found
     }
 
-    /// Refuses what nobody asked for.
+    /// Refuses unknown keys.
     pub(super) fn finish(self, source: &mut Source<'_>) {
         let Some(table) = self.table else { return };
         for (key, _) in table.iter().filter(|(key, _)| !self.known.contains(key.get_ref().as_ref())) {
@@ -356,7 +355,7 @@ impl<'t> Section<'t> {
                 None => format!("Known there: {known}."),
             };
             let origin = source.at(key.span().start);
-            source.error(origin, format!("there is no key {} {place}", key.get_ref()), Some(hint));
+            source.error(origin, format!("unknown key {} {place}", key.get_ref()), Some(hint));
         }
     }
 }
@@ -365,7 +364,7 @@ fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Float(_) => "a floating-point number",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "an array",

@@ -1,4 +1,4 @@
-//! The keys of one `[[site]]`; those of what requests may say there are in [`rules`](super::rules).
+//! The keys of one `[[site]]`; [`rules`](super::rules) has the keys that restrict requests.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,15 +23,15 @@ pub(super) fn read_sites(source: &mut Source<'_>, root: &mut Section<'_>) -> Opt
         let origin = source.whole();
         source.error(
             origin,
-            "there is no [[site]]",
-            Some("Describe at least one: BDE, vCenter, OpenStack.".to_owned()),
+            "[[site]] is missing",
+            Some("Add at least one, with its BDE, vCenter and OpenStack.".to_owned()),
         );
     }
     let mut all = Some(Vec::new());
     let mut variables: BTreeMap<String, String> = BTreeMap::new();
     let mut default: Option<String> = None;
     for (table, origin) in tables {
-        // The name is part of the other keys' names, so it comes first and only from the file.
+        // The name is part of the other keys' names, so it is read first and only from the file.
         let mut named = Section::of("site".to_owned(), "HOWDAH_SITE".to_owned(), table, origin.clone());
         let Some(name) = site_name(source, &mut named, table) else {
             all = None;
@@ -39,7 +39,8 @@ pub(super) fn read_sites(source: &mut Source<'_>, root: &mut Section<'_>) -> Opt
         };
         let variable = variable_of(&name.value);
         if let Some(other) = variables.insert(variable.clone(), name.value.clone()) {
-            let message = format!("the site {} has the same name as {other}, or the same variables", name.value);
+            let message =
+                format!("the sites {} and {other} have the same name or the same environment variables", name.value);
             source.error(name.origin.clone(), message, None);
         }
         let mut section = Section::of(format!("site.{}", name.value), variable, table, origin);
@@ -47,7 +48,11 @@ pub(super) fn read_sites(source: &mut Source<'_>, root: &mut Section<'_>) -> Opt
         if is_default.value
             && let Some(other) = default.replace(name.value.clone())
         {
-            source.error(is_default.origin, format!("{} and {other} are both the default site", name.value), None);
+            source.error(
+                is_default.origin,
+                format!("{} and {other} are both marked as the default site", name.value),
+                None,
+            );
         }
         let site = site(source, &mut section, SiteName::new(name.value), is_default.value);
         section.text_known("name");
@@ -82,7 +87,7 @@ fn site_name(
         return None;
     };
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
-        source.error(origin, format!("site.name is {name:?}; only letters, digits, - and _ are allowed"), None);
+        source.error(origin, format!("site.name is {name:?}, but may have only letters, digits, - and _"), None);
         return None;
     }
     Some(Found { value: name.to_owned(), origin })
@@ -95,7 +100,7 @@ fn site(source: &mut Source<'_>, section: &mut Section<'_>, name: SiteName, defa
         "nsx-t" => Some(NetworkBackend::NsxT),
         "ml2" => Some(NetworkBackend::Ml2),
         other => {
-            let message = format!("{} is {other:?}, and must be nsx-v, nsx-t or ml2", section.name("network_backend"));
+            let message = format!("{} is {other:?}, but must be nsx-v, nsx-t or ml2", section.name("network_backend"));
             source.error(backend.origin, message, None);
             None
         }
@@ -136,7 +141,7 @@ fn endpoint(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Endpoi
     let url = url?;
     let host = match Url::parse(&url.value) {
         Ok(parsed) if !parsed.username().is_empty() || parsed.password().is_some() => {
-            let message = format!("{} holds a user; set username and password instead", section.name("url"));
+            let message = format!("{} contains a user name; set username and password instead", section.name("url"));
             source.error(url.origin.clone(), message, None);
             None
         }
@@ -145,7 +150,8 @@ fn endpoint(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Endpoi
             parsed.host_str().map(|h| h.trim_start_matches('[').trim_end_matches(']').to_owned())
         }
         _ => {
-            let message = format!("{} is {:?}, which is no http:// or https:// URL", section.name("url"), url.value);
+            let message =
+                format!("{} is {:?}, which is not an http:// or https:// URL", section.name("url"), url.value);
             source.error(url.origin.clone(), message, None);
             None
         }
@@ -159,7 +165,7 @@ fn endpoint(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Endpoi
     })
 }
 
-/// Warns of an address to which a secret travels in clear over a network.
+/// Warns about an address to which the service sends a secret in clear text.
 fn warn_if_plain(source: &mut Source<'_>, origin: Origin, name: &str, url: &Url, what: &str) {
     let on_this_host = match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -169,12 +175,12 @@ fn warn_if_plain(source: &mut Source<'_>, origin: Origin, name: &str, url: &Url,
     };
     if url.scheme() == "http" && !on_this_host {
         let host = url.host_str().unwrap_or_default();
-        let message = format!("{name} is http:// to {host}: whoever stands between can read {what}");
+        let message = format!("{name} is http:// to {host}: {what} can be read on the network");
         source.warn(origin, message, Some("Use https://, or a TLS proxy on this host.".to_owned()));
     }
 }
 
-/// `Some(None)` if nothing is said; `None` if what is said cannot be.
+/// `Some(None)` if the setting is absent; `None` if it is invalid.
 #[allow(clippy::option_option, reason = "an absent choice and a bad one are not the same")]
 fn trust(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Option<Trust>> {
     let ca_file = section.file(source, "ca_file");
@@ -185,7 +191,7 @@ fn trust(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Option<Tr
     let said = [ca_file.is_some(), pin.is_some(), insecure.value].into_iter().filter(|s| *s).count();
     if said > 1 {
         let origin = section.origin();
-        source.error(origin, format!("{name} has more than one of ca_file, pin_sha256 and insecure"), None);
+        source.error(origin, format!("{name} sets more than one of ca_file, pin_sha256 and insecure"), None);
         return None;
     }
     if let Some(file) = ca_file {
@@ -208,7 +214,7 @@ fn trust(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Option<Tr
     if insecure.value {
         source.warn(
             insecure.origin,
-            format!("{name} is insecure: whoever stands between can read its password"),
+            format!("{name} does not verify the certificate: its password can be intercepted"),
             Some("Set ca_file or pin_sha256 instead.".to_owned()),
         );
         return Some(Some(Trust::Insecure));
@@ -253,15 +259,10 @@ fn openstack(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Setti
         let read = Keys::from_clouds_file(&path, cloud.as_ref().map(|c| c.value.as_str()));
         let read = noted(source, section, &place, read)?;
         if read.verify == Some(false) && trust.is_none() {
-            let message =
-                format!("{} says verify: false: whoever stands between can read its password", path.display());
-            source.warn(
-                place.clone(),
-                message,
-                Some("Say cacert there, or set ca_file or pin_sha256 here.".to_owned()),
-            );
+            let message = format!("{} says verify: false: the password can be intercepted", path.display());
+            source.warn(place.clone(), message, Some("Set cacert there, or ca_file or pin_sha256 here.".to_owned()));
         }
-        // Who has a secure.yaml has the secrets there.
+        // If secure.yaml exists, it has the secrets.
         let secure = path.with_file_name("secure.yaml");
         warn_of_secrets(source, &place, if secure.exists() { &secure } else { &path }, &read);
         keys = keys.or(read);
@@ -272,7 +273,7 @@ fn openstack(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Setti
         warn_of_secrets(source, &file.origin, &file.value, &read);
         keys = keys.or(read);
     }
-    // What is missing may be what was refused above.
+    // A missing key may be one that was refused above.
     if source.errors() > errors {
         return None;
     }
@@ -287,13 +288,13 @@ fn openstack(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Setti
     }
     if allow_http_endpoints.value {
         let name = section.name("allow_http_endpoints");
-        let message = format!("{name} is true: the service's token may travel to Neutron in clear");
+        let message = format!("{name} is true: the service may send its token to Neutron in clear text");
         source.warn(allow_http_endpoints.origin, message, Some("Register https:// endpoints.".to_owned()));
     }
     Some(Settings { allow_http_endpoints: allow_http_endpoints.value, ..settings })
 }
 
-/// Warns of a file of other clients if it gave a secret that others can read there.
+/// Warns about another client's file if it contains a used secret and is readable by others.
 fn warn_of_secrets(source: &mut Source<'_>, place: &Origin, path: &Path, keys: &Keys) {
     if [&keys.password, &keys.application_credential_secret, &keys.token].into_iter().any(Option::is_some) {
         source.warn_if_exposed(place.clone(), path, " and holds secrets");
@@ -305,13 +306,13 @@ fn standard_clouds_file(source: &mut Source<'_>, place: &Origin) -> Option<PathB
     let found = files.iter().find(|f| f.exists()).cloned();
     if found.is_none() {
         let looked: Vec<_> = files.iter().map(|f| f.display().to_string()).collect();
-        let message = format!("there is no clouds.yaml; looked for {}", looked.join(", "));
-        source.error(place.clone(), message, Some("Name it in clouds_file.".to_owned()));
+        let message = format!("no clouds.yaml found; searched {}", looked.join(", "));
+        source.error(place.clone(), message, Some("Set its path in clouds_file.".to_owned()));
     }
     found
 }
 
-/// Notes what the OpenStack adapter says of its keys, at the key where it names one.
+/// Records an error of the OpenStack adapter about its keys, at the key if it names one.
 fn noted<T>(
     source: &mut Source<'_>,
     section: &Section<'_>,

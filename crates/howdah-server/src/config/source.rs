@@ -1,5 +1,5 @@
-//! The file and the environment as a whole: places in the text, problems, and what was found
-//! where. Invariant: every variable that looks like ours is asked for by a key, or refused.
+//! The file and the environment as a whole: positions in the text, problems, and origins of values.
+//! Invariant: every variable with our prefix belongs to a key, or is refused.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -10,18 +10,18 @@ use toml::de::DeTable;
 
 use super::{Entry, Env, Origin, Problem, Report, Severity};
 
-/// What is read from, and what is found out on the way.
+/// The sources, and the findings.
 pub(super) struct Source<'a> {
     path: &'a Path,
     text: &'a str,
     env: &'a Env,
     asked_env: BTreeSet<String>,
-    /// Whether a secret stands in the file itself.
+    /// Whether the file contains a secret.
     holds_secret: bool,
     report: Report,
 }
 
-/// A value with where it came from.
+/// A value with its origin.
 #[derive(Clone)]
 pub(super) struct Found<T> {
     pub(super) value: T,
@@ -33,19 +33,19 @@ impl<'a> Source<'a> {
         Self { path, text, env, asked_env: BTreeSet::new(), holds_secret: false, report: Report::default() }
     }
 
-    /// The parsed file; problems with its form are noted.
+    /// The parsed file; syntax errors are recorded.
     pub(super) fn parse(&mut self) -> Option<Spanned<DeTable<'a>>> {
         match DeTable::parse(self.text) {
             Ok(table) => Some(table),
             Err(e) => {
                 let origin = self.at(e.span().map_or(0, |s| s.start));
-                self.error(origin, format!("this is not TOML: {}", e.message()), None);
+                self.error(origin, format!("the file is not valid TOML: {}", e.message()), None);
                 None
             }
         }
     }
 
-    /// The place of a byte of the file.
+    /// The position of a byte of the file.
     pub(super) fn at(&self, offset: usize) -> Origin {
         let before = self.text.get(..offset).unwrap_or(self.text);
         let line = before.matches('\n').count() + 1;
@@ -66,12 +66,12 @@ impl<'a> Source<'a> {
         self.report.problems.push(Problem { severity: Severity::Warning, origin, message: message.into(), hint });
     }
 
-    /// Notes that a secret stands in the file itself.
+    /// Records that the file contains a secret.
     pub(super) fn hold_secret(&mut self) {
         self.holds_secret = true;
     }
 
-    /// Warns of the file if it holds secrets that others can read.
+    /// Warns if the file contains secrets and is readable by others.
     pub(super) fn finish_file(&mut self) {
         if self.holds_secret {
             let (origin, path) = (self.whole(), self.path);
@@ -79,21 +79,21 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Warns of a file with a secret in it that every user of this host can read; `why` ends the sentence.
+    /// Warns about a file with a secret that every user of this host can read; `why` ends the sentence.
     pub(super) fn warn_if_exposed(&mut self, origin: Origin, path: &Path, why: &str) {
         let mode = std::fs::metadata(path).map_or(0, |found| found.permissions().mode());
         if mode & 0o004 != 0 {
-            let message = format!("{} can be read by every user of this host{why}", path.display());
+            let message = format!("{} is readable by every user of this host{why}", path.display());
             self.warn(origin, message, Some(format!("Run: chmod 640 {}", path.display())));
         }
     }
 
-    /// A path, taken from the folder of the configuration file if it is relative.
+    /// A path; a relative one starts at the directory of the configuration file.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         self.path.parent().map_or_else(|| PathBuf::from(path), |folder| folder.join(path))
     }
 
-    /// How many errors there are so far.
+    /// The number of errors so far.
     pub(super) fn errors(&self) -> usize {
         self.report.errors().count()
     }
@@ -103,13 +103,13 @@ impl<'a> Source<'a> {
         self.env.get(name).cloned()
     }
 
-    /// A variable of ours: from now on it is known.
+    /// A variable of ours; this marks it as known.
     pub(super) fn own_variable(&mut self, name: &str) -> Option<String> {
         self.asked_env.insert(name.to_owned());
         self.variable(name)
     }
 
-    /// Refuses variables that look like ours and are not.
+    /// Refuses unknown variables with our prefix.
     pub(super) fn finish_env(&mut self) {
         const OURS: [&str; 4] = ["HOWDAH_SERVER_", "HOWDAH_STORE_", "HOWDAH_TEMPLATES_", "HOWDAH_SITE_"];
         let unknown: Vec<_> = self
@@ -120,7 +120,7 @@ impl<'a> Source<'a> {
             .collect();
         for name in unknown {
             let hint = nearest(&name, self.asked_env.iter().map(String::as_str)).map(|n| format!("Did you mean {n}?"));
-            self.error(Origin::Env(name), "there is no setting for this variable", hint);
+            self.error(Origin::Env(name), "no setting belongs to this variable", hint);
         }
     }
 
@@ -138,7 +138,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The word that was probably meant: at most a third of it is wrong.
+/// The probably intended word: at most a third of its letters differ.
 pub(super) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     known
         .map(|k| (distance(word, k), k))
@@ -147,7 +147,7 @@ pub(super) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> O
         .map(|(_, k)| k)
 }
 
-/// How many letters have to be added, dropped or changed.
+/// The edit distance: letters to add, drop or change.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();

@@ -1,12 +1,12 @@
-//! Connections: accepted, bounded, answered.
+//! Connections: accept, limit, answer.
 //!
-//! * `seats`: who has to go where there is no room (pure);
+//! * `seats`: which connection to close when all seats are taken (pure);
 //! * `seat`: a connection's seat, which follows its requests and answers;
-//! * `socket`: what is listened on.
+//! * `socket`: the sockets.
 //!
-//! Invariants: a listener outlives whatever clients and the system do to it; each listener has seats of
-//! its own, so that what happens at one leaves the others alone; a client that is silent, or slow to
-//! say what it wants, never keeps out one that says it.
+//! Invariants: a listener survives errors of clients and of the system; each listener has its own seats,
+//! so that listeners do not affect each other; a silent or slow client never blocks one that sends its
+//! request.
 
 mod seat;
 mod seats;
@@ -33,31 +33,31 @@ use socket::Socket;
 
 pub(crate) use socket::Incoming;
 
-/// The largest head of a request: a token of 16 KiB, which is more than Keystone gives out, and all
-/// other fields.
+/// The size limit of a request's head: a token of 16 KiB, which is more than Keystone issues, and all other
+/// fields.
 const HEAD_LIMIT: usize = 64 * 1024;
-/// How long to wait for a descriptor where the system has none; an ended connection ends the wait.
+/// How long to wait for a descriptor when none is free; the end of a connection ends the wait.
 const NO_DESCRIPTOR: Duration = Duration::from_millis(100);
 
-/// What a listener allows.
+/// The limits of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Connections at a time.
+    /// Maximum number of connections.
     pub connections: usize,
-    /// For a TLS handshake.
+    /// Timeout of a TLS handshake.
     pub handshake: Duration,
-    /// For the head of a request, counted from the connection or from the last answer.
+    /// Timeout of a request's head, from the connection or from the last answer.
     pub head: Duration,
 }
 
 impl Bounds {
-    /// So many connections at a time, with the usual patience.
+    /// This many connections, with the default timeouts.
     pub const fn of(connections: usize) -> Self {
         Self { connections, handshake: Duration::from_secs(10), head: Duration::from_secs(30) }
     }
 }
 
-/// Answers until `stopping`, and then as long as the requests under way need.
+/// Serves until `stopping`, and then until the running requests end.
 pub(crate) async fn answer(incoming: Incoming, limits: Bounds, router: Router, mut stopping: watch::Receiver<bool>) {
     let room = Room::new(limits.connections);
     let mut connections = JoinSet::new();
@@ -77,10 +77,10 @@ pub(crate) async fn answer(incoming: Incoming, limits: Bounds, router: Router, m
                 };
                 connections.spawn(converse(socket, peer, seat, limits, router.clone(), stopping.clone()));
             }
-            // The client's fault, and its loss.
+            // An error of the client.
             Err(e) if is_of_the_client(&e) => {}
             Err(e) => {
-                tracing::warn!("no connection can be accepted: {e}; the one that has waited longest is closed");
+                tracing::warn!("cannot accept connections: {e}; closing the one that has waited longest");
                 room.dismiss();
                 let _ = tokio::time::timeout(NO_DESCRIPTOR, room.changed()).await;
             }
@@ -110,7 +110,7 @@ fn is_of_the_client(e: &io::Error) -> bool {
     )
 }
 
-/// One connection, until it ends or is dismissed.
+/// Serves one connection until it ends or is dismissed.
 async fn converse(
     socket: Socket,
     peer: Peer,
@@ -134,7 +134,7 @@ async fn converse(
     };
     tokio::select! {
         () = talk => {}
-        () = seat.dismissed() => tracing::debug!(?peer, "closed to make room: it waited longest"),
+        () = seat.dismissed() => tracing::debug!(?peer, "closed to make room: it had waited longest"),
     }
 }
 

@@ -1,6 +1,6 @@
-//! A connection's seat: it is given back when the connection ends, and follows each request and its
-//! answer through their bodies. Invariant: a seat is busy from the last byte of a request to the last byte
-//! of its answer, and at no other time.
+//! A connection's seat: it is released when the connection ends, and follows each request and its
+//! answer through their bodies. Invariant: a seat is busy exactly from the last byte of a request to the
+//! last byte of its answer.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,7 +29,7 @@ impl Room {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A seat, for which another connection may have to go; none if all are busy.
+    /// A seat; another connection may be dismissed for it. `None` if all are busy.
     pub(super) fn admit(self: &Arc<Self>) -> Option<Seat> {
         let dismissal = CancellationToken::new();
         let (id, dismissed) = self.seats().admit(dismissal.clone())?;
@@ -39,14 +39,14 @@ impl Room {
         Some(Seat { held: Arc::new(Held { room: Arc::clone(self), id }), dismissal })
     }
 
-    /// Makes the one go that has waited longest.
+    /// Dismisses the connection that has waited longest.
     pub(super) fn dismiss(&self) {
         if let Some(other) = self.seats().dismiss() {
             other.cancel();
         }
     }
 
-    /// Waits until a seat may have become free.
+    /// Waits until a seat may be free.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
@@ -72,12 +72,12 @@ impl Drop for Held {
 }
 
 impl Seat {
-    /// Ends when the connection has to go.
+    /// Ends when the connection is dismissed.
     pub(super) async fn dismissed(&self) {
         self.dismissal.cancelled().await;
     }
 
-    /// The head of a request is there. What is left of it, and its answer, are watched from now on.
+    /// The head of a request has arrived. From now on the seat follows its body and its answer.
     pub(super) fn begin(&self, request: Request<Incoming>) -> (Request<Body>, Exchange) {
         let exchange = Exchange { held: Arc::clone(&self.held), id: self.held.room.seats().begin(self.held.id) };
         let whole = exchange.clone();
@@ -104,7 +104,7 @@ impl Exchange {
         self.held.room.seats().busy(self.held.id, self.id);
     }
 
-    /// The answer, watched until it is sent.
+    /// The answer, followed until it is sent.
     pub(super) fn answer(self, response: Response<Body>) -> Response<Sent> {
         response.map(|inner| Sent { inner, exchange: self })
     }
@@ -141,7 +141,7 @@ impl HttpBody for Received {
 }
 
 impl Drop for Received {
-    /// Nobody wants the rest of it: the handler goes on without.
+    /// The handler does not need the rest.
     fn drop(&mut self) {
         self.exchange.received();
     }

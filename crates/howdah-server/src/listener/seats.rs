@@ -1,17 +1,17 @@
-//! Who holds a listener's connections, and who has to go where there is no room for a new one. Pure.
+//! The seats of a listener's connections, and which one to dismiss for a new connection. Pure.
 //!
 //! ```text
 //!             +-----------------------------------------------+
 //!             v                                               |
-//!   new --> waiting --its request is whole--> busy --its answer is sent
+//!   new --> waiting --request complete------> busy --answer sent
 //!             |
-//!             +--there is no room for a new one, and this one has waited longest--> dismissed
+//!             +--no free seat for a new one, and this one has waited longest--> dismissed
 //! ```
 //!
-//! Waiting is whatever costs a client nothing: a handshake, a half-sent head or body, the pause between
-//! two requests. So silent clients, however many, only ever take seats from each other, and a client
-//! that sends its request gets in. Invariants: there are never more seats taken than the limit; who
-//! is busy is never dismissed.
+//! Waiting is everything that costs a client nothing: a handshake, a partial head or body, the pause between
+//! two requests. So silent clients take seats only from each other, and a client that sends its request
+//! gets a seat. Invariants: the number of taken seats never exceeds the limit; a busy connection is never
+//! dismissed.
 
 use std::collections::BTreeMap;
 
@@ -23,28 +23,28 @@ pub(super) struct SeatId(u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ExchangeId(u64);
 
-/// The seats of one listener. A `T` tells a connection that it is dismissed.
+/// The seats of one listener. A `T` notifies a connection of its dismissal.
 #[derive(Debug)]
 pub(super) struct Seats<T> {
     limit: usize,
-    /// Numbers everything that begins: seats, exchanges, waits.
+    /// Numbers seats, exchanges and waits.
     next: u64,
     taken: BTreeMap<SeatId, Seat<T>>,
-    /// Who waits, in the order in which they began to.
+    /// The waiting connections, in order.
     waiting: BTreeMap<u64, SeatId>,
 }
 
 #[derive(Debug)]
 struct Seat<T> {
     dismissal: T,
-    /// Its place in `waiting`; none if it is busy.
+    /// Its place in `waiting`; `None` if it is busy.
     waits: Option<u64>,
-    /// The request that came last, until its answer is sent.
+    /// The last request, until its answer is sent.
     exchange: Option<ExchangeId>,
 }
 
 impl<T> Seats<T> {
-    /// Room for `limit` connections, and for one at least.
+    /// Seats for `limit` connections, at least one.
     pub(super) fn new(limit: usize) -> Self {
         Self { limit: limit.max(1), next: 0, taken: BTreeMap::new(), waiting: BTreeMap::new() }
     }
@@ -54,7 +54,7 @@ impl<T> Seats<T> {
         self.next
     }
 
-    /// A new connection, which waits; and who is dismissed for it. None if all are busy.
+    /// Adds a waiting connection; returns the one dismissed for it. `None` if all are busy.
     pub(super) fn admit(&mut self, dismissal: T) -> Option<(SeatId, Option<T>)> {
         let dismissed = if self.taken.len() < self.limit { None } else { Some(self.dismiss()?) };
         let (id, turn) = (SeatId(self.number()), self.number());
@@ -63,13 +63,13 @@ impl<T> Seats<T> {
         Some((id, dismissed))
     }
 
-    /// Takes the seat of the one that has waited longest.
+    /// Takes the seat of the connection that has waited longest.
     pub(super) fn dismiss(&mut self) -> Option<T> {
         let (_, id) = self.waiting.pop_first()?;
         self.taken.remove(&id).map(|seat| seat.dismissal)
     }
 
-    /// The head of a request is there.
+    /// The head of a request has arrived.
     pub(super) fn begin(&mut self, id: SeatId) -> ExchangeId {
         let exchange = ExchangeId(self.number());
         if let Some(seat) = self.taken.get_mut(&id) {
@@ -78,7 +78,7 @@ impl<T> Seats<T> {
         exchange
     }
 
-    /// The whole request is there. Of no effect once it is answered.
+    /// The whole request has arrived. No effect once it is answered.
     pub(super) fn busy(&mut self, id: SeatId, exchange: ExchangeId) {
         if let Some(seat) = self.taken.get_mut(&id)
             && seat.exchange == Some(exchange)
@@ -102,7 +102,7 @@ impl<T> Seats<T> {
         }
     }
 
-    /// The connection has ended; if it was dismissed, its seat is somebody else's already.
+    /// The connection has ended; a dismissed one has lost its seat already.
     pub(super) fn leave(&mut self, id: SeatId) {
         if let Some(turn) = self.taken.remove(&id).and_then(|seat| seat.waits) {
             self.waiting.remove(&turn);
@@ -123,7 +123,7 @@ mod tests {
         let first = seats.begin(a);
         seats.busy(a, first);
         assert_eq!(seats.admit("d").unwrap().1, Some("b"), "a is busy");
-        // Its seat is d's by now.
+        // Its seat belongs to d by now.
         seats.leave(b);
         seats.answered(a, first);
         assert_eq!(seats.admit("e").unwrap().1, Some("c"), "a has waited for a moment only");

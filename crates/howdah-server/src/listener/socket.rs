@@ -1,5 +1,5 @@
-//! What is listened on, and who is at the other end. Invariant: accepting waits for nothing that a client
-//! does; a TLS handshake is the connection's own affair.
+//! The sockets of a listener, and the peer of a connection. Invariant: accepting never waits for a client;
+//! each connection does its own TLS handshake.
 
 use std::io;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::api::Peer;
 
-/// A socket that is listened on.
+/// A listening socket.
 pub(crate) enum Incoming {
     /// TCP.
     Tcp(TcpListener),
@@ -20,7 +20,7 @@ pub(crate) enum Incoming {
     Unix(UnixListener),
 }
 
-/// A connection as it was accepted.
+/// An accepted connection.
 pub(super) enum Socket {
     Tcp(TcpStream),
     Tls(TcpStream, TlsAcceptor),
@@ -49,7 +49,7 @@ impl Incoming {
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                // The credentials of the moment of the connection, kept by the kernel.
+                // The kernel keeps the credentials from the moment of the connection.
                 let credentials = stream.peer_cred()?;
                 Ok((Socket::Unix(stream), Peer::Local { uid: credentials.uid() }))
             }

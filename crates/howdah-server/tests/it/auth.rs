@@ -136,7 +136,7 @@ async fn two_projects_may_choose_the_same_id_and_see_only_their_own() {
     for method in [Method::GET, Method::DELETE] {
         let (status, body) = service.ask(admin, method, &all, None).await;
         assert_eq!((status, code(&body)), (409, "cluster_ambiguous"));
-        assert_eq!(body["error"]["message"], format!("projects p1, p2 have a cluster {} each", key(1).id));
+        assert_eq!(body["error"]["message"], format!("several projects have a cluster {}: p1, p2", key(1).id));
         assert_eq!(body["error"]["details"], json!({"projects": ["p1", "p2"]}));
     }
     // The end of one is not the other's.

@@ -207,8 +207,8 @@ async fn a_difference_is_named() {
             "remedy"
           ]
         },
-        "hint": "Delete it first, or ask for the new one under a new id and name.",
-        "message": "cluster 00000000-0000-0000-0000-000000000001 exists with another network, subnet, remedy"
+        "hint": "Delete it first, or create the new cluster with a new ID and name.",
+        "message": "cluster 00000000-0000-0000-0000-000000000001 exists with a different network, subnet, remedy"
       }
     }
     "#);
@@ -249,7 +249,7 @@ async fn stop_start_and_delete() {
     for (path, body) in [(path(1), wish(1)), (format!("{}/state", path(1)), json!({"state": "running"}))] {
         let (status, body) = service.put(&path, body).await;
         assert_eq!((status, code(&body)), (409, "cluster_delete_failed"));
-        assert!(body["error"]["hint"].as_str().unwrap().starts_with("Delete it again"), "{body}");
+        assert!(body["error"]["hint"].as_str().unwrap().starts_with("Repeat the delete"), "{body}");
     }
     let (_, again) = service.ask(ANN, Method::DELETE, &path(1), None).await;
     assert_ne!(again["operation"]["id"], gone["operation"]["id"]);
@@ -286,7 +286,7 @@ async fn a_name_is_taken_once_in_a_site() {
           "system": "store"
         },
         "hint": "Choose another name, or delete that cluster first.",
-        "message": "site main has a cluster named c1 already"
+        "message": "site main already has a cluster named c1"
       }
     }
     "#);
@@ -329,8 +329,8 @@ async fn credentials_are_kept_where_the_operator_allows_them() {
     assert_eq!(
         told,
         [
-            "username and password are ignored: one of them is missing",
-            "bde_config is ignored: ../bde is no readable file below the folder that the operator allows",
+            "ignoring username and password: one of them is missing",
+            "ignoring bde_config: ../bde is not a readable file below the directory templates.files_below",
         ]
     );
 }

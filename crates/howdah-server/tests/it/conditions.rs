@@ -5,7 +5,7 @@ use howdah_core::condition::{ClusterCondition, ClusterConditionKind as Kind, Con
 use howdah_core::failure::Failure;
 use howdah_core::ids::NodeName;
 use howdah_core::intent::Verb;
-use howdah_core::known::{ClusterState, ClusterStatus, OperationState};
+use howdah_core::known::{ClusterState, ClusterStatus, NodeState, OperationState};
 use howdah_core::stage::Stage;
 use howdah_core::time::{Mono, Stamp};
 
@@ -35,15 +35,19 @@ fn running(state: &mut ClusterState, status: ClusterStatus) {
     state.operation.as_mut().unwrap().state = OperationState::Running;
 }
 
+fn node(stage: Stage) -> NodeState {
+    serde_json::from_value(serde_json::json!({"group": "w", "stage": stage})).unwrap()
+}
+
 #[tokio::test]
 async fn the_sentence_says_what_is_in_the_way() {
     use ConditionStatus::{False, True};
-    let gone = condition(Kind::Owned, False, "Gone", "The cluster is gone: somebody deleted it in BDE.");
+    let gone = condition(Kind::Owned, False, "Gone", "The cluster was deleted in BDE, not by Howdah.");
     let queued = condition(
         Kind::BdeReady,
         False,
         "Queued",
-        "BDE makes one cluster at a time: this create is number 2 of 3 in its queue.",
+        "BDE creates one cluster at a time: this create is number 2 of 3 in its queue.",
     );
     let warning = condition(Kind::BdeReady, True, "Ready", "BDE shows the status SERVICE_WARNING.");
     let neutron = condition(Kind::NeutronReachable, False, "neutron_unreachable", "Neutron is failing: it is down.");
@@ -81,6 +85,16 @@ async fn the_sentence_says_what_is_in_the_way() {
         })
         .await,
     );
+    let nodes = [("c1-w-0", Stage::Addressed), ("c1-w-1", Stage::Cloned), ("c1-w-2", Stage::Planned)];
+    for status in [ClusterStatus::Stopping, ClusterStatus::Deleting] {
+        lines.push(
+            told(|s| {
+                running(s, status);
+                s.nodes.extend(nodes.map(|(name, stage)| (NodeName::new(name), node(stage))));
+            })
+            .await,
+        );
+    }
     lines.push(told(|s| s.conditions = vec![neutron.clone()]).await);
     lines.push(
         told(|s| {
@@ -88,8 +102,7 @@ async fn the_sentence_says_what_is_in_the_way() {
             s.conditions = vec![warning, neutron];
             for (name, stage) in [("c1-w-0", Stage::Addressed), ("c1-w-1", Stage::NoAddress), ("c1-w-2", Stage::Planned)]
             {
-                let text = format!(r#"{{"group": "w", "stage": "{}"}}"#, serde_json::to_value(stage).unwrap().as_str().unwrap());
-                let mut node: howdah_core::known::NodeState = serde_json::from_str(&text).unwrap();
+                let mut node = node(stage);
                 if stage == Stage::Planned {
                     let text = r#"{"type": "VmExists", "status": "False", "reason": "Gone", "message": "The VM is gone since 10:32.", "since": "2026-01-02T03:04:05Z"}"#;
                     node.conditions = vec![serde_json::from_str(text).unwrap()];

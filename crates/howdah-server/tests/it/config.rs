@@ -199,8 +199,8 @@ fn what_is_wrong_is_told_at_its_line() {
 fn two_sites_must_differ() {
     let second = GOOD[GOOD.find("[[site]]").unwrap()..].replacen("\"main\"", "\"MAIN\"", 1);
     insta::assert_snapshot!(Setting::new(&format!("{GOOD}{second}")).refusal(), @"
-    howdah.toml:30:8: error: the site MAIN has the same name as main, or the same variables
-    howdah.toml:31:11: error: MAIN and main are both the default site
+    howdah.toml:30:8: error: the sites MAIN and main have the same name or the same environment variables
+    howdah.toml:31:11: error: MAIN and main are both marked as the default site
     ");
 }
 
@@ -211,15 +211,15 @@ fn warnings_do_not_hinder() {
     log();
     setting.load();
     // The folder's name is this test's alone.
-    let loud = format!("{}:16:12: warning: site.main.bde is insecure", setting.path().display());
+    let loud = format!("{}:16:12: warning: site.main.bde does not verify", setting.path().display());
     assert!(log().contains(&loud), "the log has it too");
     let report = Config::check(&setting.path(), &setting.env);
     assert!(report.is_good());
     let told: Vec<_> = report.warnings().map(|p| setting.shown(&p.to_string())).collect();
     insta::assert_snapshot!(told.join("\n"), @"
-    howdah.toml:16:12: warning: site.main.bde is insecure: whoever stands between can read its password
+    howdah.toml:16:12: warning: site.main.bde does not verify the certificate: its password can be intercepted
       hint: Set ca_file or pin_sha256 instead.
-    howdah.toml:17:17: warning: bde.secret can be read by every user of this host
+    howdah.toml:17:17: warning: bde.secret is readable by every user of this host
       hint: Run: chmod 640 bde.secret
     ");
 }
@@ -248,7 +248,7 @@ fn what_travels_in_clear_or_lies_open_is_warned_of() {
     let open = Setting::new(GOOD);
     fs::set_permissions(open.path(), fs::Permissions::from_mode(0o644)).unwrap();
     insta::assert_snapshot!(warnings(&open), @r"
-    howdah.toml: warning: howdah.toml can be read by every user of this host and holds secrets
+    howdah.toml: warning: howdah.toml is readable by every user of this host and holds secrets
       hint: Run: chmod 640 howdah.toml
     ");
     // Not if its secrets are elsewhere: in files, or in variables.
@@ -283,7 +283,7 @@ fn files_of_other_clients_are_warned_of_as_well() {
     put(&trusted, "secure.yaml", "clouds: {x: {auth: {password: in-the-clear}}}", 0o644);
     assert_eq!(
         warnings(&trusted),
-        "howdah.toml:25:9: warning: secure.yaml can be read by every user of this host and holds secrets\n  \
+        "howdah.toml:25:9: warning: secure.yaml is readable by every user of this host and holds secrets\n  \
          hint: Run: chmod 640 secure.yaml"
     );
     let vio = but(openstack, "vio_config = \"vio.config\"\n");
@@ -291,7 +291,7 @@ fn files_of_other_clients_are_warned_of_as_well() {
     put(&vio, "vio.config", text, 0o604);
     assert_eq!(
         warnings(&vio),
-        "howdah.toml:25:14: warning: vio.config can be read by every user of this host and holds secrets\n  \
+        "howdah.toml:25:14: warning: vio.config is readable by every user of this host and holds secrets\n  \
          hint: Run: chmod 640 vio.config"
     );
 }
@@ -301,8 +301,8 @@ fn a_file_that_is_not_there() {
     let setting = Setting::new(GOOD);
     fs::remove_file(setting.path()).unwrap();
     insta::assert_snapshot!(setting.refusal(), @"
-    howdah.toml: error: the file cannot be read: No such file or directory (os error 2)
-      hint: Name the file with --config.
+    howdah.toml: error: cannot read the file: No such file or directory (os error 2)
+      hint: Set its path with --config.
     ");
 }
 
@@ -354,6 +354,6 @@ fn limits_are_numbers_or_none() {
     assert!(setting.report().contains("limits.nodes_per_project  none"), "{}", setting.report());
     for bad in ["0", "-1", "2.5", "\"many\"", "true"] {
         let says = with(&format!("clusters_per_project = {bad}")).refusal();
-        assert!(says.contains("limits.clusters_per_project is") && says.contains("from 1 on"), "{bad}: {says}");
+        assert!(says.contains("limits.clusters_per_project is") && says.contains("of at least 1"), "{bad}: {says}");
     }
 }

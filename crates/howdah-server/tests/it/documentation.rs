@@ -41,7 +41,7 @@ fn known() -> Vec<(String, BTreeSet<String>)> {
     fs::write(&path, NOSY).unwrap();
     let report = Config::check(&path, &Env::new());
     let sections = report.problems.iter().filter_map(|p| {
-        let place = p.message.strip_prefix("there is no key nosy ")?;
+        let place = p.message.strip_prefix("unknown key nosy ")?;
         let section = place.strip_prefix("in ").unwrap_or("");
         let (_, keys) = p.hint.as_deref()?.split_once("Known there: ")?;
         Some((section.to_owned(), keys.trim_end_matches('.').split(", ").map(str::to_owned).collect()))

@@ -36,7 +36,7 @@ async fn the_usual_limits_say_which_one_was_reached_and_by_how_much() {
         service.create(n).await;
     }
     let (message, details) = reached(service.put(&path(6), wish(6)).await);
-    insta::assert_snapshot!(message, @"the project has 5 creates in progress, and 1 more would be beyond the 5 that are allowed");
+    insta::assert_snapshot!(message, @"the project has 5 creates in progress; 1 more would exceed its limit of 5");
     assert_eq!(details, json!({"limit": "creates", "allowed": 5, "used": 5, "asked": 1}));
     assert_eq!(service.store.list(None, Page::WHOLE).await.unwrap().len(), 5);
     // Another project is not held up, and the same request again is no new one.
@@ -64,7 +64,7 @@ async fn clusters_count_until_they_are_gone_and_unreadable_ones_too() {
     store.insert_unreadable(Unreadable { key: key(1), site: "main".into(), name: "c1".into(), why });
     assert_eq!(service.ask(ANN, Method::DELETE, &path(2), None).await.0, 202);
     let (message, details) = reached(service.put(&path(4), wish(4)).await);
-    insta::assert_snapshot!(message, @"the project has 3 clusters, and 1 more would be beyond the 3 that are allowed");
+    insta::assert_snapshot!(message, @"the project has 3 clusters; 1 more would exceed its limit of 3");
     assert_eq!(details["limit"], "clusters");
     service.store.remove(&key(2), &[]).await.unwrap();
     service.create(4).await;
@@ -75,7 +75,7 @@ async fn nodes_are_those_asked_for_or_those_that_are_there() {
     let service = limited(Limits { nodes: Some(10), ..Limits::NONE }).await;
     assert_eq!(service.put(&path(1), of(1, 6)).await.0, 202);
     let (message, details) = reached(service.put(&path(2), of(2, 5)).await);
-    insta::assert_snapshot!(message, @"the project has 6 nodes, and 5 more would be beyond the 10 that are allowed");
+    insta::assert_snapshot!(message, @"the project has 6 nodes; 5 more would exceed its limit of 10");
     assert_eq!(details, json!({"limit": "nodes", "allowed": 10, "used": 6, "asked": 5}));
     assert_eq!(service.put(&path(2), of(2, 4)).await.0, 202);
     // One whose nodes are left to the distribution's template counts at least once.

@@ -98,7 +98,7 @@ async fn without_a_default_the_site_must_be_named() {
     let (status, body) = service.put(&path(1), wish(1)).await;
     assert_eq!(
         line(status, &body),
-        "400 site_missing: no site is named, and none is the default\n    hint: Name one of the sites: main, lab.\n    details: {\"sites\":[\"main\",\"lab\"]}\n"
+        "400 site_missing: the request names no site, and the service has no default site\n    hint: Name one of the sites: main, lab.\n    details: {\"sites\":[\"main\",\"lab\"]}\n"
     );
     // A single site needs no default.
     let service = Service::with(|parts| {

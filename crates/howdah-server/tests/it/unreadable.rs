@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::harness::{ANN, Service, code, event, id, key, path, wish};
 
 fn odd(key: ClusterKey, name: &str) -> Unreadable {
-    let why = "its record has version 9; this Howdah reads versions 1 to 2".to_owned();
+    let why = "its record has version 9, but this Howdah supports versions 1 to 2".to_owned();
     Unreadable { key, site: "main".into(), name: name.to_owned(), why }
 }
 
@@ -37,7 +37,7 @@ async fn is_shown_beside_the_others_and_takes_no_writes() {
         "project": "p1",
         "site": "main",
         "status": "unreadable",
-        "status_reason": "its record has version 9; this Howdah reads versions 1 to 2"
+        "status_reason": "its record has version 9, but this Howdah supports versions 1 to 2"
       }
     ]
     "#);
@@ -57,10 +57,10 @@ async fn is_shown_beside_the_others_and_takes_no_writes() {
           "project": "p1",
           "site": "main",
           "status": "unreadable",
-          "status_reason": "its record has version 9; this Howdah reads versions 1 to 2"
+          "status_reason": "its record has version 9, but this Howdah supports versions 1 to 2"
         },
-        "hint": "A newer howdah may have written it: the operator has to install that one again. Until then the cluster is left alone.",
-        "message": "cluster c2 (00000000-0000-0000-0000-000000000002) cannot be read: its record has version 9; this Howdah reads versions 1 to 2"
+        "hint": "A newer howdah may have written it. Ask the operator to install that version again. Until then, the service does not change the cluster.",
+        "message": "cluster c2 (00000000-0000-0000-0000-000000000002) cannot be read: its record has version 9, but this Howdah supports versions 1 to 2"
       }
     }
     "#);

@@ -73,7 +73,7 @@ async fn no_field_of_a_body_takes_it() {
             let (status, body) = service.put(&path(1), but(wish(1), with(&change, odd))).await;
             assert_eq!((status, code(&body)), (400, "invalid_field"), "{field} {odd:?}: {body}");
             assert_eq!(body["error"]["details"]["field"], field, "{odd:?}");
-            let says = format!("{field}: it has the control character U+{:04X}", u32::from(odd));
+            let says = format!("{field}: contains the control character U+{:04X}", u32::from(odd));
             assert_eq!(body["error"]["message"], says);
         }
     }

@@ -19,8 +19,8 @@ use crate::harness::{ANN, Service, code, key, path, wish};
 use crate::odd_store::OddStore;
 
 fn full() -> RemoteError {
-    RemoteError::new(System::Store, ErrorKind::Unavailable, "store_full", "there is no space left for /x/howdah.db")
-        .hint("Free space on the file system of /x/howdah.db; howdah goes on by itself.")
+    RemoteError::new(System::Store, ErrorKind::Unavailable, "store_full", "no space is left for /x/howdah.db")
+        .hint("Free space on the file system of /x/howdah.db; howdah then continues automatically.")
 }
 
 async fn on(store: Arc<OddStore>) -> Service {
@@ -145,7 +145,7 @@ async fn a_full_disk_is_told_to_who_writes_and_by_readyz_and_passes() {
           "kind": "unavailable",
           "system": "store"
         },
-        "hint": "Free space on the file system of /x/howdah.db; howdah goes on by itself.",
+        "hint": "Free space on the file system of /x/howdah.db; howdah then continues automatically.",
         "message": "the service cannot write its database: the disk is full"
       }
     }

@@ -92,7 +92,7 @@ async fn when_ports_cannot_be_made_the_failure_says_why() {
     let state = run.work(&id).await.unwrap();
     let failure = run.failure(&state);
     assert!(
-        failure.starts_with("bde_failed: ports could not be made (Neutron: a fault was injected here); then BDE"),
+        failure.starts_with("bde_failed: could not create ports (Neutron: a fault was injected here); then BDE"),
         "{failure}"
     );
 }

@@ -43,7 +43,7 @@ async fn an_unreadable_secret_is_a_condition_and_a_slow_retry() {
     story.pass(300).await;
     let readable = story.condition(&key, ClusterConditionKind::SecretsReadable).await;
     assert_eq!((readable.status, readable.reason.as_str()), (ConditionStatus::False, "secrets_unreadable"));
-    assert!(readable.message.contains("Nothing is done with other credentials"), "{}", readable.message);
+    assert!(readable.message.contains("Howdah does not use other credentials"), "{}", readable.message);
     let told = story.events(&key).await;
     assert_eq!(told.iter().filter(|e| e.starts_with("secrets_unreadable")).count(), 1, "{told:#?}");
     assert_eq!(asked_for(&story), 0, "BDE was asked for a cluster without its password");
@@ -59,7 +59,7 @@ async fn an_unreadable_secret_is_a_condition_and_a_slow_retry() {
     let readable = story.condition(&key, ClusterConditionKind::SecretsReadable).await;
     assert_eq!(readable.status, ConditionStatus::True);
     let told = story.events(&key).await;
-    assert_eq!(told.iter().filter(|e| e.contains("secrets can be read")).count(), 1, "{told:#?}");
+    assert_eq!(told.iter().filter(|e| e.contains("secrets are readable")).count(), 1, "{told:#?}");
     story.end().await;
 }
 

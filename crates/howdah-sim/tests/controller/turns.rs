@@ -59,7 +59,7 @@ async fn one_of_another_project_waits_for_at_most_two_of_two_hundred() {
     assert!((1..=3).contains(&before.len()), "seed {}: {before:?}", story.seed);
     let (status, reason, message) = says(&story, &first[100]).await;
     assert_eq!((status, reason.as_str()), (ConditionStatus::False, "WaitingForTurn"));
-    assert!(message.starts_with("BDE makes one cluster at a time: this one waits for its turn: "), "{message}");
+    assert!(message.starts_with("BDE creates one cluster at a time: this one waits for its turn: "), "{message}");
 
     let late = story.service.create_in("b", "late", 1).await.unwrap();
     story.pass(20).await;
@@ -216,7 +216,7 @@ async fn a_restart_looks_again_too_and_a_keystone_that_is_down_is_waited_for() {
     story.service.start().await;
     for key in &waiting {
         let failure = story.failure(key).await;
-        assert!(failure.contains("their user is disabled"), "{failure}");
+        assert!(failure.contains("the user is disabled"), "{failure}");
     }
     story.end().await;
 }

@@ -114,10 +114,10 @@ async fn what_is_done_by_hand_is_seen() {
     story.world.by_hand_delete_cluster("c1").unwrap();
     story.shows(&key, ClusterStatus::Gone).await;
     let told = story.events(&key).await;
-    assert!(told.iter().any(|e| e.starts_with("Gone: The cluster is gone")), "{told:#?}");
+    assert!(told.iter().any(|e| e.starts_with("Gone: The cluster was deleted in BDE")), "{told:#?}");
     story.start(&key).await;
     assert!(story.failure(&key).await.starts_with("cluster_vanished: "));
-    assert!(story.world.service_part().clusters.is_empty(), "it is not made anew by itself");
+    assert!(story.world.service_part().clusters.is_empty(), "Howdah does not recreate it automatically");
     story.end().await;
 }
 

@@ -52,7 +52,7 @@ async fn another_cluster_in_our_place_is_left_alone_by_every_operation() {
             story.shows(&key, ClusterStatus::Gone).await;
             let owned = story.condition(&key, ClusterConditionKind::Owned).await;
             assert_eq!(owned.status, ConditionStatus::False);
-            assert!(owned.message.contains("none of its VMs is one of this cluster's"), "{}", owned.message);
+            assert!(owned.message.contains("none of its VMs belongs to this cluster"), "{}", owned.message);
             story.stop(&key).await;
             assert!(story.failure(&key).await.starts_with("cluster_replaced: "));
             story.start(&key).await;
@@ -118,7 +118,7 @@ async fn an_unconfirmed_create_expires_when_bde_knows_no_such_cluster() {
     // Every try is lost, until the operation gives up.
     story.rule(FaultRule::new(System::Bde, "create_cluster", Effect::LoseRequest));
     let key = story.create("c1", 3).await;
-    assert!(story.failure(&key).await.contains("ask BDE for the cluster"));
+    assert!(story.failure(&key).await.contains("create the cluster in BDE"));
     story.pass(900).await;
     let found = story.service.state(&key).await.unwrap().journal.get(Verb::Found).cloned().unwrap();
     assert_eq!(found.phase, Phase::Absent);

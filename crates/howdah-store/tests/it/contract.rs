@@ -42,7 +42,7 @@ impl Subject {
             key: record.key(),
             site: record.site.clone(),
             name: record.name.to_string(),
-            why: "its record holds something that this version does not know, at `shape.goal`".to_owned(),
+            why: "its record has an unknown value at `shape.goal`".to_owned(),
         };
         match self {
             Self::Memory(store) => store.insert_unreadable(row.clone()),
@@ -182,7 +182,7 @@ async fn ids_and_names_are_taken_once(store: &Subject) {
     assert_eq!(told(&same_id), ("cluster_id_taken", ErrorKind::Conflict));
     let same_name = store.insert(&record(2, "one"), &no_secrets(), &[event("lost")]).await.unwrap_err();
     assert_eq!(told(&same_name), ("cluster_name_taken", ErrorKind::Conflict));
-    assert_eq!(same_name.message, "site main has a cluster named one already");
+    assert_eq!(same_name.message, "site main already has a cluster named one");
     let mut elsewhere = record(2, "one");
     elsewhere.site = "lab".into();
     store.insert(&elsewhere, &no_secrets(), &[]).await.unwrap();
@@ -302,7 +302,7 @@ async fn what_is_gone_cannot_be_changed(store: &Subject) {
         ];
         for e in errors {
             assert_eq!(told(&e), ("cluster_not_found", ErrorKind::NotFound));
-            assert_eq!(e.message, format!("there is no cluster {gone}"));
+            assert_eq!(e.message, format!("cluster {gone} does not exist"));
         }
         store.remove(&gone, &[event("late")]).await.unwrap();
         store.forget_secrets(&gone).await.unwrap();
@@ -411,7 +411,7 @@ async fn secrets_that_do_not_open_say_so_until_forgotten(store: &Subject) {
     store.spoil_secrets(&key(1)).await;
     let e = store.secrets(&key(1)).await.unwrap_err();
     assert_eq!(told(&e), ("secrets_unreadable", ErrorKind::Unavailable));
-    assert_eq!(e.message, format!("the sealed secrets of cluster {} cannot be opened", key(1)));
+    assert_eq!(e.message, format!("cannot decrypt the secrets of cluster {}", key(1)));
     assert!(e.hint.is_some());
     store.save(&key(1), &ClusterState::default(), &[event("goes on")]).await.unwrap();
     store.forget_secrets(&key(1)).await.unwrap();

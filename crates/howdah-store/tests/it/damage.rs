@@ -56,12 +56,12 @@ async fn whatever_is_wrong_with_a_row_is_that_rows_own() {
 
     let store = SqliteStore::open(&options(&folder)).await.unwrap();
     insta::assert_snapshot!(shown(&store).await.join("\n"), @"
-    word: its record holds something that this version does not know, at `shape.goal`
-    newer: its record has version 9; this Howdah reads versions 1 to 4
+    word: its record has an unknown value at `shape.goal`
+    newer: its record has version 9, but this Howdah supports versions 1 to 4
     json: its record is not JSON
     text: its record is not text
     other: its record is that of another cluster
-    state: its state holds something that this version does not know, at `status`
+    state: its state has an unknown value at `status`
     good: fine
     ");
     for n in 0..6 {
@@ -117,7 +117,7 @@ async fn a_registration_that_cannot_be_read_is_left_alone() {
         let e = store.save_registration(&site, &of(name)).await.unwrap_err();
         assert_eq!((e.code, e.kind), ("registration_unreadable", ErrorKind::Invalid));
         let e = store.remove_registration(&site, name).await.unwrap_err();
-        assert_eq!(e.message, format!("the stored registration {name} of site main cannot be read"));
+        assert_eq!(e.message, format!("cannot read the stored registration {name} of site main"));
     }
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM registrations").fetch_one(&mut db).await.unwrap();
     assert_eq!(left, 3);
@@ -138,7 +138,7 @@ async fn damage_in_the_first_schema_does_not_stop_its_migration() {
     insta::assert_snapshot!(odd.join("\n"), @"
     stopped: its state is not text
     shared_a: its state is not JSON
-    shared_b: its state holds something that this version does not know, at `status`
+    shared_b: its state has an unknown value at `status`
     ");
     // Who cannot be read at all is no user; who is only odd is one.
     let registrations = store.registrations(&"v-shared".into()).await.unwrap();

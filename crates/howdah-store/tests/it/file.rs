@@ -102,7 +102,7 @@ async fn a_newer_database_is_refused_and_left_alone() {
     db.close().await.unwrap();
     insta::assert_snapshot!(refusal(&folder).await, @"
     store_newer
-    /var/lib/howdah/db/howdah.db was written by a newer howdah (schema 7, this one knows 5): Install the newer howdah again, or restore the backup that was made before it.
+    a newer howdah wrote /var/lib/howdah/db/howdah.db (schema 7; this one supports 5): Install the newer howdah again, or restore a backup from before the upgrade.
     ");
 }
 
@@ -113,7 +113,7 @@ async fn something_else_than_a_database_is_refused() {
     fs::write(options(&folder).path, "Dear diary, today I have been mistaken for a database.".repeat(100)).unwrap();
     insta::assert_snapshot!(refusal(&folder).await, @"
     store_open
-    /var/lib/howdah/db/howdah.db cannot be opened as a database: error returned from database: (code: 26) file is not a database: Check store.path: the service's user must be able to write the file and its folder.
+    cannot open the database /var/lib/howdah/db/howdah.db: error returned from database: (code: 26) file is not a database: Check store.path: the service's user must be able to write the file and its folder.
     ");
 }
 
@@ -131,23 +131,23 @@ async fn keys_are_checked_before_use() {
     put("0".repeat(64).as_bytes());
     insta::assert_snapshot!(refusal(&folder).await, @"
     store_key_wrong
-    the key in /var/lib/howdah/secret.key is not the one that /var/lib/howdah/db/howdah.db was written with: Restore the key file that belongs to this database; store.key_file names it.
+    the key in /var/lib/howdah/secret.key does not belong to /var/lib/howdah/db/howdah.db: Restore the key file that belongs to this database; store.key_file names it.
     ");
     put(b"");
     insta::assert_snapshot!(refusal(&folder).await, @"
     store_key_malformed
-    the key file /var/lib/howdah/secret.key does not hold a key (64 hexadecimal digits): Restore /var/lib/howdah/secret.key from its backup.
+    the key file /var/lib/howdah/secret.key does not contain a key (64 hexadecimal digits): Restore /var/lib/howdah/secret.key from its backup.
     ");
     put(&good);
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     insta::assert_snapshot!(refusal(&folder).await, @"
     store_key_exposed
-    the key file /var/lib/howdah/secret.key has mode 0644; only its owner may have access: Run: chmod 600 /var/lib/howdah/secret.key
+    the key file /var/lib/howdah/secret.key has mode 0644, but only its owner may have access: Run: chmod 600 /var/lib/howdah/secret.key
     ");
     fs::remove_file(&key).unwrap();
     insta::assert_snapshot!(refusal(&folder).await, @"
     store_key_missing
-    the key file /var/lib/howdah/secret.key is missing, and /var/lib/howdah/db/howdah.db was written with one: Restore the key file that belongs to this database; store.key_file names it.
+    the key file /var/lib/howdah/secret.key is missing, but /var/lib/howdah/db/howdah.db needs it: Restore the key file that belongs to this database; store.key_file names it.
     ");
     assert!(!key.exists(), "a second key would make the first one's secrets unreadable for good");
     put(&good);
@@ -171,7 +171,7 @@ async fn secrets_are_sealed_for_their_cluster() {
         .unwrap();
     let e = store.secrets(&key(2)).await.unwrap_err();
     assert_eq!(e.code, "secrets_unreadable");
-    assert_eq!(e.to_string(), format!("the store: the sealed secrets of cluster {} cannot be opened", key(2)));
+    assert_eq!(e.to_string(), format!("the store: cannot decrypt the secrets of cluster {}", key(2)));
     assert_eq!(store.secrets(&key(1)).await.unwrap().cluster_password.unwrap().expose_secret(), hush);
     // Nor in the same id's cluster of another project.
     let mut theirs = record(1, "theirs");

@@ -78,8 +78,8 @@ impl Disk {
 fn check(e: &RemoteError, path: &Path) {
     assert_eq!((e.code, e.kind), ("store_full", ErrorKind::Unavailable), "{}", chain(e));
     let path = path.display();
-    assert_eq!(e.message, format!("there is no space left for {path}"));
-    let hint = format!("Free space on the file system of {path}; howdah goes on by itself.");
+    assert_eq!(e.message, format!("no space is left for {path}"));
+    let hint = format!("Free space on the file system of {path}; howdah then continues automatically.");
     assert_eq!(e.hint.as_ref(), Some(&hint));
 }
 

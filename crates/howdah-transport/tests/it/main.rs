@@ -47,7 +47,7 @@ async fn each_mode_trusts_whom_it_says() {
 async fn a_ca_file_without_certificates_says_so() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = Http::new(&Trust::CaFile(file.path().to_owned()), Deadlines::default()).unwrap_err();
-    assert!(error.to_string().ends_with("it holds no certificate in PEM form"), "{error}");
+    assert!(error.to_string().ends_with("it contains no PEM certificate"), "{error}");
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn a_socket_is_named_by_its_path() {
     let http = Http::unix(&path, Deadlines::default()).unwrap();
     let error = http.send(http.request(Method::GET, "http://howdah/x")).await.unwrap_err();
     assert_eq!(error.to_string(), format!("unix:{} cannot be reached", path.display()));
-    assert_eq!(error.hint().unwrap(), "Check that the service runs, and that you may open its socket.");
+    assert_eq!(error.hint().unwrap(), "Check that the service is running and that you have access to its socket.");
 }
 
 #[tokio::test]

@@ -143,9 +143,9 @@ async fn run(session: Arc<Session>, folder_prefix: String, mut commands: mpsc::U
                 failures += 1;
                 site.lose();
                 if expected {
-                    tracing::info!(%error, "the watch has to start again");
+                    tracing::info!(%error, "restarting the watch");
                 } else {
-                    tracing::warn!(error = %howdah_core::failure::chain(&error), failures, "the watch is interrupted");
+                    tracing::warn!(error = %howdah_core::failure::chain(&error), failures, "the watch was interrupted");
                 }
                 let wait = match error.kind() {
                     ErrorKind::Credentials => AFTER_REFUSED_LOGIN,

@@ -229,8 +229,8 @@ fn a_loss_is_told_when_it_is_over_and_only_to_those_who_knew_something() {
     site.tell_error(Error::NoVm { vm: "x".to_owned() });
     site.read_folders(&[], site.age());
     settle(&mut site);
-    assert_eq!(told(&mut old), "! vCenter: there is no VM x Reset Synced");
-    assert_eq!(told(&mut new), "! vCenter: there is no VM x Synced");
+    assert_eq!(told(&mut old), "! vCenter: the VM x does not exist Reset Synced");
+    assert_eq!(told(&mut new), "! vCenter: the VM x does not exist Synced");
 }
 
 #[test]

@@ -23,7 +23,7 @@ async fn a_wrong_password_is_said_once_and_not_hammered() {
     let client = Client::new(settings).unwrap();
     let error = client.version().await.unwrap_err();
     let said = said(&site.url, &error);
-    insta::assert_snapshot!(said, @"[vcenter_credentials Credentials] vCenter: Login was refused: InvalidLogin: Cannot complete login due to an incorrect user name or password. Hint: Check the site's `vcenter` user name (with its domain, such as user@vsphere.local) and password; too many wrong logins lock an account.");
+    insta::assert_snapshot!(said, @"[vcenter_credentials Credentials] vCenter: Login was refused: InvalidLogin: Cannot complete login due to an incorrect user name or password. Hint: Check the site's `vcenter` user name (with its domain, such as user@vsphere.local) and password. Too many failed logins lock an account.");
     assert!(!said.contains("wrong-secret") && !format!("{error:?}").contains("wrong-secret"));
     for _ in 0..5 {
         assert_eq!(client.segments().await.unwrap_err().kind, ErrorKind::Credentials);
@@ -41,7 +41,7 @@ async fn a_truncated_answer_is_told_from_a_fault() {
     let error = client.vms(&["vm-1".into()]).await.unwrap_err();
     insta::assert_snapshot!(
         said(&site.url, &error),
-        @"[vcenter_bad_answer BadAnswer] vCenter: the answer to RetrievePropertiesEx (307 bytes) cannot be understood: the document ends inside <RetrievePropertiesExResponse>"
+        @"[vcenter_bad_answer BadAnswer] vCenter: cannot parse the answer to RetrievePropertiesEx (307 bytes): the document ends inside <RetrievePropertiesExResponse>"
     );
 }
 
@@ -53,7 +53,7 @@ async fn a_vcenter_that_is_starting_is_unavailable() {
     let error = site.client().version().await.unwrap_err();
     insta::assert_snapshot!(
         said(&site.url, &error),
-        @"[vcenter_unavailable Unavailable] vCenter: http://127.0.0.1:PORT/sdk answered RetrieveServiceContent with a web page (HTTP 503) instead of SOAP. Hint: Check that http://127.0.0.1:PORT/sdk is vCenter Server itself and not a proxy, and that its services have started."
+        @"[vcenter_unavailable Unavailable] vCenter: http://127.0.0.1:PORT/sdk answered RetrieveServiceContent with a web page (HTTP 503) instead of SOAP. Hint: Check that http://127.0.0.1:PORT/sdk is the vCenter Server and not a proxy, and that its services are running."
     );
 }
 

@@ -1,12 +1,12 @@
-//! From the resource's properties to the body of the native API, as Heat's resource does it.
+//! Converts the resource's properties to a request body of the native API, as Heat's resource does.
 
 use serde_json::{Map, Value};
 
 use super::error::TemplateError;
 
-/// Properties that have another name in the API.
+/// Properties with a different name in the API.
 const RENAMED: [(&str, &str); 2] = [("cluster_name", "name"), ("cluster_rp", "resource_pools")];
-/// Properties that have the same name there.
+/// Properties with the same name in the API.
 const SAME: [&str; 16] = [
     "cluster_type",
     "network",
@@ -27,7 +27,7 @@ const SAME: [&str; 16] = [
 ];
 /// The pool of the templates of 2015, and the default of Heat's resource.
 const DEFAULT_POOL: &str = "openstackRP";
-/// Numbers, which CFN writes as texts.
+/// Numbers; CFN writes them as strings.
 const NUMBERS: [&str; 4] = ["count", "cpu", "memory_mb", "disk_gb"];
 
 /// The API's body for a cluster with these properties.
@@ -42,7 +42,7 @@ pub fn body(properties: Map<String, Value>) -> Result<Map<String, Value>, Templa
             let value = if *name == "resource_pools" { list(value) } else { value };
             body.insert((*name).to_owned(), value);
         } else if key == "security_group" || key == "security_groups" {
-            // Both may be given: Heat's resource takes them together.
+            // A template may set both: Heat's resource merges them.
             if let (Value::Array(all), Value::Array(more)) =
                 (body.entry("security_groups").or_insert_with(|| Value::Array(vec![])), list(value))
             {
@@ -60,7 +60,7 @@ pub fn body(properties: Map<String, Value>) -> Result<Map<String, Value>, Templa
     Ok(body)
 }
 
-/// One name, several with commas, or a list: the API takes a list.
+/// One name, several names with commas, or a list: the API takes a list.
 fn list(value: Value) -> Value {
     match value {
         Value::String(names) => names.split(',').map(|n| n.trim().to_owned()).collect::<Vec<_>>().into(),

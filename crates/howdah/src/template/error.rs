@@ -1,16 +1,16 @@
-//! Why a template was refused, and what to do instead.
+//! Why a template is refused, and what to do instead.
 
-/// Why a template was refused.
+/// Why a template is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TemplateError {
-    /// Not even YAML or JSON.
+    /// Neither YAML nor JSON.
     #[error("the template is neither YAML nor JSON: {reason}")]
     Syntax {
-        /// What the parser says, with the line.
+        /// The parser's message, with the line.
         reason: String,
     },
-    /// No version key of either language.
+    /// The version key of both languages is missing.
     #[error(
         "the template is neither HOT nor CFN: it has no heat_template_version, AWSTemplateFormatVersion or \
          HeatTemplateFormatVersion{}",
@@ -20,22 +20,22 @@ pub enum TemplateError {
         /// The keys that it has instead.
         found: Vec<String>,
     },
-    /// A section or resource that is no map.
+    /// A section or resource that is not a map.
     #[error("{what} is missing or not a map")]
     NotAMap {
         /// Which.
         what: String,
     },
-    /// A function that is not understood here.
-    #[error("{place} uses {function}, which howdah does not evaluate")]
+    /// An unsupported function.
+    #[error("{place} uses {function}, which howdah does not support")]
     Function {
         /// Where.
         place: String,
         /// Which.
         function: String,
     },
-    /// A reference to what is not in the template.
-    #[error("{place} refers to {name}, which is no parameter, network or subnet of this template")]
+    /// A reference to an unknown name.
+    #[error("{place} refers to {name}, which is not a parameter, network or subnet of this template")]
     Reference {
         /// Where.
         place: String,
@@ -48,47 +48,47 @@ pub enum TemplateError {
         /// Which.
         name: String,
     },
-    /// A value for a parameter that is not there.
+    /// A value for an unknown parameter.
     #[error("the template has no parameter {name}")]
     NoParameter {
         /// Which.
         name: String,
     },
-    /// A resource type that is not made here.
-    #[error("the resource {resource} is of type {kind}, which howdah does not make")]
+    /// An unsupported resource type.
+    #[error("the resource {resource} is of type {kind}, which howdah does not support")]
     ResourceType {
         /// Which resource.
         resource: String,
         /// Its type.
         kind: String,
     },
-    /// A property of a network or subnet that is not understood here.
-    #[error("howdah does not know the property {property}")]
+    /// An unsupported property of a network or subnet.
+    #[error("howdah does not support the property {property}")]
     Property {
         /// `resource.property`.
         property: String,
     },
-    /// A property that has to be there.
+    /// A required property is missing.
     #[error("the property {property} is missing")]
     Missing {
         /// `resource.property`.
         property: String,
     },
-    /// A property that has to be a text.
-    #[error("the property {property} is not a text")]
+    /// A property must be a string.
+    #[error("the property {property} is not a string")]
     NotText {
         /// `resource.property`.
         property: String,
     },
-    /// Two resources where one is understood.
-    #[error("{resource} is a second resource of type {kind}; howdah takes one")]
+    /// Two resources of a type that a template may have once.
+    #[error("{resource} is a second resource of type {kind}; howdah supports one")]
     Twice {
         /// The type.
         kind: String,
         /// The second one.
         resource: String,
     },
-    /// Nothing to do.
+    /// No cluster in the template.
     #[error("the template has no resource of type VirtualElephant::VMware::BDE")]
     NoCluster,
 }
@@ -106,9 +106,9 @@ impl TemplateError {
             | Self::ResourceType { .. }
             | Self::Property { .. }
             | Self::Twice { .. } => {
-                Some("Howdah reads only simple templates by itself. Use Heat: openstack stack create -t FILE NAME")
+                Some("The command line supports only simple templates. Use Heat: openstack stack create -t FILE NAME")
             }
-            Self::NoValue { .. } => Some("Give one with --param NAME=VALUE."),
+            Self::NoValue { .. } => Some("Set it with --param NAME=VALUE."),
             _ => None,
         }
     }

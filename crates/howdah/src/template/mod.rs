@@ -1,9 +1,9 @@
-//! The small part of Heat's template language that the command line needs.
+//! The small part of Heat's template language that the command line supports.
 //!
-//! Understood: HOT and CFN, in YAML or JSON; parameters with defaults; references to parameters
+//! Supported: HOT and CFN, in YAML or JSON; parameters with defaults; references to parameters
 //! and to the network and subnet of the same template; the resource types of [`Plan`]. Everything
-//! else is refused *by its name*, with the advice to use Heat: half-understood templates would
-//! bring up something else than Heat does.
+//! else is refused *by name*, with the advice to use Heat: a partly supported template would
+//! create something else than Heat does.
 
 mod body;
 mod error;
@@ -19,40 +19,40 @@ const NET: &str = "OS::Neutron::Net";
 const SUBNET: &str = "OS::Neutron::Subnet";
 const CLUSTER: &str = "VirtualElephant::VMware::BDE";
 
-/// What a template asks for.
+/// What a template defines.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// The network it makes, if it makes one.
+    /// The network it creates, if any.
     pub network: Option<NetworkPlan>,
-    /// The subnet it makes, if it makes one.
+    /// The subnet it creates, if any.
     pub subnet: Option<SubnetPlan>,
-    /// The cluster's properties, resolved. References to the template's own network and subnet
-    /// hold their planned names.
+    /// The cluster's resolved properties. References to the template's own network and subnet
+    /// become the planned names.
     pub cluster: Map<String, Value>,
 }
 
-/// A network to be made.
+/// A network to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkPlan {
     /// Its name.
     pub name: String,
 }
 
-/// A subnet to be made, on the template's network.
+/// A subnet to create on the template's network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubnetPlan {
     /// Its name.
     pub name: String,
     /// Its addresses.
     pub cidr: String,
-    /// Whether it hands out leases.
+    /// Whether DHCP is on.
     pub dhcp: bool,
 }
 
-/// Reads a template. `given` are parameter values that take the place of defaults.
+/// Reads a template. `given` holds parameter values that override defaults.
 ///
 /// # Errors
-/// If it is neither HOT nor CFN, or uses what is not understood here.
+/// If it is neither HOT nor CFN, or uses an unsupported feature.
 pub fn read(text: &str, given: &[(String, String)]) -> Result<Plan, TemplateError> {
     let document: Value = serde_saphyr::from_str(text).map_err(|e| TemplateError::Syntax { reason: reason(&e) })?;
     let Value::Object(document) = document else {
@@ -86,7 +86,7 @@ pub fn read(text: &str, given: &[(String, String)]) -> Result<Plan, TemplateErro
     Ok(Plan { network, subnet, cluster })
 }
 
-/// The parser's first line, which has the place; below it, it draws the text.
+/// The first line of the parser's message: it has the position. The lines below it quote the text.
 fn reason(error: &serde_saphyr::Error) -> String {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();
@@ -106,8 +106,8 @@ fn kind_of<'a>(dialect: Dialect, id: &str, resource: &'a Value) -> Result<&'a st
     resource.get(key).and_then(Value::as_str).ok_or_else(|| TemplateError::NotAMap { what: format!("{id}.{key}") })
 }
 
-/// What a reference to a resource stands for here: the name that its object will have, which may
-/// itself be a reference to a parameter.
+/// The value of a reference to a resource: the name that its object will have, which may
+/// in turn refer to a parameter.
 fn names_of(dialect: Dialect, resources: &Map<String, Value>) -> Result<Vec<(String, Value)>, TemplateError> {
     let mut names = Vec::new();
     for (id, resource) in resources {
@@ -150,7 +150,7 @@ fn subnet_plan(id: &str, properties: &Map<String, Value>) -> Result<SubnetPlan, 
     let dhcp = match properties.get("enable_dhcp") {
         None => true,
         Some(Value::Bool(b)) => *b,
-        // CFN knows no booleans.
+        // CFN has no booleans.
         Some(Value::String(s)) => !s.eq_ignore_ascii_case("false"),
         Some(_) => return Err(TemplateError::NotText { property: format!("{id}.enable_dhcp") }),
     };

@@ -1,10 +1,10 @@
-//! Parameters and references: turning a resource's properties into plain values.
+//! Resolves parameters and references: turns a resource's properties into plain values.
 
 use serde_json::{Map, Value};
 
 use super::error::TemplateError;
 
-/// Which of Heat's two template languages.
+/// One of Heat's two template languages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     Hot,
@@ -40,7 +40,7 @@ impl Dialect {
         if matches!(self, Self::Hot) { ("parameters", "default") } else { ("Parameters", "Default") }
     }
 
-    /// Keys of a resource that change nothing here.
+    /// Keys of a resource that have no effect here.
     const fn harmless(self) -> &'static [&'static str] {
         if matches!(self, Self::Hot) {
             &["type", "properties", "depends_on", "metadata"]
@@ -99,7 +99,7 @@ impl Resolver {
                 Some((_, value)) => Some(Value::String(value.clone())),
                 None => schema.get(default).cloned(),
             };
-            // One that is never referred to needs no value.
+            // An unreferenced parameter needs no value.
             if let Some(value) = value {
                 parameters.insert(name.clone(), value);
             }
@@ -110,7 +110,7 @@ impl Resolver {
         Ok(Self { dialect, parameters, resources })
     }
 
-    /// A resource's properties with every reference replaced.
+    /// A resource's properties with every reference resolved.
     pub(super) fn properties(&self, id: &str, resource: &Value) -> Result<Map<String, Value>, TemplateError> {
         if let Some(other) =
             resource.as_object().and_then(|r| r.keys().find(|k| !self.dialect.harmless().contains(&k.as_str())))
@@ -152,7 +152,10 @@ impl Resolver {
             _ => return Err(TemplateError::Function { place: place.to_owned(), function: function.to_owned() }),
         };
         let Some(name) = argument.as_str() else {
-            return Err(TemplateError::Function { place: place.to_owned(), function: format!("{function} of a list") });
+            return Err(TemplateError::Function {
+                place: place.to_owned(),
+                function: format!("{function} with a list"),
+            });
         };
         if parameter && let Some(value) = self.parameters.get(name) {
             return match value {

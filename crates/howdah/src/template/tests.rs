@@ -1,4 +1,4 @@
-//! What is understood, and each refusal as a person reads it.
+//! What is supported, and each refusal as the user reads it.
 
 use super::*;
 
@@ -57,7 +57,7 @@ fn the_examples_are_understood_and_become_a_request() {
     assert_eq!(request["name"], "hadoop_2015");
     assert_eq!(request["network"], "hadoop_2015", "a reference to a network whose name is a parameter");
     assert_eq!(request["resource_pools"], serde_json::json!(["openstackRP"]));
-    assert_eq!(request["node_groups"][1]["count"], 3, "CFN writes numbers as texts");
+    assert_eq!(request["node_groups"][1]["count"], 3, "CFN writes numbers as strings");
     let hot = read(include_str!("../../../../examples/hadoop.yaml"), &[]).unwrap();
     assert_eq!((hot.network, hot.subnet), (None, None));
     assert_eq!(body(hot.cluster).unwrap()["node_groups"][1]["count"], 3);

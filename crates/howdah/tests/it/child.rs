@@ -1,7 +1,7 @@
 //! The executable as a child process: run to its end, or kept running and read line by line.
 //!
-//! Invariant: no child outlives its handle, and no wait is without a deadline that shows what the
-//! child had said by then.
+//! Invariant: no child outlives its handle, and every wait has a deadline and then shows the child's
+//! output so far.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// Ample for two slow and busy cores; a good run needs a fraction of it. More than the three minutes
-/// for which a service that was killed leaves what it had asked for to settle.
+/// Enough for two slow and busy cores; a good run needs a fraction of it. Longer than the three minutes
+/// that a service waits after a crash for its open calls to settle.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
-/// The executable, with none of the caller's settings.
+/// The executable, without the environment of the caller.
 pub fn howdah(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_howdah"));
     for (name, _) in std::env::vars_os() {
@@ -36,7 +36,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// Fails with everything that was said unless the run ended so.
+    /// Fails with the whole output unless the run ended with this code.
     #[track_caller]
     pub fn ended(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
@@ -98,7 +98,7 @@ impl Running {
         self.child.wait().unwrap();
     }
 
-    /// Asks it to end, as a service manager does.
+    /// Stops it as a service manager does.
     pub fn terminate(&self) {
         let id = self.child.id().to_string();
         let told = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &id]).status().unwrap();
@@ -108,7 +108,7 @@ impl Running {
     /// Waits for its end.
     #[track_caller]
     pub fn end(mut self) -> Ran {
-        // Both pipes close when it ends, and not before: it has no children of its own.
+        // Both pipes close when it ends and not earlier: it has no children.
         let (stdout, stderr) = {
             let said = self.wait(|said| said.open == 0);
             (said.stdout.clone(), said.stderr.clone())
@@ -127,7 +127,7 @@ impl Running {
             if left.is_zero() {
                 let text = format!("stdout:\n{}\nstderr:\n{}", now.stdout, now.stderr);
                 drop(now);
-                panic!("nothing of what was waited for in {PATIENCE:?}\n{text}");
+                panic!("not the expected output within {PATIENCE:?}\n{text}");
             }
             now = changed.wait_timeout(now, left).unwrap().0;
         }

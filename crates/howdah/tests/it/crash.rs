@@ -1,5 +1,5 @@
-//! `kill -9` of the service at seeded moments of a create: started again, it completes by itself,
-//! and nothing is there twice.
+//! `kill -9` of the service at seeded moments of a create: after a restart it completes the create,
+//! and nothing exists twice.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -10,22 +10,22 @@ use howdah_sim::SiteSettings;
 
 use crate::setup::{Setup, create, quick};
 
-/// Moments, spread evenly over a create.
+/// The number of moments, spread evenly over a create.
 const KILLS: u64 = 20;
 /// About how long a create takes, from its acceptance to the last address.
 const LENGTH: Duration = Duration::from_millis(5000);
-/// How many creates run side by side.
+/// How many creates run in parallel.
 const LANES: u64 = 5;
 const NODES: usize = 3;
 
-/// How far a create has got, as the world shows it.
+/// The phase of a create, read from the world.
 fn phase(setup: &Setup) -> &'static str {
     setup.world().read(|s| {
         let vms: Vec<_> = s.vc.vms.values().filter(|vm| vm.cluster.is_some()).collect();
         let addressed = vms.iter().filter(|vm| vm.has_reported_address()).count();
         let ports = s.neutron.ports.values().filter(|p| p.description.starts_with("howdah/")).count();
         match (s.bde.clusters.len(), vms.len(), ports, addressed) {
-            (0, ..) => "before BDE was asked",
+            (0, ..) => "before the request to BDE",
             (_, 0, ..) => "before the first VM",
             (_, _, 0, _) => "before the first port",
             (_, _, _, NODES) => "all have addresses",
@@ -36,7 +36,7 @@ fn phase(setup: &Setup) -> &'static str {
 }
 
 fn killed(seed: u64) -> Result<&'static str, String> {
-    // Guests ask for a minute of the site's time: at this speed a restart is well within it.
+    // Guests retry for a minute of the site's time: at this speed a restart takes a fraction of it.
     let setup = Setup::new(SiteSettings { seed, ..quick(3.0) });
     let fraction = setup.world().dice().fraction("kill", "moment");
     let moment = LENGTH.mul_f64((seed as f64 + fraction) / KILLS as f64);
@@ -54,7 +54,7 @@ fn killed(seed: u64) -> Result<&'static str, String> {
 
     let mut second = setup.serve();
     if seed % 3 == 2 {
-        // Once more, while it finds its way back.
+        // A second time, during recovery.
         setup.pause(LENGTH.mul_f64(fraction / 10.0));
         second.kill();
         second = setup.serve();
@@ -98,7 +98,7 @@ fn killed_at_twenty_moments_of_a_create() {
     });
     let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
-    // Where exactly depends on the machine; all at one place would prove little.
+    // The exact phases depend on the machine; kills in only one phase would prove little.
     let phases = phases.into_inner().unwrap();
     assert!(phases.len() >= 3, "all kills fell into {phases:?}");
 }

@@ -28,7 +28,7 @@ fn without_a_free_descriptor_the_operator_is_answered() {
         };
     }
     let service = Running::start(limited);
-    service.says("Howdah serves at");
+    service.says("Howdah is listening on");
     let held: Vec<_> = (0..CROWD)
         .map(|_| {
             let mut stream = UnixStream::connect(setup.path("howdah.sock")).unwrap();
@@ -41,5 +41,5 @@ fn without_a_free_descriptor_the_operator_is_answered() {
     setup.cluster(&["list"]).ended(0);
     service.terminate();
     let log = service.end().ended(0).stderr;
-    assert!(log.contains("no connection can be accepted"), "{log}");
+    assert!(log.contains("cannot accept connections"), "{log}");
 }

@@ -1,10 +1,10 @@
-//! `howdah demo`: the first command that anybody runs.
+//! `howdah demo`: the first command that a new user runs.
 
 use serde_json::Value;
 
 use crate::child::{Ran, finish, howdah, run};
 
-/// What of a demo may differ between machines is replaced.
+/// Replaces the parts of a demo's output that differ between machines.
 fn steady(text: &str) -> String {
     let line = text.lines().last().unwrap_or_default();
     line.split(' ')
@@ -23,9 +23,9 @@ fn twenty_of_twenty() {
     insta::assert_snapshot!(demo.stdout.lines().next().unwrap().split_whitespace().collect::<Vec<_>>().join(" "),
         @"NAME GROUP VM MAC PORT ADDRESS STAGE");
     insta::assert_snapshot!(steady(&demo.stdout),
-        @"N of N nodes addressed in N simulated s, N s over the site's own floor of N s; calls: BDE N Keystone N Neutron N vCenter N");
-    assert!(demo.stderr.contains("A simulated site (seed 1, 20 times real time)"), "{}", demo.stderr);
-    assert!(demo.stderr.contains("20 of 20 addressed"), "{}", demo.stderr);
+        @"N of N nodes addressed in N simulated s, N s above the site's minimum of N s; calls: BDE N Keystone N Neutron N vCenter N");
+    assert!(demo.stderr.contains("Started a simulated site (seed 1, 20 times real time)"), "{}", demo.stderr);
+    assert!(demo.stderr.contains("20 of 20 nodes addressed"), "{}", demo.stderr);
     assert!(!demo.stderr.contains("warning") && !demo.stderr.contains('\u{1b}'), "{}", demo.stderr);
 }
 

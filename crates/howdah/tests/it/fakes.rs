@@ -1,4 +1,4 @@
-//! Servers that are not what they should be.
+//! Servers that misbehave.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// A server that says what it was told to and hangs up. It ends with its handle.
+/// A server that gives scripted answers and closes the connection. It ends with its handle.
 pub struct Fake {
     pub url: String,
     address: std::net::SocketAddr,
@@ -17,7 +17,7 @@ pub struct Fake {
 }
 
 impl Fake {
-    /// Answers with the status, type and body that a request deserves.
+    /// Answers with the status, type and body that the script has for a request.
     pub fn by_request(answer: impl Fn(&str) -> (&'static str, &'static str, String) + Send + Sync + 'static) -> Self {
         Self::saying(move |request| {
             let (status, kind, body) = answer(request);
@@ -25,7 +25,7 @@ impl Fake {
         })
     }
 
-    /// A service that has the clusters of a list: it lists them, and shows each under its id.
+    /// A service with the clusters of a list: it lists them, and shows each under its ID.
     pub fn with_clusters(list: &Value) -> Self {
         let list = list.clone();
         Self::by_request(move |request| {
@@ -35,7 +35,7 @@ impl Fake {
         })
     }
 
-    /// `head` is the status line and headers; `announced` is the length that it claims for its body.
+    /// `head` is the status line and headers; `announced` is the Content-Length that it claims.
     pub fn new(status: &str, kind: &str, body: &str, announced: usize) -> Self {
         let answer = whole(status, kind, body, announced);
         Self::saying(move |_| answer.clone())
@@ -70,7 +70,7 @@ fn say(mut stream: TcpStream, answer: &dyn Fn(&str) -> String) {
     let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
     let mut request = Vec::new();
     let mut some = [0; 4096];
-    // To the end of the head and of a body whose length it tells; then the answer.
+    // Read the head and a body with a Content-Length; then answer.
     while let Ok(n @ 1..) = stream.read(&mut some) {
         request.extend_from_slice(&some[..n]);
         let text = String::from_utf8_lossy(&request).to_lowercase();
@@ -87,7 +87,7 @@ fn say(mut stream: TcpStream, answer: &dyn Fn(&str) -> String) {
 impl Drop for Fake {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::SeqCst);
-        // Wakes the listener, so that it sees that it is over.
+        // Wakes the listener, so that it sees the end.
         let _ = TcpStream::connect(self.address);
     }
 }

@@ -1,5 +1,5 @@
-//! The service's disk is full: whoever asks and whoever watches is told so, and once there is space
-//! everything goes on. The disk is a small tmpfs in a mount namespace of the test's own.
+//! The service's disk is full: clients and watchers see the reason, and once there is space the
+//! operations continue. The disk is a small tmpfs in the test's own mount namespace.
 
 use std::fs::{File, remove_file};
 use std::io::Write;
@@ -11,7 +11,7 @@ use crate::setup::{Setup, create, quick};
 
 const FOLDER: &str = "HOWDAH_TEST_FULL_DISK";
 
-/// A command in a mount namespace of its own; as root without, else with a user namespace.
+/// A command in its own mount namespace; a user without root gets a user namespace as well.
 fn apart(arguments: &[&str], program: &Path) -> Command {
     let mut command = Command::new("unshare");
     command.arg("--mount").args(arguments).arg("--").arg(program);
@@ -32,9 +32,9 @@ fn way() -> Option<&'static [&'static str]> {
 #[test]
 fn a_full_disk_is_told_to_who_asks_and_to_who_watches() {
     let Some(way) = way() else {
-        let advice = "it needs mount(8) and unshare(1), as root or with user namespaces";
+        let advice = "the test needs mount(8) and unshare(1), as root or with user namespaces";
         assert!(std::env::var_os("HOWDAH_REQUIRE_ALL").is_none(), "a full disk is required: {advice}");
-        // Past the test runner, which shows a test's own output only if it failed.
+        // Directly to stderr: the test runner shows a test's captured output only if it fails.
         let _ = writeln!(std::io::stderr(), "SKIPPED a full disk of the service: {advice}");
         return;
     };
@@ -45,7 +45,7 @@ fn a_full_disk_is_told_to_who_asks_and_to_who_watches() {
         .output()
         .unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-    assert!(ran.status.success() && said.contains("it went on"), "{said}");
+    assert!(ran.status.success() && said.contains("it continued"), "{said}");
 }
 
 /// A small disk, with a file that fills it.
@@ -69,12 +69,12 @@ impl Disk {
     }
 }
 
-/// Not a test by itself: the process that the test above starts in its namespace.
+/// Not a test of its own: the process that the test above starts in its namespace.
 #[test]
 fn victim() {
     let Some(at) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
     let disk = Disk::mount(at.clone());
-    // At the world's own pace: guests ask for a minute, and that is how long the disk may be full.
+    // In real time: guests retry for a minute, and the disk may be full for that long.
     let setup = Setup::new(quick(1.0));
     setup.configure(|text| text.replace(&setup.text_path("howdah.db"), &at.join("howdah.db").display().to_string()));
     let service = setup.serve();
@@ -83,12 +83,14 @@ fn victim() {
     disk.fill();
     let refused = setup.cluster(&[&one[..], &["--patience", "2"]].concat()).ended(4);
     assert!(
-        refused.stderr.contains("the service answers 503: the service cannot write its database: the disk is full")
+        refused
+            .stderr
+            .contains("the service is not available (503): the service cannot write its database: the disk is full")
     );
     assert!(refused.stderr.contains("Free space on the file system of"), "{}", refused.stderr);
     let asking = Running::start(setup.cluster_command(&[&one[..], &["--no-wait"]].concat()));
-    asking.says("Trying again for up to 120 s");
-    assert_eq!(setup.cluster(&["list"]).ended(0).stderr, "There are no clusters.\n", "reading goes on");
+    asking.says("Retrying for up to 120 s");
+    assert_eq!(setup.cluster(&["list"]).ended(0).stderr, "No clusters found.\n", "reads still work");
     disk.free();
     asking.end().ended(0);
 
@@ -101,5 +103,5 @@ fn victim() {
     setup.sound(&[]);
     assert_eq!(setup.left(), (1, 1, 1));
     service.kill();
-    eprintln!("it went on");
+    eprintln!("it continued");
 }

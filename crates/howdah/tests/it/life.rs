@@ -18,7 +18,7 @@ fn created_stopped_started_and_deleted() {
     let service = setup.serve();
 
     let none = setup.cluster(&["list"]).ended(0);
-    assert_eq!((none.stdout.as_str(), none.stderr.as_str()), ("", "There are no clusters.\n"));
+    assert_eq!((none.stdout.as_str(), none.stderr.as_str()), ("", "No clusters found.\n"));
     let none = setup.cluster(&["list", "--output", "json"]).ended(0);
     assert_eq!(none.json(), serde_json::json!({ "clusters": [] }));
 
@@ -27,7 +27,7 @@ fn created_stopped_started_and_deleted() {
     assert_eq!(rows.len(), 3, "{}", created.stdout);
     assert!(rows.iter().all(|r| r.ends_with("addressed")), "{}", created.stdout);
     assert!(
-        created.stderr.contains("create accepted.") && created.stderr.contains("3 of 3 addressed"),
+        created.stderr.contains("create accepted.") && created.stderr.contains("3 of 3 nodes addressed"),
         "{}",
         created.stderr
     );
@@ -39,28 +39,38 @@ fn created_stopped_started_and_deleted() {
         of["nodes"].as_array().unwrap().iter().map(|n| n["address"].as_str().unwrap_or_default().to_owned()).collect()
     };
     let id = shown["id"].as_str().unwrap();
-    assert_eq!(setup.cluster(&["show", id, "--output", "json"]).ended(0).json()["name"], "hadoop", "also by its id");
+    assert_eq!(setup.cluster(&["show", id, "--output", "json"]).ended(0).json()["name"], "hadoop", "also by its ID");
     let listed = columns(&setup.cluster(&["list"]).ended(0).stdout).replace(id, "ID");
     insta::assert_snapshot!(listed);
 
-    // The cluster manager is still at the software when every node has its address.
+    // The cluster manager still installs software when every node has its address.
     setup.sound(&[]);
-    let stopped = setup.cluster(&["stop", "hadoop", "--output", "json"]).ended(0).json();
-    assert_eq!(stopped["status"], "stopped");
+    let stopped = setup.cluster(&["stop", "hadoop", "--output", "json"]).ended(0);
+    assert!(stopped.stderr.contains("3 of 3 nodes off") && !stopped.stderr.contains("warning"), "{}", stopped.stderr);
+    assert_eq!(stopped.json()["status"], "stopped");
     let started = setup.cluster(&["start", "hadoop", "--output", "json"]).ended(0).json();
     assert_eq!((&started["status"], addresses(&started)), (&"running".into(), addresses(&shown)));
 
     setup.sound(&[]);
     let deleted = setup.cluster(&["delete", "hadoop"]).ended(0);
-    assert_eq!(deleted.stdout, "The cluster and everything that was made for it are gone.\n");
+    assert_eq!(deleted.stdout, "The cluster, its VMs and its ports are deleted.\n");
+    assert!(
+        deleted.stderr.contains("3 of 3 nodes removed") && !deleted.stderr.contains("warning"),
+        "{}",
+        deleted.stderr
+    );
     assert_eq!(setup.left(), (0, 0, 0));
     let mut told = String::new();
     for verb in ["show", "watch", "stop", "start", "delete"] {
         told.push_str(&setup.cluster(&[verb, "hadoop"]).ended(1).stderr);
     }
-    assert_eq!(told.matches("error: there is no cluster named hadoop\nhint: howdah cluster list").count(), 5, "{told}");
+    assert_eq!(
+        told.matches("error: no cluster has the name or ID hadoop\nhint: List the clusters").count(),
+        5,
+        "{told}"
+    );
     let gone = setup.cluster(&["show", id]).ended(1).stderr;
-    assert!(gone.starts_with(&format!("error: there is no cluster {id}")), "{gone}");
+    assert!(gone.starts_with(&format!("error: cluster {id} does not exist")), "{gone}");
 
     service.terminate();
     let service = service.end().ended(0);
@@ -80,7 +90,7 @@ fn with_a_keystone_token_over_tcp() {
     assert_eq!((&cluster["status"], &cluster["project"]), (&"running".into(), &project.into()));
     let id = cluster["id"].as_str().unwrap();
 
-    // Without --endpoint the catalogue says where the service is.
+    // Without --endpoint the service's address comes from the catalogue.
     let catalogue = finish(setup.as_demo("demo-secret", &["cluster", "list"])).ended(2).stderr;
     insta::assert_snapshot!("no_service_in_the_catalogue", catalogue);
     let endpoint = howdah_sim::world::keystone::Endpoint {
@@ -93,8 +103,8 @@ fn with_a_keystone_token_over_tcp() {
     let listed = finish(setup.as_demo("demo-secret", &["cluster", "list"])).ended(0);
     assert!(listed.stdout.contains(id), "{}", listed.stdout);
 
-    // Who is nobody, or not who they say they are, is told so.
-    insta::assert_snapshot!("nobody_to_ask_as", run(&["cluster", "--endpoint", &url, "list"]).ended(2).stderr);
+    // Missing or wrong credentials are reported.
+    insta::assert_snapshot!("no_credentials", run(&["cluster", "--endpoint", &url, "list"]).ended(2).stderr);
     let wrong = finish(setup.as_demo("wrong", &["cluster", "--endpoint", &url, "list"])).ended(1).stderr;
     insta::assert_snapshot!("wrong_password", wrong.replace(&setup.site.urls().keystone, "KEYSTONE"));
     let mut stale = howdah(&["cluster", "--endpoint", &url, "list"]);
@@ -121,13 +131,13 @@ fn a_watch_outlives_the_service() {
     let accepted = setup.cluster(&accepted).ended(0).json();
     assert_eq!(accepted["operation"]["state"], "running");
     let watch = Running::start(setup.cluster_command(&["watch", "hadoop"]));
-    watch.says("of 2 addressed: 2 planned");
+    watch.says("of 2 nodes addressed: 2 planned");
     first.kill();
-    watch.says("The service is lost, trying again");
+    watch.says("Connection to the service lost, retrying");
     let second = setup.serve();
-    watch.says("The service is back.");
+    watch.says("Connected to the service again.");
 
-    // A service manager's restart is the same to whoever watches.
+    // A restart by the service manager looks the same to a watching client.
     second.terminate();
     second.end().ended(0);
     let third = setup.serve();
@@ -146,7 +156,7 @@ fn a_graceful_end_in_the_middle_of_a_create_loses_nothing() {
     setup.until("a VM", |s| s.vc.vms.values().any(|v| v.cluster.is_some()));
     first.terminate();
     first.end().ended(0);
-    assert!(!setup.path("howdah.sock").exists(), "the socket is taken away");
+    assert!(!setup.path("howdah.sock").exists(), "the socket is removed");
     let refused = setup.cluster(&["list"]).ended(3);
     insta::assert_snapshot!(refused.stderr.replace(&setup.text_path(""), "FOLDER/"));
     let second = setup.serve();

@@ -1,8 +1,8 @@
-//! Black-box tests of the real executable: what it prints, how it ends, and what it leaves in a
+//! Black-box tests of the real executable: its output, its exit code, and what it leaves in a
 //! simulated site that it reaches over the wire.
 //!
-//! Every test has a folder, a site and a service of its own, listens on ports that the system
-//! chose, waits for states with a deadline, and ends its processes by their id.
+//! Every test has its own folder, site and service, listens on ports that the system
+//! chose, waits for states with a deadline, and ends its processes by their ID.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

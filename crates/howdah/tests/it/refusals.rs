@@ -1,5 +1,5 @@
-//! Bad input, bad credentials and bad systems, as the user of the command line reads of them. No
-//! refusal leaves a VM, a port or a registration behind.
+//! Bad input, bad credentials and bad systems, as the command line reports them. No refusal
+//! leaves a VM, a port or a registration behind.
 
 use howdah_sim::world::settings::NetworkSeed;
 use howdah_sim::{Listen, SiteSettings};
@@ -25,7 +25,7 @@ fn settings() -> SiteSettings {
     settings
 }
 
-/// What is said on stderr, without what differs from run to run.
+/// The text on stderr, without the parts that differ from run to run.
 fn said(setup: &Setup, ran: Ran) -> String {
     let urls = setup.site.urls();
     let mut text = ran.stderr;
@@ -35,7 +35,7 @@ fn said(setup: &Setup, ran: Ran) -> String {
         text = text.replace(url, name).replace(url.split("//").nth(1).unwrap_or(url).trim_end_matches("/v3"), name);
     }
     let text = text.replace(&setup.text_path(""), "FOLDER/");
-    // What comes before the error, and how much of it, is a matter of time.
+    // The number of lines before the error depends on timing.
     text[text.find("error: ").unwrap_or_default()..].to_owned()
 }
 
@@ -55,7 +55,7 @@ fn what_the_author_of_a_cluster_gets_wrong() {
         let args = ["create", name, "--network", network, "--subnet", subnet, "--type", distro];
         setup.cluster(&[&args[..], more].concat())
     };
-    // A create that failed keeps its name until it is deleted, so each has a name of its own.
+    // A failed create keeps its name until it is deleted, so each needs a different name.
     let usual =
         |name: &str, more: &[&str]| made(name, "data", "data-subnet", "bigtop", &[&["--group", ONE], more].concat());
     let group = |name: &str, group: &str| made(name, "data", "data-subnet", "bigtop", &["--group", group]);
@@ -83,7 +83,7 @@ fn what_the_author_of_a_cluster_gets_wrong() {
         ("weak password", 1, usual("c7", &["--password-file", &weak])),
         ("unknown property", 2, template("colour: blue")),
         ("no group", 2, group("c1", "worker")),
-        ("password file that is not there", 2, usual("c1", &["--password-file", "/nowhere/password"])),
+        ("missing password file", 2, usual("c1", &["--password-file", "/nowhere/password"])),
     ];
     let mut told = String::new();
     for (what, code, ran) in rows {
@@ -109,7 +109,7 @@ fn a_name_is_taken() {
     setup.cluster(&create("hadoop", ONE)).ended(0);
     let again = setup.cluster(&create("hadoop", ONE)).ended(1);
     insta::assert_snapshot!("name_taken_in_the_service", said(&setup, again));
-    // One that BDE has and Howdah never made.
+    // A cluster in BDE that Howdah did not create.
     setup.sound(&[]);
     service.kill();
     std::fs::remove_file(setup.path("howdah.db")).unwrap();
@@ -129,11 +129,11 @@ fn a_quota_that_is_too_small_is_told_before_the_first_vm() {
     let refused = finish(setup.as_demo("demo-secret", &args)).ended(1);
     insta::assert_snapshot!(said(&setup, refused));
     assert_eq!(setup.left(), (0, 0, 0));
-    assert_eq!(setup.world().read(|s| s.bde.tasks.len()), 0, "BDE was not even asked");
+    assert_eq!(setup.world().read(|s| s.bde.tasks.len()), 0, "BDE got no request");
     service.kill();
 }
 
-/// A create at a site whose configuration is bent.
+/// A create at a site whose configuration is changed.
 fn bent(setup: &Setup, from: &str, to: &str) -> String {
     setup.configure(|text| {
         assert!(text.contains(from), "{text}");
@@ -187,8 +187,8 @@ fn a_certificate_that_does_not_verify_shows_its_fingerprint() {
     pinned(&["bde", "vcenter", "openstack"]).ended(0);
 }
 
-/// What a create says of a system that does not answer as it should. It may get well again: the
-/// create goes on trying for a while.
+/// What a create reports about a system that answers incorrectly. It may recover, so the
+/// create retries for a while.
 fn warned(setup: &Setup, url: &str, fake: &Fake, at: &str) -> String {
     setup.configure(|text| text.replace(&format!("url = \"{url}\""), &format!("url = \"{}\"", fake.url)));
     let service = setup.serve();

@@ -22,7 +22,7 @@ pub struct Setup {
     runtime: Runtime,
 }
 
-/// Everything takes seconds instead of minutes, and those pass `speed` times as fast.
+/// Every step takes seconds instead of minutes, and those pass `speed` times as fast.
 pub fn quick(speed: f64) -> SiteSettings {
     SiteSettings { timings: Timings::quick(), speed, epoch: jiff::Timestamp::now(), ..SiteSettings::default() }
 }
@@ -56,7 +56,7 @@ impl Setup {
         format!("unix:{}", self.text_path("howdah.sock"))
     }
 
-    /// Writes the service's configuration, bent.
+    /// Writes the service's configuration after the change `bend`.
     pub fn configure(&self, bend: impl FnOnce(String) -> String) {
         let urls = self.site.urls();
         let folder = self.folder.path().display();
@@ -104,7 +104,7 @@ project_domain_id = "default"
     /// Starts the service and waits until it listens.
     pub fn serve(&self) -> Running {
         let running = Running::start(self.serve_command());
-        running.says("Howdah serves at");
+        running.says("Howdah is listening on");
         running
     }
 
@@ -130,13 +130,13 @@ project_domain_id = "default"
             format!("{}listen = \"127.0.0.1:0\"\nauth = \"keystone\"\n\n{}", &text[..front], &text[rest..])
         });
         let service = Running::start(self.serve_command());
-        let line = service.says("Howdah serves at");
-        let address = line.trim_start_matches("Howdah serves at ").trim_end_matches('.');
+        let line = service.says("Howdah is listening on");
+        let address = line.trim_start_matches("Howdah is listening on ").trim_end_matches('.');
         let url = format!("http://{address}");
         (service, url)
     }
 
-    /// The same as a user of the site's Keystone.
+    /// The same command as a user of the site's Keystone.
     pub fn as_demo(&self, password: &str, args: &[&str]) -> Command {
         let mut command = howdah(args);
         command
@@ -149,7 +149,7 @@ project_domain_id = "default"
         command
     }
 
-    /// Waits until the world is as wanted.
+    /// Waits until the world is in the wanted state.
     #[track_caller]
     pub fn until(&self, what: &str, reached: impl FnMut(&State) -> bool) {
         let waited = async { tokio::time::timeout(PATIENCE, self.world().wait_until(reached)).await };
@@ -166,15 +166,15 @@ project_domain_id = "default"
         })
     }
 
-    /// Waits until the cluster manager rests, and holds the world to its invariants.
+    /// Waits until the cluster manager is idle, and checks the world's invariants.
     #[track_caller]
     pub fn sound(&self, texts: &[String]) {
-        self.until("BDE at rest", |s| s.bde.tasks.values().all(|t| t.status.is_final()));
+        self.until("BDE idle", |s| s.bde.tasks.values().all(|t| t.status.is_final()));
         let found = self.world().invariants(Moment::AtRest, texts);
         assert!(found.is_empty(), "{found:?}");
     }
 
-    /// Lets time pass, for a moment that is drawn by lot.
+    /// Waits for a random moment.
     pub fn pause(&self, time: Duration) {
         self.runtime.block_on(async { tokio::time::sleep(time).await });
     }

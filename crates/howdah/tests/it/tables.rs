@@ -1,5 +1,5 @@
-//! What the command line makes of what a service says: clusters that are not as they should be,
-//! words of a newer service, a service that cannot do its work.
+//! How the command line shows a service's answers: clusters in an unexpected state, words of a newer
+//! service, a service that is not ready.
 
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ fn clusters_that_are_not_as_they_should_be() {
             "since": "2026-01-02T10:32:00.123456Z"})
     };
     let conditions = json!([
-        condition("Owned", "True", "Ours", "The cluster in BDE is this one."),
+        condition("Owned", "True", "Ours", "BDE has this cluster."),
         condition("BdeReachable", "False", "bde_unreachable", "BDE is failing: it cannot be reached."),
         condition("MoonPhase", "Unknown", "New", "A condition of a newer service."),
     ]);
@@ -49,7 +49,7 @@ fn clusters_that_are_not_as_they_should_be() {
     other["id"] = "00000000-0000-0000-0000-000000000003".into();
     let fake = Fake::with_clusters(&json!({
         "clusters": [
-            cluster("hadoop", "degraded", "not as it should be; 1 of 2 nodes have their address", conditions),
+            cluster("hadoop", "degraded", "degraded; 1 of 2 nodes have their address", conditions),
             other,
         ],
         "unreadable": [{"id": "00000000-0000-0000-0000-000000000009", "site": "main", "project": "p1",
@@ -71,7 +71,7 @@ fn clusters_that_are_not_as_they_should_be() {
 #[test]
 fn only_one_word_means_gone_and_the_requests_say_whose_cluster_it_is() {
     for (code, ends, told) in [
-        ("cluster_not_found", 0, "The cluster and everything that was made for it are gone."),
+        ("cluster_not_found", 0, "The cluster, its VMs and its ports are deleted."),
         ("cluster_not_visible", 1, "error: no cluster can be seen by who asks\nhint: Ask with its project's token."),
     ] {
         let (tell, asked) = std::sync::mpsc::channel();
@@ -98,7 +98,7 @@ fn only_one_word_means_gone_and_the_requests_say_whose_cluster_it_is() {
         let has = |request: &str, text: &str| request.to_lowercase().contains(text);
         assert!(has(list, "get /v1/clusters http") && has(list, "x-howdah-site: north"), "{list}");
         assert!(has(show, "get /v1/clusters/00000000-0000-0000-0000-000000000001?"), "{show}");
-        // From here on it is known where the cluster lives, and whose it is.
+        // From here on the cluster's site and project are known.
         for request in [show, delete, events] {
             assert!(has(request, "?project=p1 http") && has(request, "x-howdah-site: main"), "{request}");
         }
@@ -111,7 +111,7 @@ fn a_list_is_followed_page_by_page_and_is_short() {
     let fake = Fake::by_request(|request| {
         let page = |index: u32, next: Option<&str>| {
             let mut one = cluster(&format!("c{index}"), "running", "running", json!([]));
-            // A service that pages and still tells all, of more nodes than one wants to see.
+            // A service that pages and still returns the long form, with many nodes.
             let node = one["nodes"][0].clone();
             one["nodes"] = vec![node; 10_000].into();
             let mut page = json!({ "clusters": [one] });
@@ -149,7 +149,7 @@ fn a_service_that_cannot_do_its_work_is_waited_for_and_told() {
     let fake = says(
         "503 Service Unavailable",
         &json!({"error": {"code": "store_full", "message": "the service cannot write its database: the disk is full",
-            "hint": "Free space on the file system of /var/lib/howdah/howdah.db; howdah goes on by itself.",
+            "hint": "Free space on the file system of /var/lib/howdah/howdah.db; howdah then continues automatically.",
             "details": {}}}),
     );
     let mut told = String::new();

@@ -1,5 +1,5 @@
-//! What others write cannot move the cursor, set a title or begin a line of its own: neither where the
-//! command line prints it, nor in the service's log.
+//! Foreign text cannot move the cursor, set a title or start a line of its own: neither in the command
+//! line's output nor in the service's log.
 
 use howdah_core::text::is_unfit;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::setup::{Setup, create, quick};
 const ODD: &str = "\u{1b}[2J\u{1b}]0;title\u{7}\u{9b}8m\u{7f}\u{202e}x\nerror: forged\r\u{2028}";
 const SHOWN: &str = "\\u{1b}[2J\\u{1b}]0;title\\u{7}\\u{9b}8m\\u{7f}\\u{202e}x\\nerror: forged\\r\\u{2028}";
 
-/// What goes to a terminal: nothing in it is obeyed, and no line is somebody else's.
+/// Checks text for a terminal: it has no control characters and no forged line.
 #[track_caller]
 fn sound(ran: &Ran) {
     for text in [&ran.stdout, &ran.stderr] {
@@ -63,7 +63,7 @@ fn documents() {
     for args in [&["show", "odd"][..], &["show", "nope\u{1b}]0;x\u{7}"], &["stop", "odd"]] {
         sound(&ask(&fake, args).ended(1));
     }
-    // The operation has failed: told at once, as a watch would.
+    // The operation has failed: reported immediately, as a watch would.
     let watch = ask(&fake, &["watch", ODD]).ended(1);
     sound(&watch);
     assert!(watch.stderr.contains(&format!("error: the create of {SHOWN} failed: {SHOWN}\nhint: {SHOWN}\n")));
@@ -95,7 +95,7 @@ fn streams() {
     let event = json!({"id": 1, "at": "2026-01-02T03:04:05Z", "level": "warning", "reason": ODD, "node": ODD,
         "message": ODD});
     let error = json!({"error": {"code": "token_invalid", "message": ODD, "hint": ODD, "details": {}}});
-    // One server says all: a cluster to who looks it up is a stream to who follows it.
+    // One server answers everything: a lookup gets a cluster, a follower gets a stream.
     let cluster = odd_cluster("running", "create").to_string();
     let stream = frame("event", &event) + &frame("ended", &error);
     let fake = Fake::by_request(move |head| match head.contains("/events") {
@@ -108,12 +108,12 @@ fn streams() {
     assert!(watch.stderr.contains(&format!("error: {SHOWN}\nhint: {SHOWN}\n")), "why it ended: {}", watch.stderr);
 }
 
-/// A line of the log as somebody may wish it to be.
+/// A log line that an attacker may try to forge.
 const FORGED: &str = "\n2026-01-02T03:04:05.678901Z  INFO howdah_server: forged \u{1b}[2J\u{1b}]0;x\u{7}";
 
 #[track_caller]
 fn one_line_each(log: &str) {
-    assert!(log.contains("forged"), "it never came to the log:\n{log}");
+    assert!(log.contains("forged"), "the log does not have it:\n{log}");
     for line in log.lines().filter(|l| l.contains("forged")) {
         assert!(line.contains("\\n2026-01-02T03:04:05.678901Z  INFO howdah_server: forged \\u{1b}[2J"), "{line}");
     }
@@ -149,7 +149,7 @@ fn what_a_remote_system_says() {
     let mut command = setup.serve_command();
     command.env("RUST_LOG", "debug");
     let service = Running::start(command);
-    service.says("Howdah serves at");
+    service.says("Howdah is listening on");
     let watch = setup.cluster(&create("hadoop", "worker=1:hadoop_client")).ended(1);
     sound(&watch);
     one_line_each(&watch.stderr);

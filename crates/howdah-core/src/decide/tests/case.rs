@@ -153,7 +153,7 @@ impl<P: Provision + Default> Case<P> {
         if let Some(lost) = self.watch_lost {
             let error =
                 RemoteError::new(System::VCenter, ErrorKind::Unreachable, "vcenter_unreachable", "cannot be reached");
-            let (keys, purpose) = (vec![Key::Watch], "follow the cluster's VMs");
+            let (keys, purpose) = (vec![Key::Watch], "watch the cluster's VMs");
             let ended = Stamp::START;
             let failed = Failed { keys, purpose, error: &error, operation: None, ended, now: ago(lost) };
             troubles.add(&failed, |_| Duration::ZERO);

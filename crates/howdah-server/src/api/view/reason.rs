@@ -1,6 +1,6 @@
-//! The sentence that goes with a cluster's status: how far it is, and what is in the way. Pure.
+//! The reason for a cluster's status: the progress, and what blocks it. Pure.
 //!
-//! A failure of the newest operation comes first, but not before what is not there any more.
+//! A failure of the newest operation comes first, except if the cluster is gone.
 
 use howdah_api::Stages;
 use howdah_core::condition::{ClusterConditionKind, ConditionStatus};
@@ -11,10 +11,10 @@ use howdah_core::wanted::{ClusterRecord, OperationKind};
 
 use super::taken_up;
 
-/// How many nodes are named.
+/// How many nodes the sentence names.
 const NAMED: usize = 2;
 
-/// The sentence; without a full stop, because it may stand within another.
+/// The sentence, without a full stop: callers embed it in others.
 pub(super) fn of(
     record: &ClusterRecord,
     state: &ClusterState,
@@ -33,15 +33,21 @@ pub(super) fn of(
         0 => "the nodes are not known yet".to_owned(),
         all => format!("{} of {all} nodes have their address", stages.addressed),
     };
+    let counted = |nodes: usize, word: &str| match node_count {
+        0 => String::new(),
+        all => format!("; {nodes} of {all} nodes {word}"),
+    };
     let base = match status {
-        ClusterStatus::Pending => "accepted; work has not begun".to_owned(),
+        ClusterStatus::Pending => "accepted; the service has not started on it".to_owned(),
         ClusterStatus::Creating => format!("being created; {addressed}"),
         ClusterStatus::Running => format!("running; {addressed}"),
-        ClusterStatus::Stopping => "being stopped".to_owned(),
+        ClusterStatus::Stopping => format!("being stopped{}", counted(stages.cloned, "off")),
         ClusterStatus::Stopped => "stopped".to_owned(),
         ClusterStatus::Starting => format!("being started; {addressed}"),
-        ClusterStatus::Deleting => "being deleted".to_owned(),
-        ClusterStatus::Degraded => format!("not as it should be; {addressed}"),
+        ClusterStatus::Deleting => {
+            format!("being deleted{}", counted(node_count.saturating_sub(stages.existing()), "removed"))
+        }
+        ClusterStatus::Degraded => format!("degraded; {addressed}"),
         ClusterStatus::Gone | ClusterStatus::Error => "the last operation failed".to_owned(),
     };
     let mut sentences = vec![base];
@@ -62,25 +68,26 @@ fn gone(state: &ClusterState) -> String {
     says.unwrap_or("the cluster is gone from BDE").to_owned()
 }
 
-/// A request whose answer was lost may still have its effect; until that is over nothing is concluded.
+/// A request whose answer was lost may still take effect; until it settles, the service draws no conclusion.
 fn waiting(state: &ClusterState, kind: Option<OperationKind>) -> Option<String> {
     let lost = |verb: &Verb| state.journal.get(*verb).is_some_and(|call| call.phase == Phase::Unknown);
     let ports = kind == Some(OperationKind::Delete) && lost(&Verb::Ports);
-    (ports || Verb::MANAGER.iter().any(lost)).then(|| "Waiting for what may still be under way".to_owned())
+    (ports || Verb::MANAGER.iter().any(lost))
+        .then(|| "Waiting for a call whose answer was lost: it may still take effect".to_owned())
 }
 
-/// The conditions that say no.
+/// The conditions that are false.
 fn in_the_way(state: &ClusterState) -> impl Iterator<Item = String> {
     state.conditions.iter().filter(|c| c.status == ConditionStatus::False).map(|c| c.message.clone())
 }
 
-/// What the cluster manager shows, where it is at rest.
+/// The status that the cluster manager shows while it is idle.
 fn manager(state: &ClusterState) -> Option<String> {
     let ready = state.conditions.iter().find(|c| c.kind == ClusterConditionKind::BdeReady);
     ready.filter(|c| c.status == ConditionStatus::True).map(|c| c.message.clone())
 }
 
-/// The first nodes that are not as they should be, with why.
+/// The first unhealthy nodes, with the reason.
 fn nodes(state: &ClusterState) -> Option<String> {
     let ill: Vec<_> = state
         .nodes

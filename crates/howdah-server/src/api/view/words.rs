@@ -1,5 +1,5 @@
-//! The core's words as the API writes them. They are the same today; a new one in the core does not compile
-//! until it is decided here how clients are told.
+//! Converts the core's enumerations to the API's. They are equal today; a new value in the core does not
+//! compile until this module maps it.
 
 use howdah_api as api;
 use howdah_core::condition::ConditionStatus;
