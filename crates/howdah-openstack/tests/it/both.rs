@@ -44,10 +44,13 @@ fn shown<T: Debug>(result: &Remote<T>) -> String {
     }
 }
 
-/// The same in few words, for the table.
+/// The same in few words, for the table: of a long value only what kind it is.
 fn end<T: Debug>(result: &Remote<T>) -> String {
     let whole = shown(result);
-    if result.is_err() || whole.len() <= 60 { whole } else { whole.chars().take(50).collect::<String>() + " ..." }
+    if result.is_err() || whole.len() <= 20 {
+        return whole;
+    }
+    format!("{}...", whole.split(['(', '{', '[']).next().unwrap_or_default())
 }
 
 impl Both {
@@ -84,7 +87,9 @@ impl Both {
     /// From now on this rule meets the calls of both worlds. The injected error has one code in process, and
     /// what it looks like on the wire has others: so the kinds are compared, and what follows from them.
     pub fn inject(&self, rule: &FaultRule) {
-        self.change(|w| drop(w.write(|s| s.faults.add(rule.clone()))));
+        self.change(|w| {
+            w.write(|s| s.faults.add(rule.clone()));
+        });
         self.faulty.store(true, Ordering::SeqCst);
     }
 
