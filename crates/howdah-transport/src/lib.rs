@@ -8,6 +8,8 @@
 //! * [`meter`]: counts calls, in one place of each adapter.
 //!
 //! It knows nothing of SOAP, JSON or sessions: those are the adapters'.
+//!
+//! `examples/pin.rs` trusts a server by its fingerprint.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
