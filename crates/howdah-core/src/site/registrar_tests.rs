@@ -151,6 +151,9 @@ impl ClusterManager for World {
     async fn cluster(&self, _: &ClusterName) -> Remote<Option<ManagedCluster>> {
         unreachable!()
     }
+    async fn clusters(&self) -> Remote<BTreeMap<String, ManagedCluster>> {
+        unreachable!()
+    }
     async fn create_cluster(&self, _: &ManagedSpec) -> Remote<TaskId> {
         unreachable!()
     }
