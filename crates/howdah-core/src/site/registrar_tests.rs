@@ -375,7 +375,9 @@ async fn ours_for_a_port_group_that_was_made_anew_is_registered_anew() {
     let world = Arc::new(World::default());
     let process = Process::on(&world);
     process.need(1).await.unwrap();
-    world.registered.lock().unwrap()[0].port_group = "vxw-dvs-1-virtualwire-0-sid-4999-net-1".into();
+    let before = "vxw-dvs-1-virtualwire-0-sid-4999-net-1";
+    world.registered.lock().unwrap()[0].port_group = before.into();
+    world.stored.lock().unwrap()[0].port_group = before.into();
     assert_eq!(process.need(2).await.unwrap(), OURS);
     assert_eq!(world.registered.lock().unwrap()[0].port_group, here());
     assert_eq!(world.users(), [2]);
