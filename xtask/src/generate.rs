@@ -1,6 +1,7 @@
-//! Files that are made from the code and kept in the tree: the API's description and the pages of
-//! the command line.
+//! Files that are made from the code and kept in the tree: the API's description, the pages of the
+//! command line, and the picture of the crates.
 
+use crate::picture;
 use crate::run::{Done, command, must};
 
 /// Makes them anew, or checks that they are fresh.
@@ -16,5 +17,5 @@ pub fn run(check: bool) -> Done {
         }
         must(&mut test).map_err(|e| format!("{e}; `cargo xtask generate` writes them anew"))?;
     }
-    Ok(())
+    picture::run(check)
 }

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test | sim | bench | lab | generate | words`.
+//! The project's own commands: `cargo xtask test | sim | bench | lab | generate | words | links`.
 //!
 //! Each says what it runs before it runs it, installs what is missing (apt, pip, go) and ends
 //! what it started by pid. It holds no test of its own.
@@ -9,6 +9,8 @@ mod counts;
 mod generate;
 mod http;
 mod lab;
+mod links;
+mod picture;
 mod run;
 mod sandbox;
 mod sim;
@@ -71,6 +73,8 @@ enum Command {
     },
     /// Search docs and comments for the discouraged forms in `xtask/words.toml`.
     Words,
+    /// Check that local links and paths in the pages lead somewhere.
+    Links,
 }
 
 fn main() -> ExitCode {
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
         Command::Lab { args } => lab::run(&args),
         Command::Generate { check } => generate::run(check),
         Command::Words => words::run(),
+        Command::Links => links::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

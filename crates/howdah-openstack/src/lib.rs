@@ -11,6 +11,8 @@
 //!
 //! Invariants: one token at a time, renewed by one caller while the others wait; nothing that is
 //! not safe to repeat is repeated; no secret is ever part of a `Debug` output, a log line or an error.
+//!
+//! `examples/port.rs` makes a port on a simulated site.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

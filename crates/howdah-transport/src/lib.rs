@@ -7,6 +7,8 @@
 //! * [`Backoff`] and [`retry`]: bounded repeats with jitter.
 //!
 //! It knows nothing of SOAP, JSON or sessions: those are the adapters'.
+//!
+//! `examples/pin.rs` trusts a server by its fingerprint.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

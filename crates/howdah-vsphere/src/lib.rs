@@ -11,6 +11,8 @@
 //! Inside, from the bottom: `wire` (one call), `session` (logins), `retrieve` and `update` (the
 //! property collector), `together` (many callers' questions in one call), `segments`, `act` and `watch` (what
 //! the trait asks for).
+//!
+//! `examples/watch.rs` follows a cluster on a simulated vCenter and powers a VM on.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
