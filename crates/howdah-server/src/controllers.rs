@@ -107,8 +107,7 @@ impl Controllers {
                 identity: Arc::clone(&site.identity),
                 registrar: Arc::clone(&shared.registrar),
                 turns: Arc::clone(&shared.turns),
-                // Where clusters have accounts of their own, the failure of one must not affect the others.
-                looks: if site.manager_as.is_some() { Arc::default() } else { Arc::clone(&shared.looks) },
+                looks: (!self.may_have_own_account(&key, site).await).then(|| Arc::clone(&shared.looks)),
                 segments: Arc::clone(&shared.segments),
                 ports: Arc::clone(&shared.ports),
             },
@@ -122,6 +121,12 @@ impl Controllers {
         let ended = controller.run(key.clone(), wake, stop).await;
         tracing::debug!(cluster = %key, ?ended, "the controller ended");
         ended
+    }
+
+    /// Whether the template may have credentials of its own: one account's failure must not affect other clusters,
+    /// and an account sees what it may see.
+    async fn may_have_own_account(&self, key: &ClusterKey, site: &SiteHandles) -> bool {
+        site.manager_as.is_some() && !self.parts.store.secrets(key).await.is_ok_and(|s| s.credentials.is_none())
     }
 
     /// The operator's manager, or one with the template's credentials if there are any.

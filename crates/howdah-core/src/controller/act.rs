@@ -183,8 +183,7 @@ impl Snapshot {
         let runs = task.as_ref().is_some_and(|t| t.state == TaskState::Running);
         let cloned = cluster.as_ref().is_some_and(|c| c.nodes.iter().any(|n| n.vm.is_some()));
         let works = cluster.as_ref().is_some_and(|c| !c.status.is_stable());
-        let tasks =
-            if works && !(runs && cloned) { Some(self.tasks(flight.asked).await?.answer.to_vec()) } else { None };
+        let tasks = if works && !(runs && cloned) { Some(self.tasks(flight.asked).await?) } else { None };
         Ok(Look { cluster, task, tasks, asked: flight.asked, asked_at: flight.asked_at })
     }
 
@@ -192,11 +191,10 @@ impl Snapshot {
     /// cluster's newest task is in the list of tasks, so no task is read by its ID.
     async fn listed(&self) -> Remote<Option<Look>> {
         let Controller { site, clock, ticker, .. } = &self.controller;
-        let Some(fresh) = self.looks else {
+        let (Some(fresh), Some(looks)) = (self.looks, &site.looks) else {
             return Ok(None);
         };
-        let Told { answer, asked, asked_at } =
-            site.looks.clusters(fresh, &site.manager, clock.as_ref(), ticker).await?;
+        let Told { answer, asked, asked_at } = looks.clusters(fresh, &site.manager, clock.as_ref(), ticker).await?;
         let Some(cluster) = answer.get(self.record.name.as_str()).cloned() else {
             return Ok(None);
         };
@@ -204,16 +202,22 @@ impl Snapshot {
         if cluster.status.is_stable() && (ended.is_some() || self.newest_task.is_none()) {
             return Ok(Some(Look { cluster: Some(cluster), task: ended, tasks: None, asked, asked_at }));
         }
-        let tasks = self.tasks(asked).await?.answer;
+        let tasks = self.tasks(asked).await?;
         let task = ended.or_else(|| tasks.iter().find(|t| self.newest_task.as_ref() == Some(&t.id)).cloned());
-        let tasks = (!cluster.status.is_stable()).then(|| tasks.to_vec());
+        let tasks = (!cluster.status.is_stable()).then_some(tasks);
         Ok(Some(Look { cluster: Some(cluster), task, tasks, asked, asked_at }))
     }
 
     /// Everybody's tasks, from a list that was requested after this.
-    async fn tasks(&self, floor: Stamp) -> Remote<Told<Vec<ManagedTask>>> {
+    async fn tasks(&self, floor: Stamp) -> Remote<Vec<ManagedTask>> {
         let Controller { site, clock, ticker, .. } = &self.controller;
-        site.looks.tasks(Fresh::After(floor), &site.manager, clock.as_ref(), ticker).await
+        match &site.looks {
+            Some(looks) => {
+                let told = looks.tasks(Fresh::After(floor), &site.manager, clock.as_ref(), ticker).await?;
+                Ok(told.answer.to_vec())
+            }
+            None => site.manager.tasks().await,
+        }
     }
 
     async fn register(&self) -> Remote<String> {

@@ -72,8 +72,9 @@ pub struct Site {
     pub registrar: Arc<Registrar>,
     /// The turns at the manager; shared by all its clusters.
     pub turns: Arc<Turns>,
-    /// The lists of the manager's clusters and tasks; shared by all its clusters that use the same account.
-    pub looks: Arc<Looks>,
+    /// The lists of the manager's clusters and tasks; shared by all its clusters that use the operator's account.
+    /// `None` for a cluster with an account of its own: it is read by name.
+    pub looks: Option<Arc<Looks>>,
     /// The list of its port groups; shared by all its clusters.
     pub segments: Arc<Segments>,
     /// The lists of its networks' ports; shared by all its clusters.
