@@ -16,7 +16,7 @@
 //! any read.
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::ids::{ClusterKey, SiteName};
@@ -93,6 +93,9 @@ pub fn write<T: Serialize>(document: &T) -> serde_json::Result<String> {
 /// # Errors
 /// Why they cannot be read; the text does not quote them.
 pub fn read(record: &str, state: &str) -> Result<(ClusterRecord, ClusterState), String> {
+    if (version("record", record)?, version("state", state)?) == (VERSION, VERSION) {
+        return Ok((current("record", record)?, current("state", state)?));
+    }
     let (mut record, record_version) = versioned("record", record)?;
     let (mut state, version) = versioned("state", state)?;
     for upgrade in UPGRADES.iter().skip(usize::try_from(version - 1).unwrap_or(usize::MAX)) {
@@ -109,6 +112,9 @@ pub fn read(record: &str, state: &str) -> Result<(ClusterRecord, ClusterState), 
 /// # Errors
 /// As [`read`].
 pub fn read_record(record: &str) -> Result<ClusterRecord, String> {
+    if version("record", record)? == VERSION {
+        return current("record", record);
+    }
     let (mut record, version) = versioned("record", record)?;
     shape_from_3(&mut record, version);
     typed("record", record)
@@ -137,7 +143,8 @@ pub fn take_specification(record: &str, marks: &MarkKey, cluster: &ClusterKey) -
     Some((specification, record.to_string()))
 }
 
-fn versioned(what: &str, text: &str) -> Result<(Value, u64), String> {
+/// The version that wrote a document, if it is one that this Howdah reads.
+fn version(what: &str, text: &str) -> Result<u64, String> {
     #[derive(Deserialize)]
     struct Head {
         #[serde(default = "first")]
@@ -146,16 +153,29 @@ fn versioned(what: &str, text: &str) -> Result<(Value, u64), String> {
     fn first() -> u64 {
         1
     }
-    let value: Value = serde_json::from_str(text).map_err(|_| format!("its {what} is not JSON"))?;
-    match Head::deserialize(&value) {
-        Ok(Head { v }) if (1..=VERSION).contains(&v) => Ok((value, v)),
+    match serde_json::from_str(text) {
+        Ok(Head { v }) if (1..=VERSION).contains(&v) => Ok(v),
         Ok(Head { v }) => Err(format!("its {what} has version {v}, but this Howdah supports versions 1 to {VERSION}")),
-        Err(_) => Err(format!("its {what} has no readable version")),
+        Err(e) if e.is_data() => Err(format!("its {what} has no readable version")),
+        Err(_) => Err(format!("its {what} is not JSON")),
     }
 }
 
-fn typed<T: DeserializeOwned>(what: &str, value: Value) -> Result<T, String> {
-    serde_path_to_error::deserialize(value).map_err(|e| format!("its {what} has an unknown value at `{}`", e.path()))
+/// The document as a tree, for upgrades, and the version that wrote it.
+fn versioned(what: &str, text: &str) -> Result<(Value, u64), String> {
+    let version = version(what, text)?;
+    Ok((serde_json::from_str(text).map_err(|_| format!("its {what} is not JSON"))?, version))
+}
+
+/// Reads a document of the current version without a tree: states are large, and every change reads them.
+fn current<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, String> {
+    // Only a failure is worth the search for its place.
+    serde_json::from_str(text).or_else(|_| typed(what, &mut serde_json::Deserializer::from_str(text)))
+}
+
+/// Reads a document; an error names the place of the unknown value.
+fn typed<'de, T: DeserializeOwned>(what: &str, document: impl Deserializer<'de>) -> Result<T, String> {
+    serde_path_to_error::deserialize(document).map_err(|e| format!("its {what} has an unknown value at `{}`", e.path()))
 }
 
 /// A field of an object inside an object; null if one of them is missing.

@@ -7,7 +7,7 @@ use crate::ids::OperationId;
 use crate::intent::Journal;
 use crate::known::OperationProgress;
 use crate::mark::MarkKey;
-use crate::observe::{Sight, observe};
+use crate::observe::{Memo, Sight, observe};
 use crate::own::{self, Place, ownership};
 use crate::policy::NetworkBackend;
 use crate::test_support::{
@@ -367,7 +367,7 @@ fn word(case: &mut Case, goal: Goal, kind: OperationKind, end: OperationState) -
         now: at(0),
     };
     if case.own != Ownership::Unknown {
-        observe(&sight, &mut case.state);
+        observe(&sight, &mut case.state, &mut Memo::default());
     }
     case.state.status = status(goal, &case.state, &case.own, &case.eyes.seen);
     case.state.status

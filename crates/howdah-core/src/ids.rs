@@ -1,9 +1,11 @@
 //! Typed names and identifiers, so that a VM reference cannot be passed instead of a port ID.
 //! Invariant: a value of a validated type ([`ClusterName`], [`GroupName`], [`Mac`]) satisfies its
-//! rule. Nothing here calls a remote system.
+//! rule. Nothing here calls a remote system. Clones share their text: each pass of a controller clones
+//! thousands of IDs.
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -35,11 +37,11 @@ macro_rules! text_id {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Wraps a name as the remote system gave it.
-            pub fn new(text: impl Into<String>) -> Self {
+            pub fn new(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
 
@@ -57,7 +59,7 @@ macro_rules! text_id {
 
         impl From<&str> for $name {
             fn from(s: &str) -> Self {
-                Self(s.to_owned())
+                Self(s.into())
             }
         }
     };
@@ -229,7 +231,7 @@ checked_name! {
 impl NodeName {
     /// The name BDE gives to node `index` (from 0) of `group`.
     pub fn of(cluster: &ClusterName, group: &GroupName, index: u32) -> Self {
-        Self(format!("{cluster}-{group}-{index}"))
+        Self::new(format!("{cluster}-{group}-{index}"))
     }
 
     /// The number at the end, for sorting; names without one sort last.

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -194,7 +195,7 @@ pub struct NodePlan {
 }
 
 /// The known state of a node.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeState {
     /// The node group's name.
     pub group: String,
@@ -258,6 +259,10 @@ impl NodeState {
     }
 }
 
+/// Nodes by name. Copies of a state share them: each pass of a controller works on a copy, and most nodes
+/// do not change.
+pub type Nodes = BTreeMap<NodeName, Arc<NodeState>>;
+
 /// The known state of a cluster.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ClusterState {
@@ -296,9 +301,9 @@ pub struct ClusterState {
     /// The manager's last seen status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manager_status: Option<ManagedStatus>,
-    /// Nodes by name.
+    /// Its nodes.
     #[serde(default)]
-    pub nodes: BTreeMap<NodeName, NodeState>,
+    pub nodes: Nodes,
     /// 0.0 to 1.0, for display: it never decreases within an operation.
     #[serde(default)]
     pub progress: f64,

@@ -47,13 +47,14 @@ impl MarkKey {
 
     /// The description of a port with this mark; the project is the cluster's.
     pub fn describe(&self, project: &ProjectId, mark: &Mark, mac: Mac) -> String {
-        format!("{KEYED} {} tag={}", mark.words(), self.tag(project, mark, mac))
+        let words = mark.words();
+        format!("{KEYED} {words} tag={}", self.tag(project, &words, mac))
     }
 
     /// Whether this installation wrote the mark for a cluster of this project.
     pub fn wrote(&self, project: &ProjectId, mark: &Mark, mac: Mac) -> bool {
         // Constant time is not needed: a tag is not a secret, every port shows it.
-        mark.tag.as_deref() == Some(self.tag(project, mark, mac).as_str())
+        mark.tag.as_deref() == Some(self.tag(project, &mark.words(), mac).as_str())
     }
 
     /// Signs a text for a purpose; a signature for one purpose is invalid for another.
@@ -78,14 +79,16 @@ impl MarkKey {
         self.digest(purpose, &text)
     }
 
-    fn tag(&self, project: &ProjectId, mark: &Mark, mac: Mac) -> String {
-        let signed = self.sign("port mark", &format!("{project}\n{mac}\n{}", mark.words()));
+    fn tag(&self, project: &ProjectId, words: &str, mac: Mac) -> String {
+        let signed = self.sign("port mark", &format!("{project}\n{mac}\n{words}"));
         hex(&signed.as_ref()[..TAG_BYTES])
     }
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |n: u8| char::from(DIGITS[usize::from(n)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// A port's statement about its owner.

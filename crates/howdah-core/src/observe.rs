@@ -3,7 +3,9 @@
 //! Invariant: a second call with the same facts changes nothing and reports nothing. It decides nothing,
 //! and its input contains only our VMs. [`crate::health`] covers the cluster as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -11,7 +13,7 @@ use crate::condition::{Condition, ConditionKind, ConditionStatus};
 use crate::event::{Event, Level};
 use crate::history::Sighting;
 use crate::ids::{Mac, NodeName, SegmentKey};
-use crate::known::{ClusterState, NodeState, OperationState, OwnPort};
+use crate::known::{ClusterState, NodeState, Nodes, OperationState, OwnPort};
 use crate::mark::{Mark, MarkKey};
 use crate::own::{self, Pass};
 use crate::policy::NetworkBackend;
@@ -49,17 +51,37 @@ pub struct Sight<'a> {
     pub now: Timestamp,
 }
 
+/// The facts from which each node was computed last. A node with unchanged facts is not computed again: of a
+/// thousand nodes, few change from one pass to the next. A memo can be dropped at any time.
+#[derive(Debug, Clone, Default)]
+pub struct Memo(HashMap<NodeName, (u64, Arc<NodeState>)>);
+
+impl Memo {
+    /// Whether this very node was computed from these facts.
+    fn holds(&self, name: &NodeName, facts: u64, node: &Arc<NodeState>) -> bool {
+        self.0.get(name).is_some_and(|(known, computed)| *known == facts && Arc::ptr_eq(computed, node))
+    }
+}
+
 /// Updates the nodes and the ledger of ports from the seen facts and returns the changes.
-pub fn observe(sight: &Sight<'_>, state: &mut ClusterState) -> Vec<Event> {
+pub fn observe(sight: &Sight<'_>, state: &mut ClusterState, memo: &mut Memo) -> Vec<Event> {
     let mut events = Vec::new();
     keep_ledger(sight, state);
     let before = std::mem::take(&mut state.nodes);
     let segment = state.segment.as_ref().map(|s| s.key.clone());
-    let found = Found::new(sight, state, &before);
+    let found = Found::new(sight, state, &before, segment.as_ref());
     for name in node_names(sight, &found.vms, &before) {
         let old = before.get(&name);
-        let node = one(sight, &found, &name, old, segment.as_ref());
-        tell(sight, &name, old, &node, &mut events);
+        let facts = found.of(&name, old);
+        let digest = facts.digest();
+        if let Some(same) = old.filter(|node| memo.holds(&name, digest, node)) {
+            state.nodes.insert(name, Arc::clone(same));
+            continue;
+        }
+        let node = one(sight, &facts, &name, old.map(Arc::as_ref));
+        tell(sight, &name, old.map(Arc::as_ref), &node, &mut events);
+        let node = old.filter(|old| ***old == node).map_or_else(|| Arc::new(node), Arc::clone);
+        memo.0.insert(name.clone(), (digest, Arc::clone(&node)));
         state.nodes.insert(name, node);
     }
     if let Some(cluster) = sight.cluster {
@@ -75,29 +97,82 @@ struct Found<'a> {
     managed: BTreeMap<&'a NodeName, &'a ManagedNode>,
     /// Ports of ours.
     ports: BTreeMap<Mac, &'a Port>,
+    segment: Option<&'a SegmentKey>,
+    /// What holds for all nodes.
+    common: Common,
+}
+
+/// What a node is made from beside its own facts.
+#[derive(Clone, Copy, Hash)]
+struct Common {
+    vms_synced: bool,
+    ports_listed: bool,
+    /// The manager is making the cluster.
+    provisioning: bool,
+    /// The network asks for more than a port.
+    asks_attachment: bool,
+    backend: NetworkBackend,
+}
+
+/// What a node is made from: the same facts make the same node again.
+#[derive(Clone, Copy, Hash)]
+struct Facts<'a> {
+    vm: Option<&'a VmFacts>,
+    /// The card on our network.
+    nic: Option<&'a NicFacts>,
+    port: Option<&'a Port>,
+    managed: Option<&'a ManagedNode>,
+    common: Common,
 }
 
 impl<'a> Found<'a> {
-    fn new(sight: &Sight<'a>, state: &ClusterState, before: &BTreeMap<NodeName, NodeState>) -> Self {
+    fn new(sight: &Sight<'a>, state: &ClusterState, before: &Nodes, segment: Option<&'a SegmentKey>) -> Self {
         let mut ports = BTreeMap::new();
         for port in sight.seen.ports.present().filter(|p| state.ports.contains_key(&p.id)) {
             ports.entry(port.mac).or_insert(port);
         }
+        let asks_attachment = match sight.backend {
+            NetworkBackend::NsxV => sight.seen.features.is_some_and(|f| f.vnic_index),
+            NetworkBackend::NsxT => true,
+            NetworkBackend::Ml2 => false,
+        };
+        let common = Common {
+            vms_synced: sight.seen.vms_synced,
+            ports_listed: sight.seen.ports.whole_after(Stamp::START).is_some(),
+            provisioning: sight.cluster.is_some_and(|c| c.status == ManagedStatus::Provisioning),
+            asks_attachment,
+            backend: sight.backend,
+        };
         Self {
             vms: vms_by_node(sight.vms, before, sight.cluster),
             managed: sight.cluster.into_iter().flat_map(|c| &c.nodes).map(|n| (&n.name, n)).collect(),
             ports,
+            segment,
+            common,
         }
+    }
+
+    /// The facts of one node.
+    fn of(&self, name: &NodeName, old: Option<&Arc<NodeState>>) -> Facts<'a> {
+        let vm = self.vms.get(name).copied();
+        let nic = vm.zip(self.segment).and_then(|(vm, segment)| nic_on(vm, segment));
+        let planned = old.and_then(|o| o.plan).map(|plan| plan.mac);
+        let port = nic.and_then(|n| n.mac).or(planned).and_then(|mac| self.ports.get(&mac).copied());
+        Facts { vm, nic, port, managed: self.managed.get(name).copied(), common: self.common }
+    }
+}
+
+impl Facts<'_> {
+    fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
     }
 }
 
 /// All nodes: those that the manager has planned and those whose VM exists. While the manager shows no
 /// cluster of ours, and during a delete, also the nodes known before: the progress of a delete counts them.
-fn node_names(
-    sight: &Sight<'_>,
-    vms: &BTreeMap<NodeName, &VmFacts>,
-    before: &BTreeMap<NodeName, NodeState>,
-) -> Vec<NodeName> {
+fn node_names(sight: &Sight<'_>, vms: &BTreeMap<NodeName, &VmFacts>, before: &Nodes) -> Vec<NodeName> {
     let mut names: Vec<_> = vms.keys().cloned().collect();
     match sight.cluster {
         Some(cluster) if sight.record.shape.goal != Goal::Deleted => {
@@ -136,29 +211,18 @@ fn keep_ledger(sight: &Sight<'_>, state: &mut ClusterState) {
     }
 }
 
-fn one(
-    sight: &Sight<'_>,
-    found: &Found<'_>,
-    name: &NodeName,
-    old: Option<&NodeState>,
-    segment: Option<&SegmentKey>,
-) -> NodeState {
-    let Sight { record, seen, backend, .. } = sight;
-    let vm = found.vms.get(name).copied();
-    let nic = vm.zip(segment).and_then(|(vm, segment)| nic_on(vm, segment));
-    let mut node = old.cloned().unwrap_or_else(|| NodeState::planned(record, name));
+fn one(sight: &Sight<'_>, facts: &Facts<'_>, name: &NodeName, old: Option<&NodeState>) -> NodeState {
+    let Facts { vm, nic, port, managed, common } = *facts;
+    let mut node = old.cloned().unwrap_or_else(|| NodeState::planned(sight.record, name));
     let planned = node.plan.map(|plan| plan.mac);
-    let port = nic.and_then(|n| n.mac).or(planned).and_then(|mac| found.ports.get(&mac).copied());
-    let managed = found.managed.get(name).copied();
     if let Some(managed) = managed {
         take_over(&mut node, managed);
     }
     // Facts that are not visible at the moment stay: a watch that restarts must not look like lost VMs.
-    if vm.is_none() && !seen.vms_synced {
+    if vm.is_none() && !common.vms_synced {
         return node;
     }
-    let made_anew = managed.is_some_and(|n| n.vm.is_none())
-        && sight.cluster.is_some_and(|c| c.status == ManagedStatus::Provisioning);
+    let made_anew = managed.is_some_and(|n| n.vm.is_none()) && common.provisioning;
     if vm.is_some() || made_anew {
         node.vm = vm.map(|vm| vm.vm.clone());
         node.instance_uuid = vm.and_then(|vm| vm.instance_uuid);
@@ -169,7 +233,7 @@ fn one(
     if !same_card {
         (node.port, node.promised) = (None, None);
     }
-    let listed = seen.ports.whole_after(Stamp::START).is_some() || port.is_some();
+    let listed = common.ports_listed || port.is_some();
     if listed {
         node.port = port.map(|p| p.id.clone());
         // The address of the card's port is remembered: a replacement port requests the same.
@@ -177,14 +241,9 @@ fn one(
     }
     node.stage = stage(vm, nic, node.promised);
     node.address = good_address(nic, node.promised).or_else(|| nic.and_then(|n| n.addresses.first().copied()));
-    let asks_attachment = match backend {
-        NetworkBackend::NsxV => seen.features.is_some_and(|f| f.vnic_index),
-        NetworkBackend::NsxT => true,
-        NetworkBackend::Ml2 => false,
-    };
     let mut conditions = vec![vm_exists(vm, &node), port_ready(nic, port, old, same_card)];
-    if asks_attachment {
-        conditions.push(attached(vm, nic, port, *backend));
+    if common.asks_attachment {
+        conditions.push(attached(vm, nic, port, common.backend));
     }
     conditions.push(addressed(&node, nic));
     node.conditions = conditions.into_iter().map(|said| dated(said, old, sight.now)).collect();

@@ -16,6 +16,7 @@ struct Watched {
     state: ClusterState,
     eyes: Eyes,
     backend: NetworkBackend,
+    memo: Memo,
 }
 
 impl Watched {
@@ -24,7 +25,7 @@ impl Watched {
         let mut eyes = Eyes::default();
         eyes.look(Some(managed(ManagedStatus::Provisioning)));
         let state = ClusterState { segment: Some(segment()), ..state() };
-        Self { record: record(), state, eyes, backend: NetworkBackend::NsxV }
+        Self { record: record(), state, eyes, backend: NetworkBackend::NsxV, memo: Memo::default() }
     }
 
     /// Its one node is up with its address, since the beginning.
@@ -70,7 +71,7 @@ impl Watched {
             backend: self.backend,
             now: at(seconds),
         };
-        observe(&sight, &mut self.state)
+        observe(&sight, &mut self.state, &mut self.memo)
     }
 
     fn node(&self) -> &NodeState {

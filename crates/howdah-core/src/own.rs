@@ -23,6 +23,7 @@
 //! A known gap: the cluster manager identifies clusters by name only, so our call may hit a cluster that
 //! others deleted and recreated between our look and our call; [`LOOK_LASTS`] keeps that time short.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ids::{ClusterId, PortId, VmRef};
@@ -258,7 +259,7 @@ impl<'a> Owner<'a> {
     }
 
     /// The VMs in the cluster's folder that are ours, with their tokens.
-    pub fn vms(self) -> impl Iterator<Item = (OurVm, &'a VmFacts)> {
+    pub fn vms(self) -> impl Iterator<Item = (OurVm, &'a Arc<VmFacts>)> {
         self.seen.vms.values().filter_map(move |vm| Some((self.vm(vm)?, vm)))
     }
 }

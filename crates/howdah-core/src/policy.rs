@@ -56,8 +56,10 @@ pub struct Policy {
     pub stuck_after: Duration,
     /// From the beginning of a pass to the next at the least: what comes in meanwhile is taken in by one.
     pub pass_every: Duration,
-    /// How often a state that nothing depends on is written down.
-    pub save_every: Duration,
+    /// How often a state that nothing depends on is written down, if it is small.
+    pub save_first: Duration,
+    /// The same for each node of a large one.
+    pub save_per_node: Duration,
     /// How many bulk requests for ports run at a time.
     pub port_waves: usize,
     /// How many ports one bulk request makes at most. Neutron takes a quarter of a second for each.
@@ -74,6 +76,12 @@ impl Policy {
     /// The pause after so many failures in a row.
     pub fn pause(&self, failed: u32, entropy: &dyn Entropy) -> Duration {
         time::pause(self.retry_first, self.retry_max, failed, entropy)
+    }
+
+    /// How often a state of so many nodes is written down, if nothing depends on it. It is written whole, so that a
+    /// larger one is written less often: each node costs the same then.
+    pub fn save_every(&self, nodes: usize) -> Duration {
+        self.save_first.max(self.save_per_node * u32::try_from(nodes).unwrap_or(u32::MAX))
     }
 
     /// How old an answer may be that another cluster asked for, where a cluster's own has only become old.
@@ -109,7 +117,8 @@ impl Default for Policy {
             ports_settle: Duration::from_secs(120),
             stuck_after: Duration::from_secs(60),
             pass_every: Duration::from_millis(50),
-            save_every: Duration::from_millis(500),
+            save_first: Duration::from_millis(500),
+            save_per_node: Duration::from_millis(2),
             port_waves: 16,
             wave_size: 32,
             single_calls: 16,

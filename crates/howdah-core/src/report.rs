@@ -181,7 +181,7 @@ fn node_keys(node: &NodeState) -> impl Iterator<Item = Key> {
 }
 
 fn not_addressed(state: &ClusterState) -> impl Iterator<Item = (&NodeName, &NodeState)> {
-    state.nodes.iter().filter(|(_, n)| n.stage != Stage::Addressed)
+    state.nodes.iter().map(|(name, n)| (name, n.as_ref())).filter(|(_, n)| n.stage != Stage::Addressed)
 }
 
 fn without_address(state: &ClusterState) -> Vec<String> {

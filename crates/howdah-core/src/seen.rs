@@ -3,11 +3,13 @@
 //! Invariant: nothing here is stored, and all of it can be dropped at any moment; it is then queried
 //! again. Each fact has the moment of its query, see [`crate::fresh`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use crate::fresh::{Known, Listing};
 use crate::ids::{NodeName, PortId, SegmentKey, VmRef};
-use crate::known::NodeState;
+use crate::known::Nodes;
 use crate::systems::manager::{ManagedCluster, ManagedTask};
 use crate::systems::networking::{NetworkingFeatures, Port};
 use crate::systems::vcenter::{NicFacts, VmFacts, Vms, WatchEvent};
@@ -42,7 +44,7 @@ impl Seen {
     pub fn apply(&mut self, event: WatchEvent) {
         match event {
             WatchEvent::Vm(vm) => {
-                self.vms.insert(vm.vm.clone(), vm);
+                self.vms.insert(vm.vm.clone(), Arc::new(vm));
             }
             WatchEvent::Gone(vm) => {
                 self.vms.remove(&vm);
@@ -72,18 +74,20 @@ impl Seen {
 /// So a VM that is renamed in vCenter stays with its node. No VM belongs to two nodes.
 pub fn vms_by_node<'a>(
     vms: &'a Vms,
-    nodes: &BTreeMap<NodeName, NodeState>,
+    nodes: &Nodes,
     cluster: Option<&ManagedCluster>,
 ) -> BTreeMap<NodeName, &'a VmFacts> {
     let managed = cluster.into_iter().flat_map(|c| &c.nodes).map(|n| (&n.name, n.vm.as_ref()));
     let recorded = nodes.iter().map(|(name, node)| (name, node.vm.as_ref()));
-    let by_reference = managed.chain(recorded).filter_map(|(name, vm)| Some((name, vms.get(vm?)?)));
-    let by_name = vms.values().filter_map(|vm| Some((vm.name.as_ref()?, vm)));
+    let by_reference = managed.chain(recorded).filter_map(|(name, vm)| Some((name, vms.get(vm?)?.as_ref())));
+    let by_name = vms.values().filter_map(|vm| Some((vm.name.as_ref()?, vm.as_ref())));
     let mut found = BTreeMap::new();
-    let mut taken: BTreeSet<&VmRef> = BTreeSet::new();
+    let mut taken: HashSet<&VmRef> = HashSet::new();
     for (name, vm) in by_reference.chain(by_name) {
-        if !found.contains_key(name) && taken.insert(&vm.vm) {
-            found.insert(name.clone(), vm);
+        if let Entry::Vacant(free) = found.entry(name.clone())
+            && taken.insert(&vm.vm)
+        {
+            free.insert(vm);
         }
     }
     found
@@ -96,7 +100,10 @@ pub fn nic_on<'a>(vm: &'a VmFacts, segment: &SegmentKey) -> Option<&'a NicFacts>
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::known::NodeState;
     use crate::systems::manager::ManagedStatus;
     use crate::test_support::{managed, record, vm_of_node};
 
@@ -105,12 +112,12 @@ mod tests {
     fn a_nodes_vm_goes_by_reference_before_name() {
         let found = |manager: Option<&str>, recorded: Option<&str>, names: [&str; 3]| {
             let vms = (0..).zip(names).map(|(n, name)| VmFacts { name: Some(name.into()), ..vm_of_node(n) });
-            let vms: Vms = vms.map(|vm| (vm.vm.clone(), vm)).collect();
+            let vms: Vms = vms.map(|vm| (vm.vm.clone(), Arc::new(vm))).collect();
             let name = NodeName::new("c-worker-0");
             let node = NodeState { vm: recorded.map(VmRef::new), ..NodeState::planned(&record(), &name) };
             let mut cluster = managed(ManagedStatus::Running);
             cluster.nodes[0].vm = manager.map(VmRef::new);
-            let by_node = vms_by_node(&vms, &[(name.clone(), node)].into(), Some(&cluster));
+            let by_node = vms_by_node(&vms, &[(name.clone(), Arc::new(node))].into(), Some(&cluster));
             let taken: BTreeSet<_> = by_node.values().map(|vm| &vm.vm).collect();
             assert_eq!(taken.len(), by_node.len(), "one VM is that of two nodes");
             by_node.get(&name).map(|vm| vm.vm.to_string())

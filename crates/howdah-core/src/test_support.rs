@@ -1,6 +1,7 @@
 //! Small values that the tests of several modules start from: the cluster `c` of project `p1` with
 //! one node, as it looks in each system.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -230,7 +231,7 @@ pub(crate) fn failed<'a>(
 impl Eyes {
     /// The watch tells these VMs and no others.
     pub(crate) fn watch(&mut self, vms: impl IntoIterator<Item = VmFacts>) {
-        self.seen.vms = vms.into_iter().map(|vm| (vm.vm.clone(), vm)).collect();
+        self.seen.vms = vms.into_iter().map(|vm| (vm.vm.clone(), Arc::new(vm))).collect();
         self.seen.vms_synced = true;
     }
 
@@ -262,7 +263,7 @@ impl Eyes {
 
     /// Each VM is asked for.
     pub(crate) fn check(&mut self, vms: impl IntoIterator<Item = VmFacts>) {
-        let vms = vms.into_iter().map(|vm| (vm.vm.clone(), vm)).collect();
+        let vms = vms.into_iter().map(|vm| (vm.vm.clone(), Arc::new(vm))).collect();
         self.seen.checked.learn(self.ticker.tick(), self.now, vms);
     }
 }

@@ -171,8 +171,8 @@ fn request(bond: &Bond<'_>, mark: &Mark, slot: &Slot<'_>) -> PortRequest {
 /// VM is between two states (no card on the segment yet).
 fn is_stale(bond: &Bond<'_>, vms: &BTreeMap<NodeName, &VmFacts>, port: &Port, segment: &SegmentKey) -> bool {
     let Owner { record, state, .. } = bond.owner;
-    let marked = Mark::parse(&port.description).filter(|m| m.cluster == record.id).map(|m| m.node);
-    let Some(node) = state.ports.get(&port.id).map(|p| p.node.clone()).or(marked) else {
+    let marked = || Mark::parse(&port.description).filter(|m| m.cluster == record.id).map(|m| m.node);
+    let Some(node) = state.ports.get(&port.id).map(|p| p.node.clone()).or_else(marked) else {
         return false;
     };
     if state.nodes.get(&node).is_some_and(|n| n.plan.is_some_and(|plan| plan.mac == port.mac)) {

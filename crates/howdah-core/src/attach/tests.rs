@@ -1,10 +1,12 @@
 //! What is planned for a card and its port, and for what is somebody else's.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::ids::OperationId;
 use crate::intent::Verb;
 use crate::known::{ClusterState, OwnPort};
-use crate::observe::{Sight, observe};
+use crate::observe::{Memo, Sight, observe};
 use crate::provision::Bde;
 use crate::seen::Seen;
 use crate::systems::manager::{ManagedCluster, ManagedStatus};
@@ -37,7 +39,7 @@ fn observed(state: &ClusterState, seen: &Seen) -> ClusterState {
         backend: NetworkBackend::Ml2,
         now: at(0),
     };
-    observe(&sight, &mut state);
+    observe(&sight, &mut state, &mut Memo::default());
     state
 }
 
@@ -125,7 +127,7 @@ fn each_backend_attaches_in_its_own_way() {
     assert_eq!(attached, [("vm-1".into(), 4000, good_port().id)]);
     assert_eq!(planned(&seen, NetworkBackend::Ml2), Plan::default());
     let mut on = seen.clone();
-    on.vms.values_mut().for_each(|vm| vm.power = Power::On);
+    on.vms.values_mut().for_each(|vm| Arc::make_mut(vm).power = Power::On);
     assert_eq!(planned(&on, NetworkBackend::NsxT), Plan::default(), "a running card is not reconfigured");
     let mut without = seen;
     without.features = Some(NetworkingFeatures { vnic_index: false });

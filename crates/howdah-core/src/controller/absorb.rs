@@ -17,10 +17,13 @@
 //! Invariant: an answer adds knowledge as of the moment when its question was sent. It never
 //! ends an operation, in particular not a newer one.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use crate::action::{Action, Key};
 use crate::event::{Event, Level};
 use crate::failure::{ErrorKind, RemoteError, System, chain};
-use crate::ids::{OperationId, PortId};
+use crate::ids::{Mac, OperationId, PortId};
 use crate::intent::{Call, Verb};
 use crate::mark::Mark;
 use crate::own;
@@ -124,8 +127,9 @@ impl Session<'_> {
             }
             Answer::Ports(Told { answer, asked, asked_at }) => {
                 self.seen.features = Some(answer.features);
-                let ours: Vec<_> = answer.ports.iter().filter(|p| self.concerns_us(p)).cloned().collect();
-                self.seen.ports.complete(asked, asked_at, ours.into_iter().map(|p| (p.id.clone(), p)));
+                let macs = self.seen.vms.values().flat_map(|vm| &vm.nics).filter_map(|nic| nic.mac).collect();
+                let ours = answer.ports.iter().filter(|p| self.concerns_us(p, &macs)).cloned();
+                self.seen.ports.complete(asked, asked_at, ours.map(|p| (p.id.clone(), p)).collect::<Vec<_>>());
             }
             Answer::Registered(name) => {
                 if !name.is_empty() {
@@ -138,7 +142,7 @@ impl Session<'_> {
                 self.seen.checked.learn(
                     flight.asked,
                     flight.asked_at,
-                    vms.into_iter().map(|vm| (vm.vm.clone(), vm)).collect(),
+                    vms.into_iter().map(|vm| (vm.vm.clone(), Arc::new(vm))).collect(),
                 );
             }
             Answer::Task(task) => {
@@ -161,11 +165,9 @@ impl Session<'_> {
     }
 
     /// The ports on a network that have a mark of this cluster, are known, or have a MAC of one of its VMs.
-    fn concerns_us(&self, port: &Port) -> bool {
+    fn concerns_us(&self, port: &Port, macs: &HashSet<Mac>) -> bool {
         let marked = || Mark::parse(&port.description).is_some_and(|m| m.cluster == self.record.id);
-        self.state.ports.contains_key(&port.id)
-            || marked()
-            || self.seen.vms.values().flat_map(|vm| &vm.nics).any(|nic| nic.mac == Some(port.mac))
+        macs.contains(&port.mac) || self.state.ports.contains_key(&port.id) || marked()
     }
 
     fn looked(
@@ -202,7 +204,7 @@ impl Session<'_> {
         let Action::Attach(vm, key, _) = action else {
             return;
         };
-        let nics = self.seen.vms.get_mut(vm.vm()).into_iter().flat_map(|vm| &mut vm.nics);
+        let nics = self.seen.vms.get_mut(vm.vm()).into_iter().flat_map(|vm| &mut Arc::make_mut(vm).nics);
         for nic in nics.filter(|nic| nic.key == *key) {
             nic.external_id = Some(port.to_string());
         }

@@ -146,7 +146,7 @@ impl Session<'_> {
                 let owner =
                     Owner { ours: *ours, record, state, seen, provision: self.controller.site.provision.as_ref() };
                 (
-                    owner.vms().map(|(_, vm)| (vm.vm.clone(), vm.clone())).collect(),
+                    owner.vms().map(|(_, vm)| (vm.vm.clone(), Arc::clone(vm))).collect(),
                     self.seen.cluster.last().and_then(Option::as_ref),
                 )
             }
@@ -163,7 +163,8 @@ impl Session<'_> {
             backend: self.controller.site.backend,
             now: self.controller.clock.now(),
         };
-        let told = if matches!(own, Ownership::Unknown) { vec![] } else { observe(&sight, &mut self.state) };
+        let told =
+            if matches!(own, Ownership::Unknown) { vec![] } else { observe(&sight, &mut self.state, &mut self.memo) };
         self.events.extend(told);
         vms
     }

@@ -60,7 +60,7 @@ impl Session<'_> {
         if !must && !news && (age < WATCHED_EVERY || self.state == self.saved) {
             return Ok(None);
         }
-        let every = self.controller.policy.save_every;
+        let every = self.controller.policy.save_every(self.state.nodes.len());
         if !must && age < every {
             return Ok(Some(every - age));
         }

@@ -22,6 +22,7 @@ use crate::findings::Findings;
 use crate::ids::ClusterKey;
 use crate::intent::Verb;
 use crate::known::ClusterState;
+use crate::observe::Memo;
 use crate::seen::Seen;
 use crate::site::keeper::Fresh;
 use crate::site::turns::Seat;
@@ -42,6 +43,7 @@ pub(super) struct Session<'a> {
     pub(super) troubles: Troubles,
     pub(super) events: Vec<Event>,
     pub(super) findings: Findings,
+    pub(super) memo: Memo,
     /// Until when a port whose answer was lost may still turn up.
     pub(super) ports_settle: Option<Mono>,
     pub(super) in_flight: BTreeSet<Key>,
@@ -92,6 +94,7 @@ impl<'a> Session<'a> {
             seen: Seen::default(),
             troubles: Troubles::default(),
             events: vec![],
+            memo: Memo::default(),
             findings: Findings { begun: controller.ticker.tick(), ..Findings::default() },
             ports_settle,
             in_flight: BTreeSet::new(),

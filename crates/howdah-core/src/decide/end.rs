@@ -1,5 +1,7 @@
 //! When an operation has succeeded: the conditions on the nodes of every provisioner.
 
+use std::sync::Arc;
+
 use super::{Draft, Outcome};
 use crate::action::Action;
 use crate::condition::{ConditionKind, ConditionStatus};
@@ -17,7 +19,7 @@ impl Draft<'_> {
     pub fn finish_when_addressed(&mut self, count: usize) {
         let view = self.view;
         let nodes = &view.state.nodes;
-        if nodes.len() < count || !nodes.values().all(is_ready) {
+        if nodes.len() < count || !nodes.values().all(|node| is_ready(node)) {
             return;
         }
         let Some(ports) = view.ports_floor() else {
@@ -45,7 +47,7 @@ impl Draft<'_> {
             return false;
         };
         view.state.nodes.values().all(|node| {
-            let vm = node.vm.as_ref().and_then(|vm| vms.get(vm));
+            let vm = node.vm.as_ref().and_then(|vm| vms.get(vm)).map(Arc::as_ref);
             let nic = vm.and_then(|vm| nic_on(vm, &segment.key));
             stage(vm, nic, node.promised) == Stage::Addressed
         })

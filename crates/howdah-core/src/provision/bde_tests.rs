@@ -1,5 +1,7 @@
 //! A test for each arrow of the drawing in [`super`].
 
+use std::sync::Arc;
+
 use super::*;
 use crate::action::{Key, Kind};
 use crate::decide::tests::case::{self, LATER_OP, NOTHING, OP, indexed, strangers};
@@ -293,7 +295,7 @@ fn a_create_is_done_when_each_node_was_asked_for_once_more() {
     case.findings.ports_ended = case.eyes.ticker.tick();
     assert_eq!(case.acts(), [Kind::ListPorts, Kind::LookAtVms]);
     let mut unlisted = case.eyes.seen.clone();
-    unlisted.checked.learn(case.eyes.ticker.tick(), case.eyes.now, [(vm().vm, up("10.0.0.5"))].into());
+    unlisted.checked.learn(case.eyes.ticker.tick(), case.eyes.now, [(vm().vm, Arc::new(up("10.0.0.5")))].into());
     let listed = std::mem::replace(&mut case.eyes.seen, unlisted);
     assert_eq!(case.acts(), [Kind::ListPorts], "the VMs are as they should be; the ports were not asked for since");
     case.eyes.seen = listed;

@@ -6,6 +6,8 @@
 //!
 //! The place is the cluster's own folder.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::Provision;
@@ -47,8 +49,9 @@ impl Provision for PortFirst {
         for group in &record.shape.node_groups {
             for index in 0..group.count {
                 let name = NodeName::of(&record.name, &group.name, index);
-                let node = state.nodes.entry(name).or_insert_with_key(|name| NodeState::planned(record, name));
-                node.plan.get_or_insert_with(|| {
+                let planned = |name: &NodeName| Arc::new(NodeState::planned(record, name));
+                let node = state.nodes.entry(name).or_insert_with_key(planned);
+                Arc::make_mut(node).plan.get_or_insert_with(|| {
                     let instance = uuid();
                     let [.., a, b, c] = *instance.as_bytes();
                     NodePlan { instance, mac: Mac::new([0xfa, 0x16, 0x3e, a, b, c]) }

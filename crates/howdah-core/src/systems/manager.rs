@@ -141,7 +141,7 @@ pub enum ManagedChange {
 }
 
 /// The status of a cluster in the manager.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ManagedStatus {
     /// A create or resume is running.
@@ -204,7 +204,7 @@ pub struct ManagedCluster {
 }
 
 /// A node in the manager.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ManagedNode {
     /// `<cluster>-<group>-<index>`.
     pub name: NodeName,

@@ -95,7 +95,7 @@ pub struct NetworkingFeatures {
 }
 
 /// A port in Neutron.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Port {
     /// UUID.
     pub id: PortId,
@@ -124,7 +124,7 @@ pub struct Port {
 }
 
 /// An address of a port.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct FixedIp {
     /// The subnet.
     pub subnet: SubnetId,

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -63,7 +64,7 @@ pub struct Segment {
 }
 
 /// Power state of a VM.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Hash)]
 #[serde(rename_all = "snake_case")]
 pub enum Power {
     /// Running.
@@ -75,7 +76,7 @@ pub enum Power {
 }
 
 /// The state of VMware Tools in the guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tools {
     /// Running.
@@ -88,7 +89,7 @@ pub enum Tools {
 }
 
 /// A VM in vCenter.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct VmFacts {
     /// Its reference.
     pub vm: VmRef,
@@ -107,7 +108,7 @@ pub struct VmFacts {
 }
 
 /// A card of a VM.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NicFacts {
     /// Device key; 4000 is the first card.
     pub key: i32,
@@ -145,4 +146,4 @@ pub enum WatchEvent {
 }
 
 /// The facts about a set of VMs, by reference.
-pub type Vms = BTreeMap<VmRef, VmFacts>;
+pub type Vms = BTreeMap<VmRef, Arc<VmFacts>>;

@@ -48,7 +48,7 @@ pub(super) async fn of<'r>(
         return Ok(only);
     }
     if let Some(name) = named {
-        return routes.sites.get(&SiteName::new(&name)).ok_or_else(|| unknown(format!("named {name}")));
+        return routes.sites.get(&SiteName::new(name.as_str())).ok_or_else(|| unknown(format!("named {name}")));
     }
     if let Some(choice) = choice.filter(Choice::says_something) {
         return routes.sites.choose(choice).map_err(|e| match e {

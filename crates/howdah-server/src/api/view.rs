@@ -91,7 +91,7 @@ fn without_nodes(mut operation: Operation) -> Operation {
 /// The long form.
 pub fn cluster(record: &ClusterRecord, state: &ClusterState) -> Cluster {
     let (spec, short) = (&record.spec, summary(record, state));
-    let mut nodes: Vec<_> = state.nodes.iter().collect();
+    let mut nodes: Vec<_> = state.nodes.iter().map(|(name, node)| (name, node.as_ref())).collect();
     nodes.sort_by_key(|(name, node)| (node.group.clone(), name.index(), name.as_str().to_owned()));
     let mut addresses: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (_, node) in &nodes {

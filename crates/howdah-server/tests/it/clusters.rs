@@ -93,14 +93,15 @@ async fn a_working_cluster_is_shown_whole() {
                 recent_boots: vec![Boot { seen: now(), vcenter: None, addressed: address.map(|_| now()) }],
             },
         };
-        state.nodes.insert(NodeName::new(name), node);
+        state.nodes.insert(NodeName::new(name), node.into());
     }
     service.store.save(&key(1), &state, &[]).await.unwrap();
     let (_, shown) = service.get(&path(1)).await;
     insta::assert_json_snapshot!(shown);
 
     // The master's address is told once it has one.
-    state.nodes.get_mut(&NodeName::new("c1-master-0")).unwrap().address = Some("10.0.0.9".parse().unwrap());
+    Arc::make_mut(state.nodes.get_mut(&NodeName::new("c1-master-0")).unwrap()).address =
+        Some("10.0.0.9".parse().unwrap());
     service.store.save(&key(1), &state, &[]).await.unwrap();
     assert_eq!(service.get(&path(1)).await.1["master_address"], "10.0.0.9");
 }

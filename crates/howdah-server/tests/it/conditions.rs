@@ -90,7 +90,7 @@ async fn the_sentence_says_what_is_in_the_way() {
         lines.push(
             told(|s| {
                 running(s, status);
-                s.nodes.extend(nodes.map(|(name, stage)| (NodeName::new(name), node(stage))));
+                s.nodes.extend(nodes.map(|(name, stage)| (NodeName::new(name), node(stage).into())));
             })
             .await,
         );
@@ -107,7 +107,7 @@ async fn the_sentence_says_what_is_in_the_way() {
                     let text = r#"{"type": "VmExists", "status": "False", "reason": "Gone", "message": "The VM is gone since 10:32.", "since": "2026-01-02T03:04:05Z"}"#;
                     node.conditions = vec![serde_json::from_str(text).unwrap()];
                 }
-                s.nodes.insert(NodeName::new(name), node);
+                s.nodes.insert(NodeName::new(name), node.into());
             }
         })
         .await,

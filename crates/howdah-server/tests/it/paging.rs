@@ -1,10 +1,8 @@
 //! The list of clusters: in short, a page at a time.
 
-use std::collections::BTreeMap;
-
 use howdah_core::failure::Failure;
 use howdah_core::ids::NodeName;
-use howdah_core::known::{ClusterState, NodeState, OperationProgress};
+use howdah_core::known::{ClusterState, NodeState, Nodes, OperationProgress};
 use howdah_core::stage::Stage;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -89,9 +87,9 @@ async fn fifty_thousand_nodes_are_short_in_a_list() {
     let nodes = (0..50_000).map(|n| {
         let name: NodeName = format!("c1-worker-{n}").as_str().into();
         let node = NodeState { stage: Stage::Addressed, ..NodeState::planned(&record, &name) };
-        (name, node)
+        (name, node.into())
     });
-    let nodes: BTreeMap<_, _> = nodes.collect();
+    let nodes: Nodes = nodes.collect();
     let failure = Failure::new("nodes_without_address", "they have none").about(nodes.keys());
     let failed = OperationProgress {
         failure: Some(failure),

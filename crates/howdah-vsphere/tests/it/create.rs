@@ -34,7 +34,7 @@ async fn picture(mut watch: BoxStream<'static, Remote<WatchEvent>>) -> (Vms, BTr
                         seen.push(mac);
                     }
                 }
-                vms.insert(facts.vm.clone(), facts);
+                vms.insert(facts.vm.clone(), facts.into());
             }
             WatchEvent::Gone(vm) => drop(vms.remove(&vm)),
             WatchEvent::Reset | WatchEvent::Synced => {}

@@ -12,7 +12,7 @@ use crate::findings::Findings;
 use crate::ids::OperationId;
 use crate::intent::{Call, Verb};
 use crate::known::{ClusterState, OperationProgress};
-use crate::observe::{Sight, observe};
+use crate::observe::{Memo, Sight, observe};
 use crate::own::{self, Owner, Ownership};
 use crate::policy::{NetworkBackend, Policy};
 use crate::provision::Provision;
@@ -170,7 +170,11 @@ impl<P: Provision + Default> Case<P> {
         };
         if own != Ownership::Unknown {
             let (record, marks, backend, now) = (&self.record, &marks(), self.backend, at(0));
-            observe(&Sight { pass: PASS, record, seen, vms: &vms, cluster, marks, backend, now }, &mut self.state);
+            observe(
+                &Sight { pass: PASS, record, seen, vms: &vms, cluster, marks, backend, now },
+                &mut self.state,
+                &mut Memo::default(),
+            );
         }
         let decision = decide(&View {
             pass: PASS,
