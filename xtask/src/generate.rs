@@ -1,9 +1,8 @@
-//! Files that are made from the code and kept in the tree: the API's description and the pages of
-//! the command line.
+//! The generated files in the repository: the API's description and the command-line reference.
 
 use crate::run::{Done, command, must};
 
-/// Makes them anew, or checks that they are fresh.
+/// Writes them again, or checks that they are current.
 pub fn run(check: bool) -> Done {
     let tests: [&[&str]; 2] = [
         &["test", "--quiet", "--package", "howdah-server", "openapi"],
@@ -14,7 +13,7 @@ pub fn run(check: bool) -> Done {
         if !check {
             test.env("HOWDAH_BLESS", "1");
         }
-        must(&mut test).map_err(|e| format!("{e}; `cargo xtask generate` writes them anew"))?;
+        must(&mut test).map_err(|e| format!("{e}; `cargo xtask generate` rewrites them"))?;
     }
     Ok(())
 }
