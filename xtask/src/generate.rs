@@ -1,5 +1,7 @@
-//! The generated files in the repository: the API's description and the command-line reference.
+//! The generated files in the repository: the API's description, the command-line reference, and the
+//! picture of the crates.
 
+use crate::picture;
 use crate::run::{Done, command, must};
 
 /// Writes them again, or checks that they are current.
@@ -15,5 +17,5 @@ pub fn run(check: bool) -> Done {
         }
         must(&mut test).map_err(|e| format!("{e}; `cargo xtask generate` rewrites them"))?;
     }
-    Ok(())
+    picture::run(check)
 }

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test | sim | bench | lab | generate | words`.
+//! The project's own commands: `cargo xtask test | sim | bench | lab | generate | words | links`.
 //!
 //! Each prints what it runs, installs missing tools (apt, pip, go) and ends its own processes by pid. It
 //! contains no tests.
@@ -9,6 +9,8 @@ mod counts;
 mod generate;
 mod http;
 mod lab;
+mod links;
+mod picture;
 mod run;
 mod sandbox;
 mod sim;
@@ -71,6 +73,8 @@ enum Command {
     },
     /// Search docs and comments for the discouraged forms in `xtask/words.toml`.
     Words,
+    /// Check that local links and paths in the pages lead somewhere.
+    Links,
 }
 
 fn main() -> ExitCode {
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
         Command::Lab { args } => lab::run(&args),
         Command::Generate { check } => generate::run(check),
         Command::Words => words::run(),
+        Command::Links => links::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use crate::counts::Counts;
 use crate::run::{Done, command, lines, must, root, target};
-use crate::{sim, tools, words};
+use crate::{links, sim, tools, words};
 
 /// Kinds of tests, by what they need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -166,7 +166,7 @@ pub fn run(only: &[Kind], deep: bool) -> Done {
 /// What all parts need, made once and by one at a time: two package managers at work, or two
 /// builds, only wait for each other.
 fn set_up(kinds: &[Kind]) -> Vec<Report> {
-    let mut reports = vec![Report::step("words", words::run)];
+    let mut reports = vec![Report::step("words", words::run), Report::step("links", links::run)];
     reports.push(Report::step("tools", || {
         tools::packages(&["cc"], &["gcc", "libc6-dev"])?;
         if kinds.contains(&Kind::Rust) {

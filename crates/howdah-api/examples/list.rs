@@ -4,22 +4,26 @@
 //! curl -s -H "X-Auth-Token: $TOKEN" https://howdah/v1/clusters | cargo run -p howdah-api --example list
 //! ```
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use howdah_api::Clusters;
 
-fn main() -> io::Result<()> {
-    let page: Clusters = serde_json::from_reader(io::stdin())?;
-    let mut out = io::stdout();
+/// A line for each cluster of a page.
+pub fn list(from: impl Read, mut to: impl Write) -> io::Result<()> {
+    let page: Clusters = serde_json::from_reader(from)?;
     for cluster in &page.clusters {
         writeln!(
-            out,
+            to,
             "{} {}: {}, {} of {} nodes have their address",
             cluster.id, cluster.name, cluster.status, cluster.stages.addressed, cluster.node_count
         )?;
     }
     if let Some(next) = &page.next {
-        writeln!(out, "There are more: ask again with marker={next}")?;
+        writeln!(to, "There are more: ask again with marker={next}")?;
     }
     Ok(())
+}
+
+fn main() -> io::Result<()> {
+    list(io::stdin(), io::stdout())
 }

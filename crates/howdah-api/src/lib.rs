@@ -21,6 +21,8 @@
 //! these, so stored documents and clients can change independently. The feature `openapi` adds schemas to
 //! the types.
 //!
+//! `examples/list.rs` prints a page of clusters.
+//!
 //! ```
 //! use howdah_api::{Event, Level};
 //!

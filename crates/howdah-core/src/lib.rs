@@ -29,6 +29,8 @@
 //! | [`action`], [`decide`], [`policy`] | what can be done, what is to be done next, and the figures |
 //! | [`controller`] | the loop that carries it out |
 //! | [`site`] | what exists once for each site |
+//!
+//! `examples/judge.rs` judges a card and its port as the controller does, with nobody to ask.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

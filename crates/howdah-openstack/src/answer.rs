@@ -43,6 +43,11 @@ impl Answer {
         serde_json::from_slice(&self.body).map_err(|e| self.bad(e.to_string()))
     }
 
+    /// Checks that the body is empty; a page there means that another server has answered.
+    pub(crate) fn nothing(&self) -> Result<(), Error> {
+        if self.body.trim_ascii().is_empty() { Ok(()) } else { Err(self.bad("it should be empty".to_owned())) }
+    }
+
     /// The answer if its status is a success, else its error.
     pub(crate) fn checked(self) -> Result<Self, Error> {
         if (200..300).contains(&self.status) { Ok(self) } else { Err(self.error()) }

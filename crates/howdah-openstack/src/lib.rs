@@ -11,6 +11,8 @@
 //!
 //! Invariants: one token at a time, which one caller renews while the others wait; only idempotent requests
 //! are repeated; no secret is part of a `Debug` output, a log line or an error.
+//!
+//! `examples/port.rs` creates a port on a simulated site.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -251,8 +251,10 @@ impl Networking for OpenStack {
 
     async fn delete_port(&self, id: &PortId) -> Remote<()> {
         let call = Call::neutron("delete a port", Method::DELETE, &["ports", id.as_str()]).deadline(LONG);
-        unless_absent(self.call(As::Service, &call).await)?;
-        Ok(())
+        match unless_absent(self.call(As::Service, &call).await)? {
+            Some(answer) => Ok(answer.nothing()?),
+            None => Ok(()),
+        }
     }
 }
 

@@ -11,6 +11,8 @@
 //!
 //! Client and routes share the wire types, nothing else, so that a mistake in one is not
 //! mirrored by the other.
+//!
+//! `examples/create.rs` has a simulated appliance create a cluster, which fails without ports, and delete it.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod body;

@@ -13,6 +13,8 @@
 //! * [`runtime`]: time and randomness.
 //!
 //! It does not decide what happens to a cluster; `howdah-core` does.
+//!
+//! `examples/serve.rs` runs the whole service over a simulated site.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

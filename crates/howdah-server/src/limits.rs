@@ -1,4 +1,4 @@
-//! What one project may have at a time: clusters, nodes, creates in progress. The operator's figures,
+//! What one project may have at a time: clusters, nodes, creates in progress, event streams. The operator's figures,
 //! so that no project fills the site, or its queue, for everybody else.
 //!
 //! | what | counts |
@@ -6,6 +6,7 @@
 //! | clusters | all that are stored: also failed ones, those being deleted until they are gone, and those that cannot be read |
 //! | nodes | per cluster the larger of the requested and the actual number; one if neither is known |
 //! | creates | creates that were accepted and have not ended, whether they wait for their turn or run |
+//! | streams | event streams that are open; counted where they are opened (`api/streams.rs`) |
 //!
 //! Invariant: looking and adding are one step under [`Door`]: of two requests at the same time one
 //! sees the other's cluster. One lock in the process is enough for that, because a database is used
@@ -63,11 +64,13 @@ pub struct Limits {
     pub nodes: Option<u64>,
     /// Creates in progress.
     pub creates: Option<u64>,
+    /// Event streams.
+    pub streams: Option<u64>,
 }
 
 impl Limits {
     /// No limits.
-    pub const NONE: Self = Self { clusters: None, nodes: None, creates: None };
+    pub const NONE: Self = Self { clusters: None, nodes: None, creates: None, streams: None };
 
     const fn of(&self, what: What) -> Option<u64> {
         match what {
@@ -80,7 +83,7 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { clusters: Some(20), nodes: Some(500), creates: Some(5) }
+        Self { clusters: Some(20), nodes: Some(500), creates: Some(5), streams: Some(50) }
     }
 }
 
@@ -108,6 +111,11 @@ impl Door {
     /// With these limits.
     pub fn new(limits: Limits) -> Self {
         Self { limits, one: Mutex::default() }
+    }
+
+    /// How many event streams a project may have open.
+    pub(crate) const fn streams(&self) -> Option<u64> {
+        self.limits.streams
     }
 
     /// Nobody else comes in while this is held: from the look at what is there until what is added is

@@ -6,6 +6,8 @@
 //!   a database thread would make the clock jump) and for the demo.
 //!
 //! Both pass the same contract tests. Nothing here decides anything about a cluster.
+//!
+//! `examples/restart.rs` writes a cluster down and finds it again.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -7,6 +7,8 @@
 //! * [`Backoff`] and [`retry`]: bounded retries with jitter.
 //!
 //! It does not handle SOAP, JSON or sessions; the adapters do.
+//!
+//! `examples/pin.rs` trusts a server by its fingerprint.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

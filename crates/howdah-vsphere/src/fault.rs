@@ -152,7 +152,8 @@ impl Fault {
         Self::named(&name, message, about.map(str::to_owned))
     }
 
-    fn named(name: &str, message: &str, about: Option<String>) -> Self {
+    /// A fault by vCenter's name of it.
+    pub fn named(name: &str, message: &str, about: Option<String>) -> Self {
         Self { kind: FaultKind::of(name), name: name.to_owned(), message: message.trim().to_owned(), about }
     }
 }

@@ -11,6 +11,8 @@
 //! Inside, from the bottom: `wire` (one call), `session` (logins), `retrieve` and `update` (the
 //! property collector), `together` (one call for many callers' queries), `segments`, `act` and `watch` (the
 //! methods of the trait).
+//!
+//! `examples/watch.rs` watches a cluster on a simulated vCenter and powers a VM on.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -160,7 +160,7 @@ async fn service(site: &Site, folder: &std::path::Path) -> Result<Running, Faile
     let path = folder.join("howdah.toml");
     let text = sandbox::config(site, Backend::NsxV, folder)
         .replace(&format!("unix = \"{}/howdah.sock\"\nauth = \"local\"", folder.display()), "listen = \"127.0.0.1:0\"");
-    std::fs::write(&path, text).map_err(|source| Failed::Write { path: path.clone(), source })?;
+    sandbox::write_private(&path, &text).map_err(|source| Failed::Write { path: path.clone(), source })?;
     let nothing = howdah_server::config::Env::default();
     let config = Config::load(&path, &nothing).map_err(|e| Failed::Config(e.to_string()))?;
     let clock: Arc<dyn Clock> = site.world().clock();

@@ -1,5 +1,8 @@
 //! `howdah sandbox`: a simulated site over real HTTP, for other clients.
 
+use std::fs::{OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use howdah_sim::SiteSettings;
@@ -79,8 +82,18 @@ fn listen(args: &Sandbox) -> Listen {
 fn write_config(path: &Path, site: &Site, backend: Backend) -> Result<PathBuf, Failed> {
     let failed = |e: std::io::Error| Failed::Write { path: path.to_owned(), source: e };
     let path = std::path::absolute(path).map_err(failed)?;
-    std::fs::write(&path, config(site, backend, path.parent().unwrap_or(Path::new("/")))).map_err(failed)?;
+    let text = config(site, backend, path.parent().unwrap_or(Path::new("/")));
+    write_private(&path, &text).map_err(failed)?;
     Ok(path)
+}
+
+/// Writes a file that nobody else may read: it holds passwords. One that is there already is narrowed first.
+pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    file.write_all(text.as_bytes())
 }
 
 /// The configuration of a service for this site; its files and socket are in `folder`.
@@ -181,4 +194,23 @@ fn tell(printer: Printer, site: &Site, config: Option<&Path>) -> Result<(), Fail
     }
     printer.note("Press Ctrl-C to stop the site.");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_else_reads_a_file_with_passwords() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let new = folder.path().join("new");
+        write_private(&new, "a").unwrap();
+        let there = folder.path().join("there");
+        std::fs::write(&there, "longer than what comes").unwrap();
+        std::fs::set_permissions(&there, Permissions::from_mode(0o644)).unwrap();
+        write_private(&there, "b").unwrap();
+        assert_eq!((mode(&new), mode(&there)), (0o600, 0o600));
+        assert_eq!(std::fs::read_to_string(&there).unwrap(), "b");
+    }
 }

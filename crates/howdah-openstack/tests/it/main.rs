@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod both;
 mod grants;
 mod login;
 mod networking;
@@ -12,3 +13,11 @@ mod site;
 mod standing;
 mod trouble;
 mod untrusted;
+
+#[path = "../../examples/port.rs"]
+mod example;
+
+#[test]
+fn the_example_runs() {
+    example::main().expect("the example fails");
+}

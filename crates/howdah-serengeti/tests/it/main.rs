@@ -12,3 +12,11 @@ mod samples;
 mod sessions;
 mod support;
 mod untrusted;
+
+#[path = "../../examples/create.rs"]
+mod example;
+
+#[test]
+fn the_example_runs() {
+    example::main().expect("the example fails");
+}

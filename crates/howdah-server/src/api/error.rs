@@ -79,6 +79,12 @@ pub enum ApiError {
         /// When to retry.
         wait: Duration,
     },
+    /// The project has reached its limit of open event streams.
+    #[error("the project has {allowed} open event streams, which is its limit")]
+    TooManyStreams {
+        /// The limit.
+        allowed: u64,
+    },
     /// The limit of concurrent verifications is reached.
     #[error("the service is verifying too many tokens at the moment")]
     KeystoneBusy,
@@ -247,7 +253,7 @@ impl ApiError {
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyIncomplete => StatusCode::REQUEST_TIMEOUT,
             Self::TokenMissing | Self::TokenInvalid => StatusCode::UNAUTHORIZED,
-            Self::TooManyLogins { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyLogins { .. } | Self::TooManyStreams { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::RoleMissing { .. } | Self::ReadOnly { .. } | Self::NotAdmin => StatusCode::FORBIDDEN,
             Self::SiteElsewhere { .. } | Self::LimitReached(_) => StatusCode::FORBIDDEN,
             Self::ClusterNotFound { .. } | Self::ClusterNotVisible { .. } | Self::PathNotFound { .. } => {
@@ -282,6 +288,7 @@ impl ApiError {
             Self::TokenMissing => "token_missing",
             Self::TokenInvalid => "token_invalid",
             Self::TooManyLogins { .. } => "too_many_logins",
+            Self::TooManyStreams { .. } => "too_many_streams",
             Self::KeystoneBusy => "keystone_busy",
             Self::RoleMissing { .. } => "role_missing",
             Self::ReadOnly { .. } => "read_only",
@@ -324,6 +331,11 @@ impl ApiError {
             }
             Self::TooManyLogins { .. } => {
                 "Wait as long as Retry-After says, then repeat the request with a valid token.".to_owned()
+            }
+            Self::TooManyStreams { .. } => {
+                "Close a stream that nobody reads, or read the events as a list. The operator sets the limit: \
+                 limits.streams_per_project."
+                    .to_owned()
             }
             Self::KeystoneBusy => "Repeat the request; the service has not started it.".to_owned(),
             Self::RoleMissing { .. } => "Ask an administrator for the role member or reader on the project.".to_owned(),

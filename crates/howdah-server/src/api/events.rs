@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use super::auth::Reader;
 use super::clusters::parse;
 use super::query::{After, And, Checked, Scope, Site};
+use super::streams::Place;
 use super::visible::of_reader;
 use super::{ApiError, Routes, view};
 
@@ -71,12 +72,18 @@ pub(super) async fn follow(
         let events = events.iter().map(|(number, event)| view::event(*number, event)).collect();
         return Ok(Json(Events { events }).into_response());
     }
+    let project = match &reader {
+        Reader::Caller(caller) => &caller.project,
+        Reader::Bearer { key, .. } => &key.project,
+    };
+    let place = routes.streams.take(project, routes.door.streams())?;
     let resumed = parts.headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse().ok());
     let following = Following {
         // Subscribe before the first read, so that no change is missed.
         changed: routes.changes.subscribe(key.clone()),
         stopping: routes.stopping.clone(),
         due: routes.clock.sleep(ASK_AGAIN),
+        _place: place,
         reader,
         all_projects: scope.all_projects,
         routes,
@@ -93,6 +100,7 @@ struct Following {
     routes: Routes,
     key: ClusterKey,
     reader: Reader,
+    _place: Place,
     all_projects: bool,
     /// Until the next verification of the right to read.
     due: BoxFuture<'static, ()>,

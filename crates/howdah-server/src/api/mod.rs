@@ -8,7 +8,7 @@
 //! * `wish`: converts a body to a cluster's record, and compares it with the existing one;
 //! * `intent`: maps a request to an operation (pure);
 //! * `visible`: finds the cluster of a request;
-//! * `clusters`, `writes`, `events`, `service`: the routes;
+//! * `clusters`, `writes`, `events`, `service`: the routes; `streams`: the limit of open event streams;
 //! * `openapi`: the OpenAPI document.
 //!
 //! Invariant: the answer to a write is sent only after the store has saved it. Handlers write the
@@ -27,6 +27,7 @@ mod openapi;
 mod query;
 mod realm;
 mod service;
+mod streams;
 pub(crate) mod view;
 mod visible;
 mod wish;
@@ -53,6 +54,7 @@ pub use error::ApiError;
 pub use openapi::document;
 
 use self::login::Logins;
+use self::streams::Streams;
 use crate::changes::Changes;
 use crate::config::Templates;
 use crate::limits::Door;
@@ -75,6 +77,8 @@ pub struct App {
     inner: Arc<Inner>,
     /// The gate to Keystone.
     logins: Arc<Logins>,
+    /// The event streams that are open.
+    streams: Arc<Streams>,
 }
 
 /// The parts of an [`App`].
@@ -110,7 +114,7 @@ pub struct Inner {
 impl App {
     /// From its parts.
     pub fn new(inner: Inner) -> Self {
-        Self { inner: Arc::new(inner), logins: Arc::default() }
+        Self { inner: Arc::new(inner), logins: Arc::default(), streams: Arc::default() }
     }
 }
 

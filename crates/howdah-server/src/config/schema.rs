@@ -126,6 +126,7 @@ fn limits(source: &mut Source<'_>, root: &mut Section<'_>) -> Limits {
         clusters: section.limit(source, "clusters_per_project", usual.clusters),
         nodes: section.limit(source, "nodes_per_project", usual.nodes),
         creates: section.limit(source, "creates_per_project", usual.creates),
+        streams: section.limit(source, "streams_per_project", usual.streams),
     };
     section.finish(source);
     limits

@@ -7,6 +7,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use howdah_core::time::Clock;
 use howdah_core::time::Mono;
+use howdah_server::limits::Limits;
 use jiff::Timestamp;
 use reqwest::{Method, Response};
 use serde_json::Value;
@@ -79,6 +80,26 @@ impl Stream {
         }
         told
     }
+}
+
+#[tokio::test]
+async fn a_project_has_so_many_streams_and_no_more() {
+    let service = Service::with(|p| p.limits = Limits { streams: Some(2), ..Limits::NONE }).await;
+    service.create(1).await;
+    service.create(2).await;
+    let mut streams = [Stream::open(&service, "", None).await, Stream::open(&service, "", None).await];
+    let asked = async || {
+        let request = service.request(Method::GET, &format!("{}/events", path(2)));
+        request.header("X-Auth-Token", ANN).header("Accept", "text/event-stream").send().await.unwrap()
+    };
+    let refused = asked().await;
+    assert_eq!(refused.status(), 429);
+    assert_eq!(refused.json::<Value>().await.unwrap()["error"]["code"], "too_many_streams");
+    // A list holds nothing, and a place is free as soon as its stream has ended.
+    assert_eq!(service.get(&format!("{}/events", path(1))).await.0, 200);
+    service.store.remove(&key(1), &[event("removed")]).await.unwrap();
+    while streams[0].next().await.is_some() {}
+    assert_eq!(asked().await.status(), 200);
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ async fn nodes_are_those_asked_for_or_those_that_are_there() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_at_the_same_time_no_more_than_allowed_slip_through() {
-    let service = limited(Limits { clusters: Some(4), nodes: None, creates: Some(3) }).await;
+    let service = limited(Limits { clusters: Some(4), creates: Some(3), ..Limits::NONE }).await;
     let all = (1..=24).map(|n| {
         let service = &service;
         async move { service.put(&path(n), wish(n)).await.0 }

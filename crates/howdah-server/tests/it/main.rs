@@ -31,3 +31,11 @@ mod unreadable;
 mod untrusted;
 mod whole;
 mod writes;
+
+#[path = "../../examples/serve.rs"]
+mod example;
+
+#[test]
+fn the_example_runs() {
+    example::main().expect("the example fails");
+}

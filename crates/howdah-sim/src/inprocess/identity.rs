@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::call_now;
 use super::networking::{network, subnet};
 use crate::World;
-use crate::world::keystone::KeystoneError;
+use crate::world::keystone::{KeystoneError, Method, Token};
 use crate::world::neutron::{Caller, NeutronSubnet, SecurityGroup};
 use crate::world::state::State;
 
@@ -30,6 +30,16 @@ impl SimIdentity {
 /// A requester's token that is wrong, revoked or expired.
 fn refused() -> RemoteError {
     RemoteError { code: TOKEN_REFUSED, ..KeystoneError::unauthorized().into() }
+}
+
+/// A requester's token that is good, and its project.
+fn scoped(world: &World, token: &SecretString) -> Remote<(Token, ProjectId)> {
+    let found = world.token(token.expose_secret()).ok_or_else(refused)?;
+    let Some(project) = found.project.clone() else {
+        let error = RemoteError::from(KeystoneError::forbidden("the token is not scoped to a project"));
+        return Err(RemoteError { code: "token_without_project", ..error });
+    };
+    Ok((found, ProjectId::new(project)))
 }
 
 fn missing(what: &str, wish: &str) -> RemoteError {
@@ -84,15 +94,15 @@ fn grant(s: &State, caller: &Caller, wish: &NetworkWish) -> Remote<NetworkGrant>
         let all = s.neutron.groups.values();
         all.filter(|g| g.project == caller.project || (caller.admin && g.id == w)).collect::<Vec<_>>()
     };
-    let groups = wish.security_groups.iter().map(|w| {
-        one("security group", w, own(w).into_iter(), |g: &SecurityGroup| (&g.id, &g.name))
-            .map(|g| SecurityGroupId::new(g.id.clone()))
-    });
-    Ok(NetworkGrant {
-        network: network(found),
-        subnet: subnet(s, its),
-        security_groups: groups.collect::<Remote<_>>()?,
-    })
+    let mut security_groups = Vec::new();
+    for wish in &wish.security_groups {
+        let group = one("security group", wish, own(wish).into_iter(), |g: &SecurityGroup| (&g.id, &g.name))?;
+        let id = SecurityGroupId::new(group.id.clone());
+        if !security_groups.contains(&id) {
+            security_groups.push(id);
+        }
+    }
+    Ok(NetworkGrant { network: network(found), subnet: subnet(s, its), security_groups })
 }
 
 #[async_trait]
@@ -100,17 +110,12 @@ impl Identity for SimIdentity {
     async fn authenticate(&self, token: &SecretString) -> Remote<Principal> {
         let token = token.clone();
         let look = move |w: &World| {
-            let found = w.token(token.expose_secret()).ok_or_else(refused)?;
+            let (found, project) = scoped(w, &token)?;
             let user_name = w.read(|s| s.keystone.users.get(&found.user).map(|u| u.name.clone()));
-            let unscoped = || {
-                let error = RemoteError::from(KeystoneError::forbidden("the token is not scoped to a project"));
-                RemoteError { code: "token_without_project", ..error }
-            };
-            let project = found.project.ok_or_else(unscoped)?;
             Ok(Principal {
                 user: found.user,
                 user_name: user_name.unwrap_or_default(),
-                project: ProjectId::new(project),
+                project,
                 roles: found.roles,
                 is_admin_project: true,
                 expires: Some(found.expires),
@@ -152,7 +157,12 @@ impl Identity for SimIdentity {
     }
 
     async fn own_login(&self) -> Remote<()> {
-        call_now(&self.0, System::Keystone, "own_login", "", |_| Ok(())).await
+        let log_in = |w: &World| {
+            let (login, project) = w.read(|s| (s.settings.service_login.clone(), s.settings.projects.first().cloned()));
+            w.issue_token(&Method::Password { user: login.user, password: login.password }, project.as_deref())?;
+            Ok(())
+        };
+        call_now(&self.0, System::Keystone, "own_login", "", log_in).await
     }
 
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {
@@ -160,9 +170,8 @@ impl Identity for SimIdentity {
         let look = move |w: &World| {
             let caller = match &token {
                 Some(token) => {
-                    let found = w.caller(token.expose_secret()).ok_or_else(refused)?;
-                    // An admin's reach over other projects is not the project's right to its networks.
-                    Caller { admin: false, ..found }
+                    scoped(w, token)?;
+                    w.caller(token.expose_secret()).ok_or_else(refused)?
                 }
                 None => w.service(),
             };

@@ -1,7 +1,9 @@
 //! The simulated Neutron as core's `Networking`, with the service's own credentials.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
-use howdah_core::failure::{RemoteError, System};
+use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{NetworkId, PortId, ProjectId, SecurityGroupId, SubnetId};
 use howdah_core::systems::Remote;
 use howdah_core::systems::networking::Networking;
@@ -11,7 +13,7 @@ use howdah_core::systems::networking::{
 
 use super::{call, call_now};
 use crate::World;
-use crate::world::neutron::{NeutronNetwork, NeutronPort, NeutronSubnet, PortBody, PortUpdate};
+use crate::world::neutron::{NeutronError, NeutronNetwork, NeutronPort, NeutronSubnet, PortBody, PortUpdate};
 use crate::world::settings::NetworkBackend;
 use crate::world::state::State;
 
@@ -99,6 +101,10 @@ fn body(request: &PortRequest) -> PortBody {
     }
 }
 
+fn has_vnic_index(world: &World) -> bool {
+    world.read(|s| s.settings.backend == NetworkBackend::NsxV)
+}
+
 fn fits(query: &PortQuery, port: &NeutronPort) -> bool {
     query.network.as_ref().is_none_or(|n| n.as_str() == port.network)
         && (query.macs.is_empty() || query.macs.contains(&port.mac))
@@ -107,11 +113,7 @@ fn fits(query: &PortQuery, port: &NeutronPort) -> bool {
 #[async_trait]
 impl Networking for SimNetworking {
     async fn features(&self) -> Remote<NetworkingFeatures> {
-        let look = |w: &World| {
-            let vnic_index = w.read(|s| s.settings.backend == NetworkBackend::NsxV);
-            Ok(NetworkingFeatures { vnic_index })
-        };
-        self.call("features", "", look).await
+        self.call("features", "", |w| Ok(NetworkingFeatures { vnic_index: has_vnic_index(w) })).await
     }
 
     async fn network(&self, id: &NetworkId) -> Remote<Option<Network>> {
@@ -142,8 +144,9 @@ impl Networking for SimNetworking {
         let query = query.clone();
         let look = move |w: &World| {
             Ok(w.read(|s| {
-                // With MACs, the index spares a walk over all ports.
-                let by_mac = query.macs.iter().filter_map(|m| s.neutron.by_mac.get(m)).flatten();
+                // With MACs, the index spares a walk over all ports. One that is named twice counts once.
+                let macs: BTreeSet<_> = query.macs.iter().collect();
+                let by_mac = macs.into_iter().filter_map(|m| s.neutron.by_mac.get(m)).flatten();
                 if query.macs.is_empty() {
                     s.neutron.ports.values().filter(|p| fits(&query, p)).map(port).collect()
                 } else {
@@ -156,6 +159,12 @@ impl Networking for SimNetworking {
 
     async fn create_ports(&self, requests: &[PortRequest]) -> Remote<Vec<Port>> {
         let object = requests.first().map(|r| r.name.clone()).unwrap_or_default();
+        // The production client refuses this itself: Neutron would take a minute and a half.
+        let mut macs = BTreeSet::new();
+        if let Some(twice) = requests.iter().find(|r| !macs.insert(r.mac)) {
+            let says = format!("the MAC address {} is in one request twice", twice.mac);
+            return Err(RemoteError::new(System::Neutron, ErrorKind::Invalid, "neutron_same_mac_twice", says));
+        }
         let bodies: Vec<_> = requests.iter().map(body).collect();
         let work = |w: World| async move {
             let made = w.create_ports(bodies, &w.service()).await;
@@ -182,9 +191,13 @@ impl Networking for SimNetworking {
         let update = PortUpdate { vnic_index: Some(Some(index)), ..PortUpdate::default() };
         let target = id.clone();
         let work = move |w: &World| {
+            if !has_vnic_index(w) {
+                let says = "Unrecognized attribute(s) 'vnic_index'";
+                return Err(NeutronError::new("HTTPBadRequest", 400, says).into());
+            }
             w.update_port(target.as_str(), &update, &w.service())?;
             let held = w.read(|s| s.neutron.ports.get(target.as_str()).map(|p| p.vnic_index));
-            held.ok_or_else(|| crate::world::neutron::NeutronError::not_found("Port", target.as_str()).into())
+            held.ok_or_else(|| NeutronError::not_found("Port", target.as_str()).into())
         };
         self.call("set_vnic_index", id.as_str(), work).await
     }

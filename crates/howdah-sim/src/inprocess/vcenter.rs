@@ -9,14 +9,15 @@ use futures::stream::BoxStream;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterName, NodeName, PortId, SegmentKey, VmRef};
 use howdah_core::systems::Remote;
-use howdah_core::systems::vcenter::VCenter;
-use howdah_core::systems::vcenter::{NicFacts, Segment, VmFacts, WatchEvent};
+use howdah_core::systems::vcenter::{NicFacts, Power, Segment, VCenter, VmFacts, WatchEvent};
+use howdah_vsphere::{Error, Fault, FaultKind};
 use tokio::sync::watch;
 
 use super::{call, call_now};
 use crate::World;
 use crate::world::faults::injected;
 use crate::world::inventory::{Backing, MoRef, Nic, Vm};
+use crate::world::power::power_word;
 use crate::world::state::State;
 use crate::world::trip::Arrival;
 use crate::world::vctask::VcFault;
@@ -44,22 +45,54 @@ impl SimVCenter {
         call_now(&self.0, System::VCenter, method, object, work).await
     }
 
-    /// Starts a task and waits for its end.
-    async fn task(
+    /// Carries out a power operation, which is fine if it leads to where the VM is already.
+    async fn power(
         &self,
         method: &str,
+        request: &'static str,
         vm: &VmRef,
+        leads_to: Option<Power>,
         start: impl FnOnce(&World, &VmRef) -> Result<String, VcFault> + Send + 'static,
-    ) -> Remote<Result<(), VcFault>> {
+    ) -> Remote<()> {
         let target = vm.clone();
-        let work = |w: World| async move {
-            let Ok(key) = start(&w, &target) else {
-                return Ok(Err(VcFault::not_found(target.as_str())));
-            };
-            Ok(w.task_end(&key).await.map(|_| ()))
+        let work = move |w: World| async move {
+            match carry_out(&w, request, &target, start).await {
+                Err(Error::Task { fault, .. }) if leads_to.is_some_and(|power| is_already(&fault, power)) => Ok(()),
+                ended => Ok(ended?),
+            }
         };
         call(&self.0, System::VCenter, method, vm.as_str(), work).await
     }
+}
+
+/// Starts a task by the SOAP method `request` and waits for its end. The errors are the production
+/// client's: both stand behind the same trait.
+async fn carry_out(
+    world: &World,
+    request: &str,
+    vm: &VmRef,
+    start: impl FnOnce(&World, &VmRef) -> Result<String, VcFault>,
+) -> Result<(), Error> {
+    let method = request.to_owned();
+    match start(world, vm) {
+        Err(fault) => Err(Error::Refused { method, fault: Box::new(fault.into()) }),
+        Ok(task) => match world.task_end(&task).await {
+            Err(fault) => Err(Error::Task { method, vm: vm.to_string(), fault: Box::new(fault.into()) }),
+            Ok(_) => Ok(()),
+        },
+    }
+}
+
+fn is_already(fault: &Fault, power: Power) -> bool {
+    fault.kind == FaultKind::InvalidPowerState && fault.about.as_deref() == Some(power_word(power))
+}
+
+/// What NSX-T's attachment of a card is now. A VM that is being cloned shows no cards yet.
+fn attachment(s: &State, vm: &VmRef, nic_key: i32) -> Result<Option<String>, Error> {
+    let found = s.vm(vm).ok_or_else(|| Error::NoVm { vm: vm.to_string() })?;
+    let card = found.nic(nic_key).filter(|_| found.configured);
+    let card = card.ok_or_else(|| Error::NoNic { vm: vm.to_string(), key: nic_key })?;
+    Ok(card.external_id.clone())
 }
 
 /// A VM as core knows it.
@@ -70,7 +103,7 @@ pub fn facts(vm: &Vm) -> VmFacts {
         name: vm.configured.then(|| NodeName::new(vm.name.clone())),
         instance_uuid: vm.configured.then_some(vm.instance_uuid),
         power: vm.power,
-        boot_time: vm.boot_time,
+        boot_time: vm.running_since(),
         tools: vm.tools,
         nics,
     }
@@ -231,8 +264,7 @@ impl Watch {
 #[async_trait]
 impl VCenter for SimVCenter {
     async fn version(&self) -> Remote<String> {
-        let look = |w: &World| Ok(w.read(|s| format!("VMware vCenter Server {}", s.settings.vcenter_version)));
-        self.call("version", "", look).await
+        self.call("version", "", |w| Ok(w.read(|s| s.settings.vcenter_product()))).await
     }
 
     async fn segments(&self) -> Remote<Vec<Segment>> {
@@ -263,26 +295,27 @@ impl VCenter for SimVCenter {
     }
 
     async fn power_on(&self, vm: &VmRef) -> Remote<()> {
-        match self.task("power_on", vm, |w, vm| w.power_on_task(vm)).await? {
-            Err(fault) if fault.name != "InvalidPowerState" => Err(fault.into()),
-            _ => Ok(()),
-        }
+        self.power("power_on", "PowerOnVM_Task", vm, Some(Power::On), World::power_on_task).await
     }
 
     async fn power_off(&self, vm: &VmRef) -> Remote<()> {
-        match self.task("power_off", vm, |w, vm| w.power_off_task(vm)).await? {
-            Err(fault) if fault.name != "InvalidPowerState" => Err(fault.into()),
-            _ => Ok(()),
-        }
+        self.power("power_off", "PowerOffVM_Task", vm, Some(Power::Off), World::power_off_task).await
     }
 
     async fn reset(&self, vm: &VmRef) -> Remote<()> {
-        Ok(self.task("reset", vm, |w, vm| w.reset_task(vm)).await??)
+        self.power("reset", "ResetVM_Task", vm, None, World::reset_task).await
     }
 
     async fn set_external_id(&self, vm: &VmRef, nic_key: i32, port: &PortId) -> Remote<()> {
-        let nic = NicChange { external_id: Some(port.as_str().to_owned()), ..NicChange::edit(nic_key) };
-        let change = Reconfigure { nics: vec![nic], ..Reconfigure::default() };
-        Ok(self.task("set_external_id", vm, move |w, vm| w.reconfigure_task(vm, change)).await??)
+        let (target, port) = (vm.clone(), port.as_str().to_owned());
+        let work = move |w: World| async move {
+            if w.read(|s| attachment(s, &target, nic_key))?.as_deref() == Some(&port) {
+                return Ok(());
+            }
+            let nic = NicChange { external_id: Some(port), ..NicChange::edit(nic_key) };
+            let change = Reconfigure { nics: vec![nic], ..Reconfigure::default() };
+            Ok(carry_out(&w, "ReconfigVM_Task", &target, |w, vm| w.reconfigure_task(vm, change)).await?)
+        };
+        call(&self.0, System::VCenter, "set_external_id", vm.as_str(), work).await
     }
 }

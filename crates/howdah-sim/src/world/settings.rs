@@ -140,6 +140,13 @@ pub struct SiteSettings {
     pub user_login: Login,
 }
 
+impl SiteSettings {
+    /// What vCenter calls itself.
+    pub fn vcenter_product(&self) -> String {
+        format!("VMware vCenter Server {}.0 build-0 (simulated by Howdah)", self.vcenter_version)
+    }
+}
+
 impl Default for SiteSettings {
     fn default() -> Self {
         Self {

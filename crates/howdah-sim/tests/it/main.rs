@@ -12,3 +12,11 @@ mod race;
 mod scale;
 mod site;
 mod support;
+
+#[path = "../../examples/create.rs"]
+mod example;
+
+#[test]
+fn the_example_runs() {
+    example::main().expect("the example fails");
+}

@@ -10,3 +10,11 @@ mod file;
 mod fixture;
 mod full;
 mod sample;
+
+#[path = "../../examples/restart.rs"]
+mod example;
+
+#[test]
+fn the_example_runs() {
+    example::main().expect("the example fails");
+}

@@ -87,3 +87,11 @@ async fn a_self_signed_certificate_that_is_an_authority_is_trusted_as_its_own_ca
     let error = get(&Trust::System, server.address).await.unwrap_err().to_string();
     assert!(!error.contains("Other"), "a debug dump: {error}");
 }
+
+#[path = "../../examples/pin.rs"]
+mod example;
+
+#[test]
+fn the_example_runs() {
+    example::main().expect("the example fails");
+}

@@ -9,7 +9,16 @@ mod create;
 mod errors;
 mod face;
 mod oracle;
+mod parity;
 mod reading;
 mod site;
 mod vcsim;
 mod watching;
+
+#[path = "../../examples/watch.rs"]
+mod example;
+
+#[test]
+fn the_example_runs() {
+    example::main().expect("the example fails");
+}

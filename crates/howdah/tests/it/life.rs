@@ -1,6 +1,7 @@
 //! A cluster's whole life by the command line, over a UNIX socket and over TCP with Keystone; and
 //! a watch that outlives the service.
 
+use howdah_sim::world::clock::Span;
 use serde_json::Value;
 
 use crate::child::{Running, finish, howdah, run};
@@ -120,13 +121,17 @@ fn with_a_keystone_token_over_tcp() {
 
 #[test]
 fn a_watch_outlives_the_service() {
-    let setup = Setup::new(quick(2.0));
+    // Long enough that the service is killed before the first VM is there: after a request for ports that
+    // may still have an effect it would wait two minutes. `crash` has such moments.
+    let mut settings = quick(2.0);
+    settings.timings.clone = Span::exactly(10.0);
+    let setup = Setup::new(settings);
     let first = setup.serve();
     let accepted = [&create("hadoop", "worker=2:hadoop_client")[..], &["--no-wait", "--output", "json"]].concat();
     let accepted = setup.cluster(&accepted).ended(0).json();
     assert_eq!(accepted["operation"]["state"], "running");
     let watch = Running::start(setup.cluster_command(&["watch", "hadoop"]));
-    watch.says("of 2 nodes addressed: ");
+    watch.says("of 2 nodes addressed: 2 planned");
     first.kill();
     watch.says("Connection to the service lost, retrying");
     let second = setup.serve();

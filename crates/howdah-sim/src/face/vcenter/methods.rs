@@ -116,13 +116,13 @@ impl Call<'_> {
     }
 
     fn service_content(&self) -> Value {
-        let (root, uuid, api) =
-            self.world.read(|s| (s.vc.root.clone(), s.vc.uuid.to_string(), s.settings.vcenter_version.clone()));
+        let (root, uuid) = self.world.read(|s| (s.vc.root.clone(), s.vc.uuid.to_string()));
+        let (api, product) = self.world.read(|s| (s.settings.vcenter_version.clone(), s.settings.vcenter_product()));
         let about = Value::Object(
             "AboutInfo",
             vec![
                 ("name", string("VMware vCenter Server")),
-                ("fullName", string(format!("VMware vCenter Server {api}.0 build-0 (simulated by Howdah)"))),
+                ("fullName", string(product)),
                 ("vendor", string("Howdah")),
                 ("version", string(format!("{api}.0"))),
                 ("build", string("0")),

@@ -238,7 +238,10 @@ fn injected(face: &VCenterFace, request: &Element, headers: &HeaderMap, kind: Er
             whole.truncate(whole.len() - 60);
             ([(CONTENT_TYPE, "text/xml; charset=utf-8")], whole).into_response()
         }
-        ErrorKind::Credentials if request.name == "Login" => refuse(&Fault::invalid_login()),
+        // The first call of a login has no session that could have ended.
+        ErrorKind::Credentials if matches!(request.name.as_str(), "Login" | "RetrieveServiceContent") => {
+            refuse(&Fault::invalid_login())
+        }
         ErrorKind::Credentials => {
             if let Ok(session) = face.sessions.find(cookie(headers).as_deref()) {
                 face.sessions.close(&session);

@@ -72,8 +72,7 @@ fn power(vm: &Vm) -> Value {
 }
 
 fn boot_time(vm: &Vm) -> Value {
-    // It says when the VM that runs now was powered on, so a VM that is off has none.
-    Value::or_unset(vm.boot_time.filter(|_| vm.power == Power::On).map(time))
+    Value::or_unset(vm.running_since().map(time))
 }
 
 fn tools_running(vm: &Vm) -> Value {

@@ -1,7 +1,6 @@
 //! vCenter's tasks and faults as data. A task is made by an action, runs on the world's clock,
 //! and stays in the inventory with its outcome.
 
-use howdah_core::failure::{ErrorKind, RemoteError, System};
 use jiff::Timestamp;
 
 /// Where a task is.
@@ -109,17 +108,9 @@ impl VcFault {
     }
 }
 
-impl From<VcFault> for RemoteError {
+/// As the production client reads it.
+impl From<VcFault> for howdah_vsphere::Fault {
     fn from(fault: VcFault) -> Self {
-        let (kind, code) = match fault.name {
-            "ManagedObjectNotFound" => (ErrorKind::NotFound, "vcenter_object_not_found"),
-            "InvalidPowerState" => (ErrorKind::Conflict, "vcenter_power_state"),
-            "InvalidLogin" => (ErrorKind::Credentials, "vcenter_login_refused"),
-            "NoPermission" => (ErrorKind::Forbidden, "vcenter_no_permission"),
-            "InvalidArgument" => (ErrorKind::Invalid, "vcenter_invalid_argument"),
-            "TaskInProgress" | "ConcurrentAccess" => (ErrorKind::Unavailable, "vcenter_busy"),
-            _ => (ErrorKind::Internal, "vcenter_fault"),
-        };
-        Self::new(System::VCenter, kind, code, format!("{}: {}", fault.name, fault.message))
+        Self::named(fault.name, &fault.message, fault.about)
     }
 }

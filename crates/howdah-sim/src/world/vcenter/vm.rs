@@ -170,6 +170,11 @@ impl Vm {
         self.nics.iter_mut().find(|n| n.key == key)
     }
 
+    /// When the VM that runs now was powered on: one that is off has no such time.
+    pub fn running_since(&self) -> Option<Timestamp> {
+        self.boot_time.filter(|_| self.power == Power::On)
+    }
+
     /// Whether any card's reported addresses include one.
     pub fn has_reported_address(&self) -> bool {
         self.nics.iter().any(|n| !n.reported.is_empty())
