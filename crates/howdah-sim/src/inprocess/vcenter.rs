@@ -130,13 +130,14 @@ fn segments(s: &State) -> Vec<Segment> {
         let key = s.vc.switches.get(switch).map(|d| &d.datacenter);
         key.and_then(|k| s.vc.datacenters.get(k)).map(|d| d.name.clone()).unwrap_or_default()
     };
+    let nsx = s.settings.shows_nsx_segments();
     let groups = s.vc.port_groups.iter().map(|(key, group)| Segment {
         key: SegmentKey::new(key.clone()),
         name: group.name.clone(),
         switch: Some(group.switch.clone()),
         datacenter: datacenter(&group.switch),
-        segment_id: group.segment_id.clone(),
-        logical_switch: group.logical_switch.clone(),
+        segment_id: group.segment_id.clone().filter(|_| nsx),
+        logical_switch: group.logical_switch.clone().filter(|_| nsx),
     });
     let opaque = s.vc.opaque.values().map(|network| Segment {
         key: SegmentKey::new(network.opaque_id.clone()),

@@ -141,6 +141,11 @@ pub struct SiteSettings {
 }
 
 impl SiteSettings {
+    /// Whether vCenter's port groups show their NSX segment: since version 7.0 of the API.
+    pub fn shows_nsx_segments(&self) -> bool {
+        self.vcenter_version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|n| n >= 7)
+    }
+
     /// What vCenter calls itself.
     pub fn vcenter_product(&self) -> String {
         format!("VMware vCenter Server {}.0 build-0 (simulated by Howdah)", self.vcenter_version)

@@ -177,23 +177,29 @@ const SITUATIONS: [Situation; 13] = [
     }),
 ];
 
-const SITES: [Situation; 3] = [
+fn nsx_network(site: &Site) {
+    site.world.write(|s| {
+        let (switch, parent) = s.vc.switches.iter().map(|(k, w)| (k.clone(), w.parent.clone())).next().unwrap();
+        s.vc.add_port_group(PortGroup {
+            name: "50%/net\\work".to_owned(),
+            switch,
+            parent,
+            backing_type: "nsx",
+            segment_id: Some("/infra/segments/abc".to_owned()),
+            logical_switch: Some("ls-1".to_owned()),
+            network: None,
+            vlan: None,
+        });
+    });
+}
+
+const SITES: [Situation; 4] = [
     ("of one datacenter", |_, _| {}),
     ("with an opaque network", SITUATIONS[8].1),
-    ("with a network of NSX-T", |site, _| {
-        site.world.write(|s| {
-            let (switch, parent) = s.vc.switches.iter().map(|(k, w)| (k.clone(), w.parent.clone())).next().unwrap();
-            s.vc.add_port_group(PortGroup {
-                name: "50%/net\\work".to_owned(),
-                switch,
-                parent,
-                backing_type: "nsx",
-                segment_id: Some("/infra/segments/abc".to_owned()),
-                logical_switch: Some("ls-1".to_owned()),
-                network: None,
-                vlan: None,
-            });
-        });
+    ("with a network of NSX-T", |site, _| nsx_network(site)),
+    ("with a network of NSX-T, and a vCenter that does not show it", |site, _| {
+        nsx_network(site);
+        site.world.write(|s| s.settings.vcenter_version = "6.7".to_owned());
     }),
 ];
 
