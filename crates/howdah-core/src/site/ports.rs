@@ -1,6 +1,6 @@
 //! The ports of the site's networks: one list of a network for all clusters on it.
 //!
-//! Neutron answers a list of a whole network at the same cost whoever asks, and a thousand clusters on one
+//! A list of a whole network costs Neutron the same for every caller, and a thousand clusters on one
 //! network would ask a thousand times for the same. Invariants: see [`keeper`](super::keeper).
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::time::{Clock, Ticker};
 pub struct Ports {
     /// Neutron's optional features, asked for with the first list.
     pub features: NetworkingFeatures,
-    /// The ports, whoever they belong to.
+    /// The ports of all owners.
     pub ports: Vec<Port>,
 }
 
