@@ -1,7 +1,7 @@
 //! Adapters around adapters that count calls and remember how the last one ended. They change
 //! nothing: arguments, answers and errors pass through as they are.
 //!
-//! Invariant: every call has somebody whose it is, and only the service's own tell of a system's health.
+//! Invariant: every call has an owner, and only the service's own calls report a system's health.
 //! What a requester brings along (a token, a password, words to look up) can make any call fail;
 //! whether the system can be worked with is not theirs to say.
 

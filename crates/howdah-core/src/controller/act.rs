@@ -1,5 +1,5 @@
-//! Carrying out one action against the site's systems. Stateless: it is given what it needs and
-//! returns what it learnt.
+//! Runs one action against the site's systems. Stateless: it gets its input and returns the
+//! answer.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::systems::vcenter::{Segment, VmFacts};
 use crate::time::{Mono, Stamp};
 use crate::wanted::ClusterRecord;
 
-/// What an action learnt.
+/// The answer of an action.
 pub(super) enum Answer {
     /// The port group, if there is one yet, and how many were looked at.
     Segment(Result<Option<Segment>, Failure>, usize),
@@ -60,7 +60,7 @@ pub(super) struct Look {
     pub(super) asked_at: Mono,
 }
 
-/// An action under way: for which operation, and when it was sent.
+/// An action in flight: its operation, and when it was sent.
 #[derive(Clone)]
 pub(super) struct Flight {
     pub(super) action: Action,
@@ -87,7 +87,7 @@ pub(super) struct Snapshot {
     pub(super) again: bool,
 }
 
-/// Carries the action out.
+/// Runs the action.
 pub(super) async fn perform(snapshot: Arc<Snapshot>, flight: Flight) -> (Flight, Remote<Answer>) {
     let answer = snapshot.perform(&flight).await;
     (flight, answer)
@@ -153,7 +153,7 @@ impl Snapshot {
             return Ok(Answer::Checked(Err(report::not_allowed_any_more(&self.record, &why)), false));
         }
         let spec = &self.record.spec;
-        // What is checked is what will be sent, whoever said it and wherever.
+        // The checks use the body that will be sent, from all sources.
         let demand = match site.manager.demand(&self.managed_spec().await?) {
             Ok(demand) => demand,
             Err(e) if !e.kind.is_transient() => return Ok(Answer::Checked(Err(Failure::from(&e)), false)),

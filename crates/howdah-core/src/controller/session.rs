@@ -155,8 +155,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Which list of ports will do: where the own one has only become old, one that another cluster asked for
-    /// lately. Whoever wants another so early wants to see what has happened by now.
+    /// Which list of ports is sufficient: if the own list is only old, a recent one of another cluster. A caller
+    /// that needs a new list earlier needs the current state.
     fn which_ports(&self) -> Fresh {
         let Controller { clock, policy, ticker, .. } = self.controller;
         match self.seen.ports.age(clock.mono()) {

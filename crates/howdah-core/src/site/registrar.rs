@@ -112,7 +112,7 @@ impl Registrar {
             users: users.into_iter().chain([who.clone()]).collect(),
             open: there.is_none(),
         };
-        // Ours, and about a port group that NSX has made anew since: it serves nobody new.
+        // Ours, but for a port group that NSX has recreated since: new clusters cannot use it.
         if there.is_none() && shown.is_some() && manager.unregister_network(&name).await? == Unregistered::InUse {
             return Err(still_used(&name));
         }
@@ -136,7 +136,7 @@ impl Registrar {
                     }
                     // One that was asked for earlier, by this process or the one before, may still turn up.
                     Err(_) if was_open || before.is_some() => {}
-                    // It is not there, and nothing of ours is on its way: whoever makes one of this name is another.
+                    // It does not exist, and no call of ours is in flight: a later one of this name belongs to others.
                     Err(_) => self.store.remove_registration(&self.site, &name).await?,
                 }
             }
@@ -145,7 +145,7 @@ impl Registrar {
         Ok(name)
     }
 
-    /// The cluster uses no registration any more. What we made goes with its last user.
+    /// The cluster no longer uses a registration. Our registration is removed with its last user.
     ///
     /// # Errors
     /// If the store or the manager fails; it can be repeated.
@@ -187,7 +187,7 @@ impl Registrar {
     }
 }
 
-/// Its port group was made anew, and clusters of before use it.
+/// Its port group was recreated, and earlier clusters use it.
 fn still_used(name: &str) -> RemoteError {
     let message =
         format!("BDE's network {name} refers to a port group that no longer exists, and earlier clusters use it");

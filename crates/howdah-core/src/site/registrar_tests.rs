@@ -453,8 +453,8 @@ async fn a_port_group_that_was_made_anew_under_clusters_of_before_is_named() {
     let process = Process::on(&world);
     process.need(1).await.unwrap();
     world.used.lock().unwrap().push(OURS.into());
-    let anew = Segment { name: "another port group of the same network".into(), ..segment() };
-    let error = process.registrar.need(&key(2), world.as_ref(), &"net-1".into(), &anew).await.unwrap_err();
+    let recreated = Segment { name: "another port group of the same network".into(), ..segment() };
+    let error = process.registrar.need(&key(2), world.as_ref(), &"net-1".into(), &recreated).await.unwrap_err();
     assert_eq!(error.code, "bde_network_still_used");
     // It is the first cluster's as before, and goes with it.
     world.used.lock().unwrap().clear();
@@ -489,7 +489,7 @@ async fn one_that_others_use_stays_and_goes_with_a_later_release() {
     world.is_clean();
 }
 
-/// Polls a future as long as it goes on by itself.
+/// Polls a future as long as it makes progress.
 trait NowOrNeverSoon: std::future::Future + Sized {
     async fn now_or_never_soon(self) -> Option<Self::Output> {
         let mut future = std::pin::pin!(self);

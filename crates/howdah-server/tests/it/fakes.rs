@@ -112,7 +112,7 @@ pub struct FakeCloud {
     pub down: Mutex<bool>,
     /// Whether the service's own credentials are refused.
     pub locked: Mutex<bool>,
-    /// Tokens that were good, and are believed to be still by who does not ask anew.
+    /// Tokens that were valid and are still cached.
     pub revoked: Mutex<Vec<String>>,
     /// Tokens whose role is `member` by now.
     pub demoted: Mutex<Vec<String>>,

@@ -53,7 +53,7 @@ async fn nothing_that_a_requester_brings_along_makes_the_service_unready() {
     is_ready(&service).await.unwrap();
     for kind in ALL {
         *service.cloud.chokes.lock().unwrap() = Some(kind);
-        // A token that Keystone chokes on, then a look-up that Neutron chokes on.
+        // A token that Keystone chokes on, then a lookup that Neutron chokes on.
         get(format!("{kind:?}@p1:member")).await;
         assert!(service.put(&path(1), wish(1)).await.0 >= 400, "{kind:?}");
         is_ready(&service).await.unwrap_or_else(|e| panic!("{kind:?}: {e}"));

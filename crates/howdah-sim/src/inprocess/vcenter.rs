@@ -130,13 +130,14 @@ fn segments(s: &State) -> Vec<Segment> {
         let key = s.vc.switches.get(switch).map(|d| &d.datacenter);
         key.and_then(|k| s.vc.datacenters.get(k)).map(|d| d.name.clone()).unwrap_or_default()
     };
+    let nsx = s.settings.shows_nsx_segments();
     let groups = s.vc.port_groups.iter().map(|(key, group)| Segment {
         key: SegmentKey::new(key.clone()),
         name: group.name.clone(),
         switch: Some(group.switch.clone()),
         datacenter: datacenter(&group.switch),
-        segment_id: group.segment_id.clone(),
-        logical_switch: group.logical_switch.clone(),
+        segment_id: group.segment_id.clone().filter(|_| nsx),
+        logical_switch: group.logical_switch.clone().filter(|_| nsx),
     });
     let opaque = s.vc.opaque.values().map(|network| Segment {
         key: SegmentKey::new(network.opaque_id.clone()),
@@ -155,8 +156,8 @@ fn segments(s: &State) -> Vec<Segment> {
     groups.chain(opaque).collect()
 }
 
-/// A watch on one cluster's folder. Its first look is a call `watch_start` and each later one a call
-/// `watch_update`: a rule for them makes it late, or breaks it.
+/// A watch on one cluster's folder. Its initial read is a call `watch_start`, and each later one a call
+/// `watch_update`: a fault rule can delay or break them.
 struct Watch {
     world: World,
     cluster: String,
@@ -168,13 +169,13 @@ struct Watch {
     looks: u64,
 }
 
-/// How much a watch has told.
+/// What a watch has reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
     Nothing,
     /// The present state, and what has changed since.
     Present,
-    /// It was broken off; the present state is to be told anew.
+    /// It was interrupted; the current state must be reported again.
     Broken,
 }
 

@@ -1,5 +1,5 @@
-//! The simulated vCenter in process and the production client over its SOAP face: whoever stands behind
-//! the core's trait must not be able to tell which, neither by a value nor by an error.
+//! The simulated vCenter in process and the production client over its SOAP face: a caller of the core's
+//! trait must not see a difference, neither in values nor in errors.
 //!
 //! [`Both`] implements the trait over two equal worlds, so a new method does not compile before it is
 //! compared here.
@@ -177,23 +177,29 @@ const SITUATIONS: [Situation; 13] = [
     }),
 ];
 
-const SITES: [Situation; 3] = [
+fn nsx_network(site: &Site) {
+    site.world.write(|s| {
+        let (switch, parent) = s.vc.switches.iter().map(|(k, w)| (k.clone(), w.parent.clone())).next().unwrap();
+        s.vc.add_port_group(PortGroup {
+            name: "50%/net\\work".to_owned(),
+            switch,
+            parent,
+            backing_type: "nsx",
+            segment_id: Some("/infra/segments/abc".to_owned()),
+            logical_switch: Some("ls-1".to_owned()),
+            network: None,
+            vlan: None,
+        });
+    });
+}
+
+const SITES: [Situation; 4] = [
     ("of one datacenter", |_, _| {}),
     ("with an opaque network", SITUATIONS[8].1),
-    ("with a network of NSX-T", |site, _| {
-        site.world.write(|s| {
-            let (switch, parent) = s.vc.switches.iter().map(|(k, w)| (k.clone(), w.parent.clone())).next().unwrap();
-            s.vc.add_port_group(PortGroup {
-                name: "50%/net\\work".to_owned(),
-                switch,
-                parent,
-                backing_type: "nsx",
-                segment_id: Some("/infra/segments/abc".to_owned()),
-                logical_switch: Some("ls-1".to_owned()),
-                network: None,
-                vlan: None,
-            });
-        });
+    ("with a network of NSX-T", |site, _| nsx_network(site)),
+    ("with a network of NSX-T, and a vCenter that does not show it", |site, _| {
+        nsx_network(site);
+        site.world.write(|s| s.settings.vcenter_version = "6.7".to_owned());
     }),
 ];
 
@@ -283,8 +289,8 @@ async fn met(effect: Effect) -> Vec<String> {
     ]
 }
 
-/// The kinds of both ends, which may differ where the client acts on a refusal by itself; but what follows from
-/// them for the controller must not.
+/// The kinds of both sides, which may differ if the client handles a refusal itself; but their meaning for the
+/// controller must not.
 fn kinds<T>(effect: &Effect, call: &str, within: Remote<T>, wire: Remote<T>) -> String {
     let word = |r: &Remote<T>| r.as_ref().map_or_else(|e| format!("{:?}", e.kind), |_| "fine".to_owned());
     let (left, right) = (word(&within), word(&wire));
