@@ -79,7 +79,7 @@ pub(super) struct Snapshot {
     pub(super) newest_task: Option<TaskId>,
     /// Which list of the manager's clusters will do; `None` if the cluster is read by name.
     pub(super) looks: Option<Fresh>,
-    /// Our newest task, if it is known to have ended: it does not change any more.
+    /// Our newest task, if it is known to have ended: it does not change from then on.
     pub(super) ended_task: Option<ManagedTask>,
     /// Which lists of ports will do.
     pub(super) ports: Fresh,

@@ -143,7 +143,7 @@ impl<'a> Session<'a> {
     }
 
     /// Which list of the manager's clusters will do: none while an operation runs, or if the last look is
-    /// recent, because whoever looks again so early needs the newest facts.
+    /// recent, because a caller that looks again so early needs the newest facts.
     fn which_looks(&self) -> Option<Fresh> {
         let Controller { clock, policy, ticker, .. } = self.controller;
         if self.state.operation.as_ref().is_some_and(|o| o.state == OperationState::Running) {

@@ -1,7 +1,7 @@
 //! The ports of the site's networks: one list of a network for all clusters on it.
 //!
-//! A list of a whole network costs Neutron the same whoever requests it, and a thousand clusters on one network
-//! would request the same list a thousand times. Invariants: see [`keeper`](super::keeper). A network that nobody
+//! A list of a whole network costs Neutron the same for every caller, and a thousand clusters on one network
+//! would request the same list a thousand times. Invariants: see [`keeper`](super::keeper). A network that no cluster
 //! has asked about for a while is forgotten. Neutron's features are asked for again when they are old, because an
 //! upgrade may change them.
 
@@ -28,7 +28,7 @@ pub struct PortLists {
 }
 
 impl PortLists {
-    /// Neutron's features, and all ports on the network, whoever they belong to.
+    /// Neutron's features, and all ports on the network, of all owners.
     ///
     /// # Errors
     /// If Neutron cannot be asked.

@@ -106,7 +106,7 @@ impl ClusterManager for Client {
     async fn clusters(&self) -> Remote<BTreeMap<String, ManagedCluster>> {
         let step = "list the clusters";
         let all: Vec<Value> = self.sessions.call(&Call::get("clusters?details=true", step)).await?.json(step)?;
-        // Each by itself, so that one unreadable cluster does not hide the others.
+        // Each is read separately, so that one unreadable cluster does not hide the others.
         let one = |value: Value| {
             let read: ClusterRead = serde_json::from_value(value).ok()?;
             let name = read.name.clone();
