@@ -1,4 +1,4 @@
-//! Adding up what test runners say they ran.
+//! Sums up the results of test runners.
 
 use std::fmt;
 

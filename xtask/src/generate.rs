@@ -1,10 +1,10 @@
-//! Files that are made from the code and kept in the tree: the API's description, the pages of the
-//! command line, and the picture of the crates.
+//! The generated files in the repository: the API's description, the command-line reference, and the
+//! picture of the crates.
 
 use crate::picture;
 use crate::run::{Done, command, must};
 
-/// Makes them anew, or checks that they are fresh.
+/// Writes them again, or checks that they are current.
 pub fn run(check: bool) -> Done {
     let tests: [&[&str]; 2] = [
         &["test", "--quiet", "--package", "howdah-server", "openapi"],
@@ -15,7 +15,7 @@ pub fn run(check: bool) -> Done {
         if !check {
             test.env("HOWDAH_BLESS", "1");
         }
-        must(&mut test).map_err(|e| format!("{e}; `cargo xtask generate` writes them anew"))?;
+        must(&mut test).map_err(|e| format!("{e}; `cargo xtask generate` rewrites them"))?;
     }
     picture::run(check)
 }

@@ -1,9 +1,9 @@
-//! Checks what the pages point to: local links with their anchors, and the paths of the tree that stand
-//! in backticks.
+//! Checks the references of the pages: local links with their anchors, and paths of the repository in
+//! backticks.
 //!
-//! A path is taken for one of the tree if it begins with a folder of the root or with a crate's name, or
-//! if it is a Rust file; the front of a Rust file's path may be left out, as in `site/keeper.rs`. Invariant:
-//! nothing outside the tree is looked at, so the check needs no network. It corrects nothing.
+//! A path counts as one of the repository if it starts with a top-level directory or a crate's name, or
+//! if it is a Rust file; the front of a Rust file's path may be omitted, as in `site/keeper.rs`. Invariant:
+//! it reads nothing outside the repository, so it needs no network. It corrects nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

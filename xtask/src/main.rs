@@ -1,7 +1,7 @@
 //! The project's own commands: `cargo xtask test | sim | bench | lab | generate | words | links`.
 //!
-//! Each says what it runs before it runs it, installs what is missing (apt, pip, go) and ends
-//! what it started by pid. It holds no test of its own.
+//! Each prints what it runs, installs missing tools (apt, pip, go) and ends its own processes by pid. It
+//! contains no tests.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
 
 mod bench;
@@ -34,32 +34,32 @@ struct Cli {
 enum Command {
     /// Install what the tests need and run all of them: unit, simulated, wire, plugin, lab.
     Test {
-        /// Only these kinds.
+        /// Run only these kinds.
         #[arg(long, value_enum, value_delimiter = ',')]
         only: Vec<test::Kind>,
-        /// Add what is long: ten thousand seeds, every lab test with each Heat.
+        /// Add long tests: ten thousand seeds, every lab test with each Heat.
         #[arg(long)]
         deep: bool,
     },
-    /// Random mixtures of operations, faults, strangers and crashes in a simulated site.
+    /// Run random mixtures of operations, faults, strangers and crashes in a simulated site.
     Sim {
-        /// How many seeds.
+        /// Number of seeds.
         #[arg(long, default_value_t = 1000)]
         seeds: u64,
-        /// Replay this one and print what happens.
+        /// Replay this seed and print its steps.
         #[arg(long)]
         seed: Option<u64>,
     },
     /// Measure: MAC to port request, calls per node, memory, build time, size.
     Bench {
-        /// How many nodes are cloned at once; several, with a comma between, are measured one after the other.
+        /// Number of nodes per create; measure a comma-separated list one after the other.
         #[arg(long, value_delimiter = ',', default_value = "50,200,500,1000")]
         nodes: Vec<u32>,
-        /// Measure the first build too, in a folder of its own: takes minutes.
+        /// Measure a full build too, in its own directory; this takes minutes.
         #[arg(long)]
         build: bool,
     },
-    /// A real Keystone, Neutron and Heat on loopback, with Howdah in it.
+    /// Run a real Keystone, Neutron and Heat on loopback, with Howdah.
     Lab {
         /// up, down, env, demo, status, start, stop, kill
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
@@ -67,7 +67,7 @@ enum Command {
     },
     /// Write the generated files again.
     Generate {
-        /// Only say whether they are fresh.
+        /// Only check that they are current.
         #[arg(long)]
         check: bool,
     },

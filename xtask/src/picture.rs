@@ -37,7 +37,7 @@ struct Dependency {
     kind: Option<String>,
 }
 
-/// Draws it anew, or checks that it is fresh.
+/// Redraws it, or checks that it is current.
 pub fn run(check: bool) -> Done {
     let path = root().join(PAGE);
     let page = fs::read_to_string(&path).map_err(|e| format!("{PAGE}: {e}"))?;
@@ -46,7 +46,7 @@ pub fn run(check: bool) -> Done {
         return Ok(());
     }
     if check {
-        return Err(format!("the picture of the crates in {PAGE} is old; `cargo xtask generate` draws it anew"));
+        return Err(format!("the picture of the crates in {PAGE} is old; `cargo xtask generate` redraws it"));
     }
     fs::write(&path, fresh).map_err(|e| format!("{PAGE}: {e}"))
 }

@@ -1,8 +1,8 @@
-//! Running other programs: each is shown first, and its failure names it.
+//! Runs other programs: prints each command first, and names it in a failure.
 //!
-//! Invariant: no child inherits what cargo told *this* program about itself. A build script that
-//! asks for such a variable (ring's does) would else be run anew, and everything above it built
-//! anew, at every change between `cargo demo` and `cargo xtask`.
+//! Invariant: no child inherits cargo's variables about *this* program. A build script that reads such a
+//! variable (like ring's) would otherwise run again, and its dependents be rebuilt, at every change between
+//! `cargo demo` and `cargo xtask`.
 
 use std::io::{BufRead, BufReader, PipeReader};
 use std::path::{Path, PathBuf};

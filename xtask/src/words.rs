@@ -1,8 +1,8 @@
-//! Searches the prose of the project for the turns that `xtask/words.toml` discourages.
+//! Searches docs, comments and messages for the discouraged forms in `xtask/words.toml`.
 //!
-//! A blank in a pattern matches a line break too, with the comment mark after it. Code in Markdown
-//! is not searched. Invariant: an exception that allows nothing is an error, so the list of
-//! exceptions never outlives its reasons. It corrects nothing.
+//! A blank in a pattern also matches a line break with the comment mark after it. Code in Markdown
+//! is skipped. Invariant: an exception that matches nothing is an error, so the list of
+//! exceptions stays current. It corrects nothing.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

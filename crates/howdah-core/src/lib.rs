@@ -26,11 +26,11 @@
 //! | [`own`], [`mark`], [`capability`], [`rights`] | ownership and permissions |
 //! | [`segment`], [`attach`], [`stage`], [`preflight`] | rules: port groups, ports and cards, boot stages, checks before a create |
 //! | [`observe`], [`history`], [`health`], [`report`] | from facts to node states, node histories, conditions, status, events and messages |
-//! | [`action`], [`decide`], [`policy`] | what can be done, what is to be done next, and the figures |
-//! | [`controller`] | the loop that carries it out |
-//! | [`site`] | what exists once for each site |
+//! | [`action`], [`decide`], [`policy`] | the actions, the choice of the next ones, and the limits |
+//! | [`controller`] | the control loop |
+//! | [`site`] | what exists once per site |
 //!
-//! `examples/judge.rs` judges a card and its port as the controller does, with nobody to ask.
+//! `examples/judge.rs` judges a card and its port as the controller does, without any remote call.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

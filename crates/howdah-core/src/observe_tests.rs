@@ -1,4 +1,4 @@
-//! What is told of the nodes and remembered of the ports, as the facts come in.
+//! The events of nodes and the ledger of ports, as the facts arrive.
 
 use super::*;
 use crate::condition::ConditionKind::{Addressed, Attached, PortReady, VmExists};
@@ -202,10 +202,10 @@ fn a_vm_that_was_there_is_gone_since_a_moment() {
     watched.eyes.watch([]);
     watched.observe(8000);
     assert_eq!(watched.says(VmExists), "The VM vm-1 is gone since 2027-01-15 08:01 UTC.");
-    // A resume makes it anew; then it is not there *yet*.
-    let mut anew = managed(ManagedStatus::Provisioning);
-    anew.nodes[0].vm = None;
-    watched.eyes.look(Some(anew));
+    // A resume recreates it; then it does not exist *yet*.
+    let mut recreated = managed(ManagedStatus::Provisioning);
+    recreated.nodes[0].vm = None;
+    watched.eyes.look(Some(recreated));
     watched.observe(9000);
     assert_eq!(watched.says(VmExists), "The VM does not exist yet.");
 }

@@ -196,7 +196,7 @@ fn a_place_that_was_not_looked_at_is_not_empty() {
 #[test]
 fn a_recorded_vm_is_identity_until_vcenter_shows_another_one_under_its_reference() {
     let mut eyes = looking_at(managed(ManagedStatus::Running));
-    assert_eq!(by(&known(true), &eyes), Match::Identity, "vCenter has not told of it yet");
+    assert_eq!(by(&known(true), &eyes), Match::Identity, "vCenter has not reported it yet");
     eyes.watch([vm()]);
     assert_eq!(by(&known(true), &eyes), Match::Identity);
     eyes.watch([VmFacts { instance_uuid: None, ..vm() }]);
@@ -460,7 +460,7 @@ fn a_clone_is_ours_under_the_name_of_a_planned_node_while_the_cluster_is_made() 
         assert!(!is_ours(&founded(founding, false), &planned, &stranger), "{founding:?}: no such node is planned");
     }
     let making = founded(Answered, false);
-    assert!(!is_ours(&making, &without_vms(ManagedStatus::Running), &vm()), "nothing is being made any more");
+    assert!(!is_ours(&making, &without_vms(ManagedStatus::Running), &vm()), "nothing is being created now");
     assert!(!is_ours(&making, &planned, &VmFacts { name: None, ..vm() }), "it has no name yet");
     let named = managed(ManagedStatus::Provisioning);
     assert!(!is_ours(&making, &named, &VmFacts { vm: "vm-9".into(), ..vm() }), "the node has its VM already");

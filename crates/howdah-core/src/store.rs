@@ -15,7 +15,7 @@ use crate::site::registrar::Registration;
 use crate::systems::Remote;
 use crate::wanted::{ClusterRecord, Goal, OperationRequest, Secrets};
 
-/// What is remembered of a cluster, be it there or removed.
+/// The trace of a cluster, existing or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
     /// What it is kept under.
@@ -42,7 +42,7 @@ impl Page<'_> {
 }
 
 /// The database. Every change is one transaction: it happens as a whole or not at all.
-/// A service that another has taken over from can make none any more: `Unavailable`, code `fenced`.
+/// After another service has taken over, every change fails: `Unavailable`, code `fenced`.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Adds a cluster with its first operation, its secrets and its first events. `Conflict` (code
@@ -67,13 +67,13 @@ pub trait Store: Send + Sync {
     async fn list(&self, project: Option<&ProjectId>, page: Page<'_>) -> Remote<Vec<Row>>;
 
     /// Writes down a new wanted state and the operation that asks for it. `Conflict` (code
-    /// `cluster_changed`) if the newest operation is not `seen` any more: somebody else was faster.
+    /// `cluster_changed`) if the newest operation is no longer `seen`, after a concurrent change.
     /// Where the name was freed it is taken again if the cluster is wanted running; `Conflict` (code
     /// `cluster_name_taken`) if another cluster holds it by then.
     async fn want(&self, key: &ClusterKey, seen: &OperationId, goal: Goal, operation: &OperationRequest) -> Remote<()>;
 
-    /// Writes down what the controller knows, and the events of it. A name that the state does not
-    /// hold any more is free from then on.
+    /// Saves the controller's state, with its events. A name that the state no longer holds is free from
+    /// then on.
     async fn save(&self, key: &ClusterKey, state: &ClusterState, events: &[Event]) -> Remote<()>;
 
     /// Adds events without touching the state, which belongs to the controller: for the API.

@@ -1,5 +1,5 @@
-//! Reads answers: JSON that should be there, the error bodies of Neutron and Keystone, and pages
-//! that a proxy or dashboard sent in their place. It decides nothing.
+//! Parses answers: the expected JSON, the error bodies of Neutron and Keystone, and pages of a proxy or
+//! dashboard. It decides nothing.
 
 use bytes::Bytes;
 use howdah_core::failure::System;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{Error, Refusal};
 
-/// How much of an answer that cannot be understood is shown.
+/// How much of an unexpected answer is shown.
 const SHOWN: usize = 120;
 
 /// An answer with its body read to the end.
@@ -38,17 +38,17 @@ struct PlainError {
 }
 
 impl Answer {
-    /// The body as what it should be.
+    /// The body as the expected type.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|e| self.bad(e.to_string()))
     }
 
-    /// Nothing, as it should be; a page that stands there says that somebody else has answered.
+    /// Checks that the body is empty; a page there means that another server has answered.
     pub(crate) fn nothing(&self) -> Result<(), Error> {
         if self.body.trim_ascii().is_empty() { Ok(()) } else { Err(self.bad("it should be empty".to_owned())) }
     }
 
-    /// The answer if its status says success, else the error it stands for.
+    /// The answer if its status is a success, else its error.
     pub(crate) fn checked(self) -> Result<Self, Error> {
         if (200..300).contains(&self.status) { Ok(self) } else { Err(self.error()) }
     }
@@ -73,7 +73,7 @@ impl Answer {
         let Ok(Value::Object(mut body)) = serde_json::from_slice(&self.body) else {
             return self.bad("not a JSON object".to_owned());
         };
-        // Neutron's own errors; some of the oldest are only a text.
+        // Neutron's errors; some of the oldest are plain strings.
         if let Some(inner) = body.remove("NeutronError") {
             if let Value::String(message) = inner {
                 return refused(reason(self.status), message);
@@ -82,12 +82,12 @@ impl Answer {
                 return refused(&e.kind, e.message);
             }
         }
-        // Keystone's, and the token check in front of Neutron.
+        // Errors of Keystone, and of the token check in front of Neutron.
         if let Some(Ok(e)) = body.remove("error").map(serde_json::from_value::<PlainError>) {
             let kind = if e.title.is_empty() { reason(self.status) } else { &e.title };
             return refused(kind, e.message);
         }
-        // What stands in front of Neutron when Keystone cannot be asked.
+        // The middleware in front of Neutron when Keystone is not available.
         if let Some(Value::String(message)) = body.remove("message") {
             return refused(reason(self.status), message);
         }
@@ -99,7 +99,7 @@ fn reason(status: u16) -> &'static str {
     http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("error")
 }
 
-/// One line without the full stop at its end: more follows in brackets.
+/// One line without its final full stop, because more text follows.
 fn sentence(message: &str) -> String {
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = line.trim_end_matches('.');

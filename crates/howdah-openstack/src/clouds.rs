@@ -1,6 +1,6 @@
-//! `clouds.yaml`, the configuration file of every OpenStack client, with `secure.yaml` beside it.
-//! Of it we take one cloud's login, region, interface, trust and Neutron endpoint; what else it
-//! says is for other clients. Authentication types that we have not are refused by name.
+//! `clouds.yaml`, the configuration file of OpenStack clients, with `secure.yaml` in the same directory.
+//! It reads one cloud's credentials, region, interface, trust and Neutron endpoint, and ignores settings for
+//! other clients. Unsupported authentication types are refused by name.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -58,8 +58,8 @@ fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Se
     Ok(Option::<String>::deserialize(deserializer)?.map(SecretString::from))
 }
 
-/// Where a `clouds.yaml` is looked for, in this order; `env` gives environment variables.
-/// `OS_CLIENT_CONFIG_FILE` is the only place if it is set.
+/// The search path of `clouds.yaml`, in order; `env` returns environment variables.
+/// If `OS_CLIENT_CONFIG_FILE` is set, it is the only path.
 pub fn clouds_files(env: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
     if let Some(file) = env("OS_CLIENT_CONFIG_FILE").filter(|f| !f.is_empty()) {
         return vec![file.into()];
@@ -112,7 +112,7 @@ fn load(path: &Path) -> Result<File, Error> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| Error::ReadFile { path: path.to_owned(), source: source.into() })?;
     serde_saphyr::from_str(&text).map_err(|e| {
-        // The parser's own text can show lines of the file, and with them a password.
+        // The parser's message can quote lines of the file, and with them a password.
         let place = e.location().map(|l| format!("line {}, column {}", l.line(), l.column()));
         let place = place.unwrap_or_else(|| "it".to_owned());
         Error::ParseFile { path: path.to_owned(), reason: format!("{place} has an unexpected type") }
@@ -139,7 +139,7 @@ fn keys(cloud: Cloud) -> Keys {
         username: auth.username,
         user_id: auth.user_id,
         password: auth.password,
-        // `domain_*` scopes a token to a domain; with a project it names both domains.
+        // `domain_*` scopes a token to a domain; with a project it sets both domains.
         user_domain_id: auth.user_domain_id.or(auth.domain_id.clone()),
         user_domain_name: auth.user_domain_name.or(auth.domain_name.clone()),
         project_id: auth.project_id,

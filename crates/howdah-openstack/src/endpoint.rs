@@ -1,6 +1,6 @@
-//! Which Neutron: picks an endpoint from the catalogue, and builds URLs on it. Invariant: every
-//! URL is built on the endpoint that was picked; what a server says in a link is never followed
-//! to another host. A token does not leave in clear for a host that only the catalogue names.
+//! Selects Neutron's endpoint from the catalogue, and builds URLs on it. Invariant: every URL starts with
+//! the selected endpoint; a link in an answer never leads to another host. No token goes in clear text to a
+//! host that only the catalogue names.
 
 use url::Url;
 
@@ -36,8 +36,8 @@ pub(crate) fn neutron(catalog: &[Service], interface: Interface, region: Option<
     base_url("neutron_url", &first.url)
 }
 
-/// Refuses an address of the catalogue to which tokens would travel in clear, unless it is Keystone's own host,
-/// to which the operator sends them that way already, or the operator allows it.
+/// Refuses an address of the catalogue that would get tokens in clear text, unless it is Keystone's own host,
+/// which gets them that way by configuration, or the operator allows it.
 pub(crate) fn guarded(kind: &str, url: Url, settings: &Settings) -> Result<Url, Error> {
     let plain = url.scheme() != "https" && url.host() != settings.auth_url.host();
     if plain && !settings.allow_http_endpoints {
@@ -46,7 +46,7 @@ pub(crate) fn guarded(kind: &str, url: Url, settings: &Settings) -> Result<Url, 
     Ok(url)
 }
 
-/// The address of any service, as the catalogue has it.
+/// The address of a service in the catalogue.
 pub(crate) fn of<'a>(
     catalog: &'a [Service],
     kind: &str,

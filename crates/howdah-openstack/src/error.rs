@@ -1,5 +1,5 @@
-//! What can go wrong, and how it looks from the core. Invariant: no variant holds a secret. The
-//! codes are part of the API and do not change; the sentences may.
+//! Errors, and their form for the core. Invariant: no variant contains a secret. The
+//! codes are part of the API and do not change; the messages may.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use howdah_transport::TransportError;
 use crate::endpoint::NETWORK;
 use crate::refusal::{Refusal, by_status};
 
-/// An error of this crate. It can be cloned because all who waited for one login share its end.
+/// An error of this crate. It can be cloned because all callers that waited for a login share its result.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A setting is not there.
+    /// A setting is missing.
     #[error("the OpenStack setting `{key}` is missing")]
     MissingSetting {
         /// Its name.
@@ -23,7 +23,7 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
-    /// A setting has a value that is of no use.
+    /// A setting has an invalid value.
     #[error("the OpenStack setting `{key}` is invalid: {reason}")]
     BadSetting {
         /// Its name.
@@ -40,12 +40,12 @@ pub enum Error {
         #[source]
         source: Arc<std::io::Error>,
     },
-    /// A settings file is not what it should be.
+    /// A settings file is invalid.
     #[error("cannot parse {}: {reason}", path.display())]
     ParseFile {
         /// The file.
         path: PathBuf,
-        /// What and where; never a value.
+        /// The problem and its position, without values.
         reason: String,
     },
     /// A cloud that is not in `clouds.yaml`.
@@ -53,9 +53,9 @@ pub enum Error {
     UnknownCloud {
         /// The file.
         path: PathBuf,
-        /// What was asked for.
+        /// The requested cloud.
         cloud: String,
-        /// What there is.
+        /// The known clouds.
         known: Vec<String>,
     },
     /// The HTTP client could not be set up.
@@ -67,54 +67,54 @@ pub enum Error {
         #[source]
         source: Arc<TransportError>,
     },
-    /// No answer came.
+    /// No answer arrived.
     #[error("could not {step}")]
     Transport {
-        /// Who was asked.
+        /// The system.
         system: System,
-        /// What for.
+        /// The step.
         step: &'static str,
         /// The cause.
         #[source]
         source: Arc<TransportError>,
     },
-    /// Keystone does not take the credentials.
+    /// Keystone refused the credentials.
     #[error("could not {step}: the credentials were refused (HTTP 401)")]
     Credentials {
-        /// What for.
+        /// The step.
         step: &'static str,
     },
-    /// A token of the service's own was refused although it was new.
+    /// A new token of the service was refused.
     #[error("could not {step}: the service's new token was refused (HTTP 401)")]
     OwnToken {
-        /// Who was asked.
+        /// The system.
         system: System,
-        /// What for.
+        /// The step.
         step: &'static str,
     },
-    /// The requester's token is not good.
+    /// The requester's token is invalid.
     #[error("the token was refused: it is invalid, revoked or expired")]
     RequesterToken,
-    /// The requester's token is good, but not for a project.
+    /// The requester's token is valid, but has no project scope.
     #[error("the token is not scoped to a project")]
     NoProject,
-    /// The catalogue has no fitting endpoint.
+    /// The catalogue has no matching endpoint.
     #[error("the catalogue has no {interface} endpoint of the service type `network`{}; it has {}", in_region(region.as_deref()), listed(known))]
     NoEndpoint {
-        /// The interface asked for.
+        /// The requested interface.
         interface: &'static str,
-        /// The region asked for.
+        /// The requested region.
         region: Option<String>,
-        /// What there is: `network public RegionOne`.
+        /// The endpoints in the catalogue: `network public RegionOne`.
         known: Vec<String>,
     },
-    /// The catalogue has one in several regions, and none was asked for.
+    /// The catalogue has one in several regions, and the settings select none.
     #[error("the catalogue has the service type `network` in several regions: {}", known.join(", "))]
     SeveralRegions {
         /// The regions.
         known: Vec<String>,
     },
-    /// A token would go to another host in clear.
+    /// A token would go to another host in clear text.
     #[error(
         "the catalogue's endpoint of the service type `{kind}`, {url}, is http:// on a different host than Keystone"
     )]
@@ -124,53 +124,53 @@ pub enum Error {
         /// The address.
         url: String,
     },
-    /// The server refused, and said why.
+    /// The server refused with an error body.
     #[error("could not {step}: {message} ({refusal}, HTTP {status})")]
     Refused {
-        /// Who was asked.
+        /// The system.
         system: System,
-        /// What for.
+        /// The step.
         step: &'static str,
         /// HTTP status.
         status: u16,
         /// The error's type.
         refusal: Refusal,
-        /// The server's words.
+        /// The server's message.
         message: String,
     },
-    /// An answer that is none.
+    /// An unexpected answer.
     #[error("could not {step}: unexpected answer ({reason}, HTTP {status}): {shown}")]
     BadAnswer {
-        /// Who was asked.
+        /// The system.
         system: System,
-        /// What for.
+        /// The step.
         step: &'static str,
         /// HTTP status.
         status: u16,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
-        /// How it begins.
+        /// The start of the answer.
         shown: String,
     },
-    /// A MAC address twice in one request: Neutron would take a minute and a half to refuse it.
+    /// A MAC address twice in one request: Neutron would need 90 s to refuse it.
     #[error("one request has the MAC address {mac} twice")]
     SameMac {
         /// The address.
         mac: howdah_core::ids::Mac,
     },
-    /// What was asked for is not there, or not for this requester.
+    /// The object does not exist, or is not available to this requester.
     #[error("no {what} {wish:?} is available to {whom}{place}")]
     NotFound {
         /// `network`, `subnet`, `security group`.
         what: What,
-        /// What was asked for.
+        /// The requested name or ID.
         wish: String,
-        /// Whose view it is.
+        /// The requester or the service.
         whom: &'static str,
         /// ` on the network "data"`, or nothing.
         place: String,
     },
-    /// A name that several things bear.
+    /// Several objects have the name.
     #[error("several {what}s have the name {wish:?}: {}", ids.join(", "))]
     Ambiguous {
         /// `network`, `subnet`, `security group`.
@@ -190,7 +190,7 @@ fn listed(known: &[String]) -> String {
     if known.is_empty() { "nothing".to_owned() } else { known.join(", ") }
 }
 
-/// A thing that is looked up by name or id.
+/// A kind of object that is looked up by name or ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     /// A network.
@@ -239,7 +239,7 @@ impl Error {
         }
     }
 
-    /// What kind of refusal, with its stable code.
+    /// The kind of the error, with its stable code.
     fn meaning(&self) -> (ErrorKind, &'static str) {
         match self {
             Self::MissingSetting { .. }
@@ -255,7 +255,7 @@ impl Error {
             Self::NoEndpoint { .. } | Self::SeveralRegions { .. } => (ErrorKind::Invalid, "keystone_no_endpoint"),
             Self::PlainEndpoint { .. } => (ErrorKind::Invalid, "keystone_http_endpoint"),
             Self::Refused { system, status, refusal, .. } => refusal.meaning(*system, *status),
-            // A page of a proxy in front of the server: its status says more than its text.
+            // A page of a proxy: its status is more useful than its text.
             Self::BadAnswer { system, status: status @ (401 | 408 | 429 | 500..), .. } => by_status(*system, *status),
             Self::BadAnswer { system: System::Keystone, .. } => (ErrorKind::BadAnswer, "keystone_bad_answer"),
             Self::BadAnswer { .. } => (ErrorKind::BadAnswer, "neutron_bad_answer"),
@@ -269,7 +269,7 @@ impl Error {
         }
     }
 
-    /// What kind of refusal this is.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.meaning().0
     }
@@ -279,7 +279,7 @@ impl Error {
         self.meaning().1
     }
 
-    /// What a person can do.
+    /// What the user can do.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::MissingSetting { hint, .. } => Some(hint.clone()),
@@ -318,13 +318,13 @@ impl Error {
         }
     }
 
-    /// Whether the server itself refused with this status. A proxy's page does not count: a 404
-    /// from a wrong address must not look as if a port were gone.
+    /// Whether the server refused with this status. A proxy's page does not count: a 404
+    /// from a wrong address must not look like a deleted port.
     pub(crate) fn is_status(&self, wanted: u16) -> bool {
         matches!(self, Self::Refused { status, .. } if *status == wanted)
     }
 
-    /// Whether the token was refused, in whatever words: older servers say it in plain text.
+    /// Whether the token was refused, in any form: older servers send plain text.
     pub(crate) fn is_unauthorized(&self) -> bool {
         matches!(self, Self::Refused { status: 401, .. } | Self::BadAnswer { status: 401, .. })
     }

@@ -1,13 +1,12 @@
-//! Who is asking, and what they may use.
+//! The requester, and what they may use.
 //!
-//! A requester's token is verified at Keystone with the service's own token; where the service
-//! may not verify others' tokens, the token vouches for itself, which Keystone allows to everybody.
-//! What a requester names is then looked up at Neutron *with their token*: what Neutron does not
-//! show them, they do not get.
+//! Keystone verifies a requester's token with the service's token; if the service may not verify other
+//! tokens, the token verifies itself, which Keystone always allows. The requester's objects are then looked
+//! up in Neutron *with their token*: they can use only what Neutron shows them.
 //!
-//! Whether a token has ended is Keystone's word, not our wall clock's: that may be wrong. A clock that
-//! has been stepped forward costs a question at each request, one stepped back at most the minute for
-//! which a token is believed anyway.
+//! Keystone decides whether a token has expired, because our wall clock may be wrong. A clock that was
+//! stepped forward costs one call per request; a clock that was stepped back extends a token by at most the
+//! minute for which it is cached anyway.
 
 use std::time::Duration;
 
@@ -31,7 +30,7 @@ use crate::wire::{GroupBody, NetworkBody, SubnetBody};
 use crate::{Error, OpenStack};
 
 impl What {
-    /// Neutron's words for several and for one.
+    /// Neutron's plural and singular.
     const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Network => ("networks", "network"),
@@ -41,7 +40,7 @@ impl What {
     }
 }
 
-/// Things that are found by id or name.
+/// Objects that are found by ID or name.
 trait Found {
     fn id(&self) -> &str;
 }
@@ -70,7 +69,7 @@ fn is_id(wish: &str) -> bool {
 }
 
 impl OpenStack {
-    /// Who a token vouches for; what was found out a moment ago counts.
+    /// The requester of a token, possibly from the cache.
     async fn verify(&self, token: &SecretString) -> Result<Principal, Error> {
         match self.inner.seen.get(token, self.inner.clock.mono()) {
             Some(principal) => Ok(principal),
@@ -102,8 +101,8 @@ impl OpenStack {
         Ok(principal)
     }
 
-    /// Has Keystone verify the service's own token, which it lets everybody do; one that was refused
-    /// is renewed on the way.
+    /// Verifies the service's own token with Keystone, which always allows that; a refused token is
+    /// renewed.
     async fn verify_own(&self) -> Result<(), Error> {
         let token = self.token().await?;
         let step = "verify the service's own token";
@@ -111,13 +110,13 @@ impl OpenStack {
         call.query.push(("nocatalog", String::new()));
         call.subject = Some(token.value.clone());
         match self.call(As::Service, &call).await {
-            // By then there is a new one, and Keystone took that.
+            // By now there is a new one, which Keystone accepted.
             Err(e) if e.is_status(404) => Ok(()),
             other => other.map(drop),
         }
     }
 
-    /// One thing by id or name. An id that is not there may still be somebody's odd name.
+    /// One object by ID or name. An unknown ID may still be a name.
     async fn find<T: Found + DeserializeOwned>(
         &self,
         who: As<'_>,
@@ -167,7 +166,7 @@ impl OpenStack {
 
         let mut security_groups = vec![];
         for group in &wish.security_groups {
-            // Somebody with the role `admin` sees every project's `default`.
+            // A user with the role `admin` sees every project's `default`.
             let own = project.as_deref().map(|p| ("project_id", p));
             let found: GroupBody = self
                 .find(who, What::SecurityGroup, group, own)

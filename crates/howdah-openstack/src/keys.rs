@@ -1,5 +1,5 @@
-//! What a person wrote of an OpenStack: explicit keys, `clouds.yaml`, a `vio.config` of 2015; and
-//! the rules by which it comes to [`Settings`]. Nothing here asks a server.
+//! The user's settings of an OpenStack: explicit keys, `clouds.yaml`, a `vio.config` of 2015; and
+//! the rules that convert them to [`Settings`]. No I/O with a server.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,10 +10,10 @@ use secrecy::SecretString;
 use crate::Error;
 use crate::settings::{ApplicationCredential, Credentials, Domain, Named, Settings, base_url};
 
-/// The domain of users and projects that are given by name without one.
+/// The default domain of users and projects.
 const DEFAULT_DOMAIN: &str = "default";
 
-/// What a person wrote, key by key, under the names that `clouds.yaml` and the `OS_` variables use.
+/// The user's settings by key, with the names of `clouds.yaml` and the `OS_` variables.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs, reason = "OpenStack clients use these names")]
 pub struct Keys {
@@ -35,16 +35,16 @@ pub struct Keys {
     pub interface: Option<String>,
     pub neutron_url: Option<String>,
     pub cacert: Option<PathBuf>,
-    /// `false` switches verification off; anything explicit in [`Keys::settings`]' `trust` wins.
+    /// `false` disables verification; an explicit `trust` of [`Keys::settings`] has priority.
     pub verify: Option<bool>,
 }
 
 impl Keys {
-    /// Reads one cloud of a `clouds.yaml`, and of a `secure.yaml` beside it. Without a name the
+    /// Reads one cloud of a `clouds.yaml`, and of a `secure.yaml` in the same directory. Without a name the
     /// file must have exactly one.
     ///
     /// # Errors
-    /// If a file cannot be read or understood, or the cloud is not in it.
+    /// If a file cannot be read or parsed, or the cloud is not in it.
     pub fn from_clouds_file(path: &Path, cloud: Option<&str>) -> Result<Self, Error> {
         crate::clouds::read(path, cloud)
     }
@@ -53,7 +53,7 @@ impl Keys {
     /// `export OS_...=...` lines.
     ///
     /// # Errors
-    /// If it cannot be read or understood.
+    /// If it cannot be read or parsed.
     pub fn from_vio_config(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| Error::ReadFile { path: path.to_owned(), source: source.into() })?;
@@ -63,12 +63,12 @@ impl Keys {
     /// The same from a text; `path` is for messages.
     ///
     /// # Errors
-    /// If it cannot be understood.
+    /// If it cannot be parsed.
     pub fn from_vio_text(text: &str, path: &Path) -> Result<Self, Error> {
         crate::vio::parse(text, path)
     }
 
-    /// These keys, and `other`'s where these have none.
+    /// These keys, with `other` as the default.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -94,11 +94,11 @@ impl Keys {
         }
     }
 
-    /// What it comes to. `trust` is the operator's explicit choice; without one, `cacert` and
-    /// `verify` decide.
+    /// The resulting settings. `trust` is the operator's explicit choice; without one, `cacert` and
+    /// `verify` apply.
     ///
     /// # Errors
-    /// If something is missing, or is no URL.
+    /// If a key is missing, or a URL is invalid.
     pub fn settings(self, trust: Option<Trust>) -> Result<Settings, Error> {
         let auth_url = self.auth_url.as_deref().ok_or_else(|| Error::MissingSetting {
             key: "auth_url",
@@ -122,8 +122,8 @@ impl Keys {
         })
     }
 
-    /// Application credential before password before token: a token in the files of 2015 is
-    /// often none (the shipped one repeats the tenant id there).
+    /// Application credential before password before token: the token in files of 2015 is often
+    /// invalid (the shipped file repeats the tenant ID there).
     fn credentials(self) -> Result<Credentials, Error> {
         let user = named(self.user_id, self.username, self.user_domain_id, self.user_domain_name);
         let project = named(self.project_id, self.project_name, self.project_domain_id, self.project_domain_name);

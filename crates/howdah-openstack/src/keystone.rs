@@ -1,4 +1,4 @@
-//! Keystone's words: what a login request looks like and what a token says of itself. No I/O.
+//! Keystone's wire types: login requests and token bodies. No I/O.
 
 use howdah_core::systems::identity::Principal;
 use jiff::Timestamp;
@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::settings::{ApplicationCredential, Domain, Named};
 use crate::{Credentials, Error};
 
-/// The body of a token, around it `{"token": ...}`.
+/// The body of a token, inside `{"token": ...}`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct TokenBody {
     pub(crate) token: TokenInfo,
 }
 
-/// What a token says of itself.
+/// The content of a token.
 #[derive(Debug, Deserialize)]
 pub(crate) struct TokenInfo {
     pub(crate) issued_at: Option<Timestamp>,
@@ -24,13 +24,13 @@ pub(crate) struct TokenInfo {
     pub(crate) project: Option<Reference>,
     #[serde(default)]
     pub(crate) roles: Vec<Reference>,
-    /// Absent, or null, where Keystone has no project for administration.
+    /// Absent or null if Keystone has no project for administration.
     pub(crate) is_admin_project: Option<bool>,
     #[serde(default)]
     pub(crate) catalog: Vec<Service>,
 }
 
-/// Something by id and name.
+/// An object's ID and name.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Reference {
     #[serde(default)]
@@ -64,7 +64,7 @@ impl Endpoint {
 }
 
 impl TokenInfo {
-    /// Whom the token vouches for.
+    /// The requester of the token.
     pub(crate) fn principal(&self) -> Result<Principal, Error> {
         let project = self.project.as_ref().ok_or(Error::NoProject)?;
         Ok(Principal {
@@ -78,7 +78,7 @@ impl TokenInfo {
     }
 }
 
-/// The body that asks for a token, or `None` where there is a ready one that shall be used as it is.
+/// The body of a token request, or `None` if the settings have a ready token.
 pub(crate) fn login(credentials: &Credentials) -> Option<Value> {
     let auth = match credentials {
         Credentials::Password { user, password, project } => {

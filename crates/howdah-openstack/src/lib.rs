@@ -1,18 +1,18 @@
-//! OpenStack Identity and Networking: what Howdah needs of them, over HTTP.
+//! Howdah's client of OpenStack Identity and Networking, over HTTP.
 //!
 //! [`OpenStack`] implements [`Networking`](howdah_core::systems::networking::Networking) with the service's
-//! own credentials and [`Identity`](howdah_core::systems::identity::Identity) for those who ask. It is a
-//! thin client of our own; `docs/decisions/openstack-client.md` says why.
+//! credentials and [`Identity`](howdah_core::systems::identity::Identity) for requesters. It is a thin
+//! client of our own; `docs/decisions/openstack-client.md` has the reasons.
 //!
-//! * [`Settings`], [`Keys`]: where and as whom to log in: explicit keys, `clouds.yaml`, or the
+//! * [`Settings`], [`Keys`]: address and credentials: explicit keys, `clouds.yaml`, or the
 //!   `vio.config` file of 2015;
 //! * [`OpenStack`]: the client;
-//! * [`Error`], [`Refusal`]: what went wrong, with Neutron's own error types as types.
+//! * [`Error`], [`Refusal`]: errors, with Neutron's error types as types.
 //!
-//! Invariants: one token at a time, renewed by one caller while the others wait; nothing that is
-//! not safe to repeat is repeated; no secret is ever part of a `Debug` output, a log line or an error.
+//! Invariants: one token at a time, which one caller renews while the others wait; only idempotent requests
+//! are repeated; no secret is part of a `Debug` output, a log line or an error.
 //!
-//! `examples/port.rs` makes a port on a simulated site.
+//! `examples/port.rs` creates a port on a simulated site.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

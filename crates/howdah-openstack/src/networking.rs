@@ -1,8 +1,7 @@
-//! Networks, subnets, quota and ports with the service's own credentials.
+//! Networks, subnets, quota and ports with the service's credentials.
 //!
-//! Ports are made by one request for all of a wave, which Neutron carries out whole or not at
-//! all. That request is never repeated here: after a lost answer the caller looks which MAC
-//! addresses have ports now.
+//! One request creates all ports of a wave; Neutron creates all of them or none. That request is never
+//! repeated here: after a lost answer the caller checks which MAC addresses have ports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,14 +24,11 @@ use crate::wire::{
 };
 use crate::{Error, OpenStack};
 
-/// A large wave takes Neutron about a quarter of a second a port; NSX-v repeats its own calls
-/// for more than a minute before it gives up.
+/// Neutron needs about a quarter of a second per port of a large wave; NSX-v retries its own calls
+/// for more than a minute.
 const LONG: Duration = Duration::from_secs(180);
 
-/// How long the list of extensions is believed.
-const FEATURES_LAST: Duration = Duration::from_secs(300);
-
-/// MAC addresses in one query: more would not fit into the longest URL that servers take.
+/// The maximum number of MAC addresses in one query: more would exceed the servers' limit for URLs.
 const MACS_A_QUERY: usize = 100;
 
 /// `{"<key>": ...}`: every body of Neutron has its content under one key.
@@ -55,7 +51,7 @@ fn unless_absent<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
 }
 
 impl OpenStack {
-    /// One thing by its id; `None` if it is not there, or not to be seen.
+    /// One object by its ID; `None` if it does not exist or is not visible.
     pub(crate) async fn show<T: DeserializeOwned>(
         &self,
         who: As<'_>,
@@ -68,7 +64,7 @@ impl OpenStack {
         unless_absent(answer)?.map(|a| read(&a, kind)).transpose()
     }
 
-    /// All that fit, page after page.
+    /// All matching objects, page after page.
     pub(crate) async fn list<T: DeserializeOwned>(
         &self,
         who: As<'_>,
@@ -79,7 +75,7 @@ impl OpenStack {
         self.list_as(who, step, kinds, kinds, query).await
     }
 
-    /// The same where the body's key is not the path's word.
+    /// The same for a body whose key differs from the path's word.
     pub(crate) async fn list_as<T: DeserializeOwned>(
         &self,
         who: As<'_>,
@@ -109,7 +105,7 @@ impl OpenStack {
         }
     }
 
-    /// The subnet with its use, which the service counts: a requester sees their own ports only.
+    /// The subnet with its use. The service counts it, because a requester sees only their own ports.
     pub(crate) async fn with_use(&self, subnet: SubnetBody) -> Result<Subnet, Error> {
         let query = vec![("fixed_ips", format!("subnet_id={}", subnet.id)), ("fields", "fixed_ips".to_owned())];
         let ports: Vec<PortAddresses> = self.list(As::Service, "count a subnet's ports", "ports", query).await?;
@@ -123,7 +119,7 @@ impl OpenStack {
         match self.call(As::Service, &details).await {
             Ok(answer) => return answer.json::<QuotaDetails>().map(|q| Some(q.into())),
             Err(e) if e.is_status(403) => return Ok(None),
-            // Older Neutrons, and some back ends, do not count.
+            // Older Neutrons and some backends do not count.
             Err(e) if e.is_status(404) || e.is_status(400) => {}
             Err(e) => return Err(e),
         }
@@ -142,8 +138,8 @@ impl OpenStack {
     }
 }
 
-/// The query that leads to the next page. Only its own parameters are taken from the link:
-/// behind a proxy its host is often one that we cannot reach, and none that we were told to ask.
+/// The query of the next page. Only the link's parameters are used: behind a proxy its host is often
+/// unreachable, and it is not the configured one.
 fn next_marker(body: &Value, key: &str) -> Option<Vec<(&'static str, String)>> {
     let links = body.get(format!("{key}_links"))?.as_array()?;
     let href = links.iter().find(|l| l["rel"] == "next")?["href"].as_str()?;
@@ -162,18 +158,9 @@ fn next_marker(body: &Value, key: &str) -> Option<Vec<(&'static str, String)>> {
 #[async_trait]
 impl Networking for OpenStack {
     async fn features(&self) -> Remote<NetworkingFeatures> {
-        let mut kept = self.inner.features.lock().await;
-        let now = self.inner.clock.mono();
-        if let Some((at, features)) = *kept
-            && now.since(at) < FEATURES_LAST
-        {
-            return Ok(features);
-        }
         let query = vec![("fields", "alias".to_owned())];
         let extensions: Vec<Extension> = self.list(As::Service, "list the extensions", "extensions", query).await?;
-        let features = NetworkingFeatures { vnic_index: extensions.iter().any(|e| e.alias == "vnic-index") };
-        *kept = Some((now, features));
-        Ok(features)
+        Ok(NetworkingFeatures { vnic_index: extensions.iter().any(|e| e.alias == "vnic-index") })
     }
 
     async fn network(&self, id: &NetworkId) -> Remote<Option<Network>> {
@@ -214,7 +201,7 @@ impl Networking for OpenStack {
         if requests.is_empty() {
             return Ok(vec![]);
         }
-        // Also on two networks: NSX-v takes a MAC address once only, over all of them.
+        // Also on two networks: NSX-v allows a MAC address only once over all networks.
         let mut macs = BTreeSet::new();
         if let Some(twice) = requests.iter().find(|r| !macs.insert(r.mac)) {
             return Err(Error::SameMac { mac: twice.mac }.into());
@@ -239,12 +226,12 @@ impl Networking for OpenStack {
     }
 
     async fn set_vnic_index(&self, id: &PortId, index: u32) -> Remote<Option<u32>> {
-        // Alone in its request: beside other fields NSX-v's plugin does not take it.
+        // A separate request: NSX-v's plugin ignores it together with other fields.
         let call = Call::neutron("set a port's vnic_index", Method::PUT, &["ports", id.as_str()])
             .body(json!({"port": {"vnic_index": index}}))
             .deadline(LONG);
         self.call(As::Service, &call).await?;
-        // The plugin answers 200 also when it did nothing, so only what a new look shows counts.
+        // The plugin also answers 200 if it did nothing, so only a new read counts.
         let call = Call::neutron("read a port", Method::GET, &["ports", id.as_str()]);
         let answer = self.call(As::Service, &call).await?;
         Ok(read::<PortBody>(&answer, "port")?.vnic_index)

@@ -1,11 +1,11 @@
-//! How many addresses a subnet has to give, and which of them are taken. Pure arithmetic on
+//! The number of addresses of a subnet, and the used ones. Pure arithmetic on
 //! Neutron's allocation pools; an IPv6 pool saturates instead of overflowing.
 
 use std::net::IpAddr;
 
 use serde::Deserialize;
 
-/// An allocation pool: both ends are part of it.
+/// An allocation pool, including both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(crate) struct Pool {
     start: IpAddr,
@@ -19,7 +19,7 @@ impl Pool {
         u64::try_from(size).unwrap_or(u64::MAX)
     }
 
-    /// Whether an address is one of its own.
+    /// Whether an address is in the pool.
     pub(crate) fn holds(&self, address: IpAddr) -> bool {
         address.is_ipv4() == self.start.is_ipv4() && address >= self.start && address <= self.end
     }

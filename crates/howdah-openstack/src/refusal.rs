@@ -1,9 +1,9 @@
-//! Neutron's refusals by type, and what a bare HTTP status means. The type decides, never the
+//! Neutron's refusals by type, and the meaning of a bare HTTP status. The type decides, never the
 //! text; the codes are part of the API and do not change.
 
 use howdah_core::failure::{ErrorKind, System};
 
-/// The `type` of a Neutron error, as far as we act on it.
+/// The `type` of a Neutron error, for the types that matter to us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// The MAC address is in use on the network (with NSX-v: on any).
@@ -14,21 +14,21 @@ pub enum Refusal {
     IpAddressGenerationFailure,
     /// A quota is used up.
     OverQuota,
-    /// No such network, or not for us.
+    /// The network does not exist, or is not visible.
     NetworkNotFound,
-    /// No such subnet, or not for us.
+    /// The subnet does not exist, or is not visible.
     SubnetNotFound,
-    /// No such security group, or not for us.
+    /// The security group does not exist, or is not visible.
     SecurityGroupNotFound,
-    /// No such port, or not for us.
+    /// The port does not exist, or is not visible.
     PortNotFound,
     /// The policy does not allow it.
     PolicyNotAuthorized,
     /// The network still has ports.
     NetworkInUse,
-    /// It was changed in between.
+    /// A concurrent change.
     RevisionNumberConstraintFailed,
-    /// Any other, by its name; the HTTP status' words if it has none.
+    /// Any other type, by its name; without a name, the HTTP status' reason.
     Other(String),
 }
 
@@ -110,8 +110,8 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// What a status means when the body says no more. A gateway that lost its server (502, 504)
-/// does not know whether the request was carried out, so these are ambiguous kinds.
+/// The meaning of a status without an error body. After a gateway error (502, 504) the effect of the request
+/// is unknown, so these are ambiguous kinds.
 pub(crate) fn by_status(system: System, status: u16) -> (ErrorKind, &'static str) {
     let keystone = system == System::Keystone;
     let pick = |k: &'static str, n: &'static str| if keystone { k } else { n };

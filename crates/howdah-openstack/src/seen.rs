@@ -1,6 +1,6 @@
-//! Tokens that Keystone vouched for a moment ago, so that a client that asks every second does not
-//! make us ask Keystone every second. Kept by hash, never in clear; for a time that no step of the
-//! wall clock can stretch; bounded in number. A token that was refused is not remembered.
+//! A cache of verified tokens, so that a client that polls every second does not cause a call to Keystone
+//! every second. It has hashes, never tokens; entries expire by the monotonic clock; the size is bounded.
+//! Refused tokens are not cached.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -19,26 +19,26 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Who that was, if it was asked not long ago.
+    /// The requester, if cached.
     pub(crate) fn get(&self, token: &SecretString, now: Mono) -> Option<Principal> {
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.get(&hash(token)).filter(|(_, until)| now < *until).map(|(who, _)| who.clone())
     }
 
-    /// Remembers it until then.
+    /// Caches it until then.
     pub(crate) fn put(&self, token: &SecretString, who: Principal, until: Mono, now: Mono) {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if tokens.len() >= MOST {
             tokens.retain(|_, (_, until)| now < *until);
         }
         if tokens.len() >= MOST {
-            // All fresh: somebody makes tokens faster than they end. Begin anew, that is safe.
+            // All are valid: tokens arrive faster than they expire. Clearing the cache is safe.
             tokens.clear();
         }
         tokens.insert(hash(token), (who, until));
     }
 
-    /// Forgets it: a server has just refused it.
+    /// Drops it: a server has just refused it.
     pub(crate) fn forget(&self, token: &SecretString) {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash(token));
     }

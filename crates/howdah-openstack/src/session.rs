@@ -1,23 +1,22 @@
 //! The client: one HTTP connection pool, one token, one way to send a request.
 //!
-//! A request of the service carries the service's token, which is renewed before it ends and once
-//! when a server refuses it; whoever needs a token while one is being fetched waits for that one
-//! and shares its end, also a bad one, so that wrong credentials are not tried a hundred times over.
-//! A request for a requester carries theirs and is never sent with ours in its place.
+//! A request of the service carries the service's token, which is renewed before it expires, and once
+//! after a server refuses it. Callers that need a token during a login wait for that login and share its
+//! result, also a failure, so that wrong credentials are not tried a hundred times.
+//! A request for a requester carries their token and never falls back to the service's.
 //!
-//! A token's end is a date of Keystone's clock. How long it lives is the difference of two such dates,
-//! and how much of that is over is counted by a clock that nobody can step.
+//! Keystone's clock dates a token's expiry. The token's lifetime is the difference of two such dates, and
+//! the monotonic clock measures its use.
 //!
-//! Repeated are only requests that are safe to repeat, and only for a broken connection or a
-//! gateway's "not now". A server that closes idle connections without saying so is thereby
-//! survived; where a repeat is not safe, the caller gets an ambiguous error and looks.
+//! Only idempotent requests are repeated, and only after a broken connection or a gateway's "not now". This
+//! covers servers that silently close idle connections; for other requests the caller gets an ambiguous
+//! error and looks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use howdah_core::failure::{ErrorKind, System};
-use howdah_core::systems::networking::NetworkingFeatures;
 use howdah_core::time::Clock;
 use howdah_core::time::Mono;
 use howdah_transport::meter::{Failed, Meter, Whose, measure, unmetered};
@@ -35,10 +34,10 @@ use crate::seen::Seen;
 use crate::settings::Settings;
 use crate::{Credentials, Error, endpoint};
 
-/// Repeats of a safe request within one call; the controller looks again by itself.
+/// Retries of an idempotent request within one call; the controller retries later.
 const REPEATS: Backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(2), attempts: 3 };
 
-/// How long before its end a token is renewed at the latest.
+/// How long before its expiry a token is renewed at the latest.
 const MARGIN: Duration = Duration::from_secs(120);
 
 /// A client of one OpenStack. Cheap to clone; all clones share token and connections.
@@ -51,11 +50,10 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) seen: Seen,
-    pub(crate) features: Mutex<Option<(Mono, NetworkingFeatures)>>,
     http: Http,
     meter: Arc<dyn Meter>,
     login: Mutex<Login>,
-    /// How many logins have ended, well or badly.
+    /// The number of ended logins, successful or not.
     logins: AtomicU64,
 }
 
@@ -65,7 +63,7 @@ struct Login {
     failed: Option<Error>,
 }
 
-/// The service's token with what its catalogue said.
+/// The service's token with its catalogue.
 pub(crate) struct Token {
     pub(crate) value: SecretString,
     renew_at: Option<Mono>,
@@ -75,7 +73,7 @@ pub(crate) struct Token {
     pub(crate) project: Option<String>,
 }
 
-/// A request to be.
+/// A request under construction.
 pub(crate) struct Call {
     pub(crate) system: System,
     /// For messages: "could not ...".
@@ -85,9 +83,9 @@ pub(crate) struct Call {
     pub(crate) path: Vec<String>,
     pub(crate) query: Vec<(&'static str, String)>,
     pub(crate) body: Option<Value>,
-    /// A deadline of its own.
+    /// Its own deadline.
     pub(crate) deadline: Option<Duration>,
-    /// Whether doing it twice does no harm.
+    /// Whether it is idempotent.
     pub(crate) repeatable: bool,
     /// `X-Subject-Token`.
     pub(crate) subject: Option<SecretString>,
@@ -95,7 +93,7 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn new(system: System, step: &'static str, method: Method, path: &[&str]) -> Self {
-        // A second POST could make a second thing; all else ends in the same state.
+        // A second POST could create a second object; all other methods are idempotent.
         let repeatable = method != Method::POST;
         let path = path.iter().map(|&p| p.to_owned()).collect();
         Self { system, step, method, path, query: vec![], body: None, deadline: None, repeatable, subject: None }
@@ -123,7 +121,7 @@ impl Call {
     }
 }
 
-/// Whose token a request carries.
+/// The token of a request.
 #[derive(Clone, Copy)]
 pub(crate) enum As<'a> {
     /// The service's, for its own work.
@@ -144,10 +142,10 @@ impl As<'_> {
 }
 
 impl OpenStack {
-    /// A client. It asks nobody yet.
+    /// Creates a client. Makes no call.
     ///
     /// # Errors
-    /// If the trust that was chosen cannot be set up, such as a CA file that is not there.
+    /// If the trust cannot be set up, for example because the CA file is missing.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         Self::metered(settings, clock, unmetered())
     }
@@ -168,7 +166,6 @@ impl OpenStack {
                 settings,
                 clock,
                 seen: Seen::default(),
-                features: Mutex::default(),
                 http,
                 meter,
                 login: Mutex::default(),
@@ -177,8 +174,8 @@ impl OpenStack {
         })
     }
 
-    /// Logs in, or takes the token that is there; and finds Neutron. For checks of a
-    /// configuration; other calls do this by themselves. Returns Neutron's address.
+    /// Logs in unless there is a token, and finds Neutron. For checks of a configuration; other calls do this
+    /// automatically. Returns Neutron's address.
     ///
     /// # Errors
     /// If the login is refused or the catalogue has no Neutron.
@@ -187,7 +184,7 @@ impl OpenStack {
         self.base(System::Neutron, &token)
     }
 
-    /// The token that this client logged in with, for a request to another service.
+    /// This client's token, for a request to another service.
     ///
     /// # Errors
     /// If the login is refused.
@@ -257,7 +254,7 @@ impl OpenStack {
         measure(self.inner.meter.as_ref(), (call.system, &call.label(), whose), failed, answer).await
     }
 
-    /// The service's token, good for a while yet.
+    /// The service's token, valid for some more time.
     pub(crate) async fn token(&self) -> Result<Arc<Token>, Error> {
         let before = self.inner.logins.load(Ordering::Acquire);
         let mut login = self.inner.login.lock().await;
@@ -265,7 +262,7 @@ impl OpenStack {
         if let Some(token) = login.token.as_ref().filter(|t| t.renew_at.is_none_or(|at| now < at)) {
             return Ok(token.clone());
         }
-        // Somebody failed while we waited for the lock: their failure is ours too.
+        // Another caller's login failed while we waited for the lock: share the failure.
         if self.inner.logins.load(Ordering::Acquire) != before
             && let Some(error) = &login.failed
         {
@@ -282,7 +279,7 @@ impl OpenStack {
 
     async fn discard(&self, refused: &Arc<Token>) {
         let mut login = self.inner.login.lock().await;
-        // Only if nobody has fetched a newer one meanwhile.
+        // Only if there is no newer one meanwhile.
         if login.token.as_ref().is_some_and(|t| Arc::ptr_eq(t, refused)) {
             login.token = None;
         }
@@ -304,7 +301,7 @@ impl OpenStack {
             (body, _) => {
                 let mut call = Call::new(System::Keystone, step, Method::POST, &path);
                 call.body = body;
-                // A token too many does no harm.
+                // An extra token does no harm.
                 call.repeatable = true;
                 let answer = self.repeat_whole(&call, &settings.auth_url, None);
                 self.measured(&call, Whose::Service, async { answer.await.map_err(refused) }).await
@@ -328,10 +325,10 @@ impl OpenStack {
         Ok(Arc::new(Token { value, renew_at, neutron, catalog: info.catalog, project }))
     }
 
-    /// A tenth of its life before the token ends, at most two minutes. A host that sleeps may find
-    /// it dead before that: then a server refuses it, and it is renewed for that.
+    /// A tenth of its lifetime before the token expires, at most two minutes. After a suspend of the host it
+    /// may have expired earlier: a server then refuses it, and it is renewed.
     fn renew_at(&self, asked: Mono, info: &TokenInfo) -> Option<Mono> {
-        // A token that is used as it is: asking again would give the same one.
+        // A ready token cannot be renewed.
         login(&self.inner.settings.credentials)?;
         let expires = info.expires_at?;
         let issued = info.issued_at.unwrap_or_else(|| self.inner.clock.now());
@@ -347,7 +344,7 @@ impl OpenStack {
         }
     }
 
-    /// Sends with a token, again if that is safe and may help.
+    /// Sends with a token; retries if that is safe and may help.
     pub(crate) async fn repeat(&self, call: &Call, base: &Url, token: Option<&SecretString>) -> Result<Answer, Error> {
         self.repeat_whole(call, base, token).await.map(|(_, answer)| answer)
     }
@@ -395,7 +392,7 @@ impl OpenStack {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = http.body_within(response, answer_limit(call.system)).await.map_err(failed)?;
         let answer = Answer { system: call.system, step: call.step, status, body }.checked().inspect_err(|error| {
-            // The number under which the server's own log has more.
+            // The ID for the server's own log.
             let request_id = headers.get("x-openstack-request-id").and_then(|v| v.to_str().ok());
             tracing::debug!(%error, request_id, "refused");
         })?;
@@ -403,7 +400,7 @@ impl OpenStack {
     }
 }
 
-/// A token with the catalogue of a large cloud has some 100 KiB; lists of ports have megabytes.
+/// A token with the catalogue of a large cloud has about 100 KiB; lists of ports have megabytes.
 const fn answer_limit(system: System) -> usize {
     match system {
         System::Keystone => 4 * 1024 * 1024,
@@ -411,7 +408,7 @@ const fn answer_limit(system: System) -> usize {
     }
 }
 
-/// A token as a header: kept out of debug output. What cannot stand in a header is no token.
+/// A token as a header, hidden in debug output. A text that is not a valid header is not a token.
 fn header(token: &SecretString) -> Result<HeaderValue, Error> {
     let mut value = HeaderValue::from_str(token.expose_secret()).map_err(|_| Error::RequesterToken)?;
     value.set_sensitive(true);

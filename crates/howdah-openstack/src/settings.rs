@@ -1,5 +1,5 @@
-//! Where OpenStack is and as whom to log in, after all rules were applied to what a person wrote
-//! (that is [`Keys`](crate::Keys)). Nothing here asks a server.
+//! The address and credentials of OpenStack, after all rules were applied to the user's settings
+//! ([`Keys`](crate::Keys)). No I/O.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::Error;
 /// Which of a service's endpoints to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Interface {
-    /// For everybody.
+    /// Public.
     #[default]
     Public,
-    /// For services among each other.
+    /// Internal.
     Internal,
     /// For administration.
     Admin,
@@ -68,7 +68,7 @@ pub enum Domain {
     Name(String),
 }
 
-/// As whom to log in.
+/// The credentials.
 #[derive(Debug, Clone)]
 pub enum Credentials {
     /// User and password, for a project.
@@ -80,28 +80,28 @@ pub enum Credentials {
         /// The project.
         project: Named,
     },
-    /// An application credential; it brings its project with it.
+    /// An application credential; it includes its project.
     ApplicationCredential {
         /// The credential: by id, or by its name and its user.
         credential: ApplicationCredential,
         /// Its secret.
         secret: SecretString,
     },
-    /// A ready token. It cannot be renewed after its end.
+    /// A ready token. It cannot be renewed after it expires.
     Token {
         /// The token.
         token: SecretString,
-        /// The project to use it for; its own if absent.
+        /// The project; default: the token's own.
         project: Option<Named>,
     },
 }
 
-/// How an application credential is named.
+/// The identification of an application credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApplicationCredential {
     /// By id.
     Id(String),
-    /// By name, which is unique for its user only.
+    /// By name, which is unique only per user.
     Name {
         /// The name.
         name: String,
@@ -110,30 +110,30 @@ pub enum ApplicationCredential {
     },
 }
 
-/// Everything that the client needs to know.
+/// The client's settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Keystone, without a version: `http://host:5000`.
     pub auth_url: Url,
-    /// As whom to log in.
+    /// The credentials.
     pub credentials: Credentials,
-    /// Which region's Neutron.
+    /// The region of Neutron.
     pub region: Option<String>,
-    /// Which of its endpoints.
+    /// The interface of the endpoint.
     pub interface: Interface,
-    /// Neutron, without a version, if the catalogue shall not be asked.
+    /// Neutron's address without a version, instead of the catalogue's.
     pub neutron_url: Option<Url>,
-    /// Whether an `http://` address of the catalogue is used although it is on another host than Keystone.
+    /// Whether to use an `http://` address of the catalogue on another host than Keystone's.
     pub allow_http_endpoints: bool,
-    /// Whom to trust.
+    /// The trusted certificates.
     pub trust: Trust,
     /// How long to wait.
     pub deadlines: Deadlines,
-    /// How long a requester's token is believed to be good without asking again.
+    /// How long a requester's verified token is cached.
     pub token_cache: Duration,
 }
 
-/// A service's address without slash and version at its end: `/v3` and `/v2.0` are ours to add.
+/// A service's address without trailing slash and version; the client adds `/v3` and `/v2.0`.
 pub(crate) fn base_url(key: &'static str, text: &str) -> Result<Url, Error> {
     let bad = |reason: String| Error::BadSetting { key, reason };
     let mut url = Url::parse(text.trim()).map_err(|e| bad(format!("{text:?} is not a URL: {e}")))?;

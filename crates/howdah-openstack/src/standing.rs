@@ -1,10 +1,11 @@
-//! Whether a requester still has the right that a request was accepted with, asked with the service's
-//! own credentials: the token of the request may have ended long ago.
+//! Verifies that a requester still has the right with which a request was accepted, with the service's
+//! credentials: the token of the request may have expired long ago.
 //!
 //! Keystone's API reference: `GET /v3/role_assignments` with `user.id`, `scope.project.id` and
-//! `effective` lists what somebody can do in a project, by groups, inheritance and implied roles too;
-//! it says nothing about a user or project that is disabled, so both are looked at besides. By
-//! default the role `admin` may ask all of it. Invariant: a refusal to tell is never taken for a no.
+//! `effective` lists a user's roles in a project, including groups, inheritance and implied roles;
+//! it does not show disabled users or projects, so both are read as well. By
+//! default the role `admin` has access to all of these. Invariant: a refused query never counts as a lost
+//! right.
 
 use howdah_core::failure::System;
 use howdah_core::ids::ProjectId;
@@ -81,7 +82,7 @@ impl OpenStack {
         Ok(if body.is_some_and(|b| b.project.enabled) { Standing::Good } else { Standing::without_project() })
     }
 
-    /// What Keystone shows there; `None` if it is not there.
+    /// The object at this path; `None` if it does not exist.
     async fn keystone<T: DeserializeOwned>(
         &self,
         path: &[&str],

@@ -1,6 +1,6 @@
 //! The `vio.config` file of the 2015 plugin: `KEY=value` lines with the names of the `OS_`
-//! variables of its time. It splits at the first `=` only, so a password may have more of them.
-//! What it does not know it leaves alone, as the plugin did; it never shows a value in an error.
+//! variables of its time. It splits at the first `=` only, so a password may contain more of them.
+//! It ignores unknown lines, like the plugin, and never shows a value in an error.
 
 use std::path::Path;
 
@@ -86,7 +86,7 @@ OS_REGION_NAME=
         assert_eq!(settings.auth_url.as_str(), "http://10.0.0.5:5000/");
         assert_eq!(settings.neutron_url.unwrap().as_str(), "http://10.0.0.5:9696/");
         assert_eq!(settings.region, None);
-        // Its OS_TOKEN is the tenant's id, so no token: the password counts.
+        // Its OS_TOKEN is the tenant's ID and not a token, so the password is used.
         let Credentials::Password { user, password, project } = settings.credentials else {
             panic!("not a password login")
         };

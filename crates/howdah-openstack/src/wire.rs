@@ -1,5 +1,5 @@
-//! Neutron's words: networks, subnets, ports, quotas as they stand in its bodies, and their
-//! translation into facts. No I/O, no decisions.
+//! Neutron's wire types: networks, subnets, ports, quotas, and their conversion to the core's types. No
+//! I/O, no decisions.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ pub(crate) struct NetworkBody {
     pub(crate) external: bool,
 }
 
-/// Newer Neutrons say both, older ones only `tenant_id`.
+/// Newer Neutrons have both, older ones only `tenant_id`.
 fn owner(project: Option<String>, tenant: Option<String>) -> ProjectId {
     ProjectId::new(project.or(tenant).unwrap_or_default())
 }
@@ -62,7 +62,7 @@ impl SubnetBody {
         }
     }
 
-    /// How many of these ports' addresses are of this subnet's pools.
+    /// How many of these ports' addresses belong to this subnet's pools.
     pub(crate) fn count(&self, ports: &[PortAddresses]) -> u64 {
         let ours =
             |ip: &&FixedIpBody| ip.subnet_id == self.id && self.allocation_pools.iter().any(|p| p.holds(ip.ip_address));
@@ -81,14 +81,14 @@ pub(crate) struct FixedIpBody {
     pub(crate) ip_address: IpAddr,
 }
 
-/// A port of which only the addresses were asked for.
+/// A port with only its addresses.
 #[derive(Debug, Deserialize)]
 pub(crate) struct PortAddresses {
     #[serde(default)]
     pub(crate) fixed_ips: Vec<FixedIpBody>,
 }
 
-/// A port of which only its being there matters.
+/// A port without fields, for counting.
 #[derive(Debug, Deserialize)]
 pub(crate) struct PortThere {}
 
@@ -132,8 +132,8 @@ impl From<PortBody> for Port {
     }
 }
 
-/// The body that makes a port. No groups means the project's default: the key is left out. So is
-/// an address that is Neutron's to choose.
+/// The body to create a port. Without groups the key is omitted, which means the project's default. An
+/// address that Neutron chooses is omitted too.
 pub(crate) fn new_port(request: &PortRequest) -> Value {
     let mut fixed_ip = json!({"subnet_id": request.subnet.as_str()});
     if let Some(address) = request.address {
@@ -155,7 +155,7 @@ pub(crate) fn new_port(request: &PortRequest) -> Value {
     port
 }
 
-/// The body that changes a port: only what changes.
+/// The body to change a port: only the changed fields.
 pub(crate) fn changed_port(change: &PortChange) -> Value {
     let mut port = Map::new();
     let mut put = |key: &str, value: Option<Value>| {
@@ -192,7 +192,7 @@ struct Detail {
     limit: i64,
     #[serde(default)]
     used: u64,
-    /// A text in some releases, a number in others.
+    /// A string in some releases, a number in others.
     #[serde(default)]
     reserved: Value,
 }
@@ -211,7 +211,7 @@ pub(crate) struct QuotaLimits {
     pub(crate) quota: BTreeMap<String, i64>,
 }
 
-/// Neutron says -1 for "unlimited".
+/// Neutron uses -1 for "unlimited".
 pub(crate) fn limit(number: i64) -> Option<u64> {
     u64::try_from(number).ok()
 }

@@ -20,10 +20,10 @@ use howdah_serengeti::{Client, Settings, Timeouts};
 use howdah_sim::{Listen, Site, SiteSettings};
 use howdah_transport::Trust;
 
-/// Asks for a task until it has ended; why it failed, if it did.
+/// Polls a task until it has ended; returns why it failed, if it did.
 async fn follow(client: &Client, task: &TaskId, clock: &dyn Clock) -> Result<Option<String>, Box<dyn Error>> {
     loop {
-        let seen = client.task(task).await?.ok_or("the task is not known any more")?;
+        let seen = client.task(task).await?.ok_or("the task is no longer known")?;
         println!("task {}: {:.0} %", seen.id, seen.progress * 100.0);
         match seen.state {
             TaskState::Running => clock.sleep(Duration::from_secs(60)).await,

@@ -1,8 +1,7 @@
-//! What can go wrong with an appliance, and what that means to the controller.
+//! Errors of an appliance, and their meaning for the controller.
 //!
-//! Decided on the error's code, never on its status: the statuses changed from release to
-//! release. Invariant: no text here holds a password; whatever the service said was searched for
-//! the ones that were sent.
+//! The error's code decides, never its status: the statuses differ between releases. Invariant: no text
+//! contains a password; sent passwords are removed from the service's messages.
 
 use std::sync::Arc;
 
@@ -14,13 +13,13 @@ use crate::names::PasswordRule;
 use crate::release::Release;
 use crate::wire::{ErrorBody, code};
 
-/// A call that failed. `step` is what was being done, as in "could not *create cluster "x"*".
+/// A failed call. `step` describes it, as in "could not *create cluster "x"*".
 ///
-/// Cheap to clone: a login that fails does so for everybody who waited for it.
+/// Cheap to clone: all callers that waited for a login get its error.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The configured address is of no use.
+    /// The configured address is invalid.
     #[error("the address {url:?} is invalid: {reason}")]
     Address {
         /// As configured.
@@ -28,16 +27,16 @@ pub enum Error {
         /// Why not.
         reason: &'static str,
     },
-    /// The way there is broken.
+    /// The transport failed.
     #[error("could not {step}")]
     Transport {
-        /// What was being done.
+        /// The step.
         step: String,
         /// The cause.
         #[source]
         source: Arc<TransportError>,
     },
-    /// User name or password are wrong.
+    /// The user name or password is wrong.
     #[error("the login as {user:?} was refused: {said}")]
     LoginRefused {
         /// The user.
@@ -45,7 +44,7 @@ pub enum Error {
         /// The page's words.
         said: String,
     },
-    /// The appliance could not ask its vCenter about user name and password.
+    /// The appliance could not verify the user name and password with its vCenter.
     #[error("could not log in: the appliance does not reach its vCenter: {said}")]
     VCenterUnreachable {
         /// The page's words.
@@ -54,60 +53,60 @@ pub enum Error {
     /// A session was refused right after its login.
     #[error("could not {step}: a session was refused right after its login")]
     SessionRefused {
-        /// What was being done.
+        /// The step.
         step: String,
     },
-    /// Only reads are taken at the moment.
+    /// The appliance accepts only reads at the moment.
     #[error("could not {step}: the appliance is in maintenance mode: {said}")]
     Maintenance {
-        /// What was being done.
+        /// The step.
         step: String,
         /// What it said.
         said: String,
     },
-    /// The service refused, in its own form.
+    /// The service refused with an error body.
     #[error("could not {step}: {} ({})", body.message, body.code)]
     Refused {
-        /// What was being done.
+        /// The step.
         step: String,
         /// Its reason.
         body: Box<ErrorBody>,
     },
-    /// An HTML page came where JSON was due: from Tomcat, or from a proxy in between.
+    /// An HTML page instead of JSON: from Tomcat, or from a proxy.
     #[error("could not {step}: the answer is an HTML page (status {status}): {heading}")]
     Page {
-        /// What was being done.
+        /// The step.
         step: String,
         /// Its status.
         status: u16,
         /// What its heading says.
         heading: String,
     },
-    /// A redirect; it is not followed, for it may lead anywhere.
+    /// A redirect; it is not followed, because it may lead anywhere.
     #[error("could not {step}: the answer redirects to {to}")]
     Redirected {
-        /// What was being done.
+        /// The step.
         step: String,
         /// Where to.
         to: String,
     },
-    /// An answer that fits nothing.
+    /// An unexpected answer.
     #[error("could not {step}: unexpected answer with status {status}: {said}")]
     Answer {
-        /// What was being done.
+        /// The step.
         step: String,
         /// Its status.
         status: u16,
         /// What is wrong with it.
         said: String,
     },
-    /// The nodes' password breaks the rule; said before anything is sent.
+    /// The nodes' password breaks a rule; checked before the call.
     #[error("the cluster password is invalid: {rule}")]
     Password {
         /// The rule.
         rule: PasswordRule,
     },
-    /// The site does not take the request; said before anything is sent.
+    /// The site does not allow the request; checked before the call.
     #[error(transparent)]
     Closed(Box<Refusal>),
     /// A field that the appliance's release does not have.
@@ -141,8 +140,8 @@ impl Error {
             Self::Address { .. } | Self::Password { .. } | Self::Closed(_) | Self::TooNew { .. } => ErrorKind::Invalid,
             Self::Transport { source, .. } => source.kind(),
             Self::LoginRefused { .. } => ErrorKind::Credentials,
-            // The login went well, so the credentials are good; a replica or an idle limit of
-            // seconds can do this, and the next try may find it gone.
+            // The login succeeded, so the credentials are valid; a replica or an idle limit of
+            // seconds can cause this, and a retry may succeed.
             Self::SessionRefused { .. } | Self::Maintenance { .. } | Self::VCenterUnreachable { .. } => {
                 ErrorKind::Unavailable
             }
@@ -208,8 +207,8 @@ impl Error {
     }
 }
 
-/// Whether a connection failed because the two ends' TLS does not fit. The TLS library's error is
-/// wrapped several times over, by crates that this one does not see; its text says it.
+/// Whether a connection failed because the two sides have no TLS parameters in common. Crates that this one
+/// does not depend on wrap the TLS library's error; only its text shows the cause.
 fn is_handshake(error: &TransportError) -> bool {
     let TransportError::Connect { source, .. } = error else {
         return false;
@@ -251,7 +250,7 @@ fn meaning(body: &ErrorBody) -> (ErrorKind, &'static str, Option<&'static str>) 
         code::NETWORK_IN_USE => (ErrorKind::Conflict, "bde_network_in_use", None),
         code::IS_RUNNING => (ErrorKind::Conflict, "bde_cluster_is_running", None),
         code::IS_STOPPED => (ErrorKind::Conflict, "bde_cluster_is_stopped", None),
-        // Its status is not the one that the caller saw: look again, then decide anew.
+        // Its status differs from the one that the caller saw: look and decide again.
         code::CANNOT_DELETE | code::CANNOT_START | code::CANNOT_STOP | code::CANNOT_UPDATE => {
             (ErrorKind::Conflict, "bde_cluster_busy", None)
         }
@@ -300,7 +299,7 @@ impl From<Error> for RemoteError {
     fn from(error: Error) -> Self {
         let (kind, code, hint) = (error.kind(), error.code(), error.hint());
         let remote = Self::new(System::Bde, kind, code, error.to_string());
-        // The sentence is ours already; what lies below it is the chain to print.
+        // The message is ours already; its source is the chain to print.
         let remote = match error {
             Error::Transport { source, .. } => remote.caused_by(source),
             _ => remote,

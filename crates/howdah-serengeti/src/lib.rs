@@ -1,10 +1,10 @@
 //! The Serengeti web service: the REST API of VMware Big Data Extensions (BDE), releases 2.1 to
-//! 2.3, from both ends.
+//! 2.3, client and server.
 //!
 //! * [`wire`]: the JSON bodies, with every oddity of their names; no I/O;
-//! * [`release`]: what differs between releases, and how a server tells which one it is;
-//! * [`names`]: which names and passwords BDE takes, and how a name stands in a path;
-//! * [`body`]: the body of a create, and what may stand in it;
+//! * [`release`]: the differences between releases, and how to detect a server's release;
+//! * [`names`]: valid names and passwords, and names in paths;
+//! * [`body`]: the body of a create, and its allowed fields;
 //! * [`client`]: a [`ClusterManager`](howdah_core::systems::manager::ClusterManager) over an appliance;
 //! * [`routes`]: the service over any [`Backend`](routes::Backend): the simulated appliance now,
 //!   Howdah's own Serengeti face later.

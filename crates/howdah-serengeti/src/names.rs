@@ -1,8 +1,8 @@
-//! Which names and passwords the service takes, and how a name stands in a path.
+//! Valid names and passwords, and the encoding of names in paths.
 //!
-//! The service decodes names in paths twice: once as every server does, then once more as form
-//! data, where `+` is a space. So a `%` has to be escaped itself. Invariant: decoding what
-//! [`in_path`] made gives the name back, whatever it holds.
+//! The service decodes names in paths twice: first like every server, then as form data, where `+` is a
+//! space. So a `%` must be escaped again. Invariant: decoding the result of [`in_path`] returns any
+//! name unchanged.
 
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 /// Characters of which a node password needs one.
 pub const PASSWORD_SYMBOLS: &str = "_@#$%^&*";
 
-/// What a node password lacks.
+/// The broken rule of a node password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordRule {
     /// Too short or too long.
@@ -30,7 +30,7 @@ pub enum PasswordRule {
     Symbol,
 }
 
-/// Checks a node password. The service itself checks late, when the VMs exist already.
+/// Checks a node password. The service checks it only after the VMs exist.
 ///
 /// # Errors
 /// The first rule that the password breaks.
@@ -80,12 +80,12 @@ pub fn in_path(name: &str) -> String {
     path
 }
 
-/// The name that a segment of a path stands for, decoded once as a URL.
+/// The name in a segment of a path, decoded once as a URL.
 pub fn decode_once(segment: &str) -> String {
     percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
-/// The name that a segment of a path stands for, decoded as a URL and then as form data.
+/// The name in a segment of a path, decoded as a URL and then as form data.
 pub fn decode_twice(segment: &str) -> String {
     decode_once(&decode_once(segment).replace('+', " "))
 }

@@ -1,10 +1,10 @@
-//! What differs between releases of the service on the wire.
+//! The differences between the service's releases on the wire.
 //!
-//! A server says its release at `hello`, since 2.2; an older one says nothing. The service
-//! refuses fields that it does not know, and so does its command line with answers, so a field
+//! Since 2.2 a server reports its release at `hello`; older ones do not. The service
+//! refuses unknown fields in requests, and its command line refuses them in answers, so a field
 //! may only be sent to (and by) a release that has it. The wire types list theirs as
-//! [`Shaped::SINCE`]; this module applies the lists. Invariant: nothing here looks at values,
-//! only at the names of fields.
+//! [`Shaped::SINCE`]; this module applies the lists. Invariant: it reads only the names of fields, never
+//! their values.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,18 +15,18 @@ use serde_json::Value;
 /// A release whose behaviour on the wire is known. Those in between behave like the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Release {
-    /// 2.1.1 and older: knows no version, no `dnsType`.
+    /// 2.1.1 and older: without version and `dnsType`.
     V2_1,
     /// 2.2.0: `dnsType` and `isGenerateHostname` are required.
     V2_2,
-    /// 2.2.0 patch 2 and 2.3.0's error handling; says 2.2.0 of itself.
+    /// 2.2.0 patch 2, with 2.3.0's error handling; reports 2.2.0.
     V2_2Patch2,
     /// 2.3.1 and 2.3.2.
     V2_3,
 }
 
 impl Release {
-    /// What the release says of itself.
+    /// The version that the release reports.
     pub const fn hello(self) -> Option<&'static str> {
         match self {
             Self::V2_1 => None,
@@ -35,8 +35,8 @@ impl Release {
         }
     }
 
-    /// The release behind an answer to `hello`. A version that cannot be read counts as the
-    /// newest, which is the strictest about what must be there and the laxest about what may be.
+    /// The release for an answer to `hello`. An unreadable version counts as the newest, which has the most
+    /// required fields and allows the most optional ones.
     pub fn from_hello(version: Option<&str>) -> Self {
         let Some(version) = version.filter(|v| !v.trim().is_empty()) else {
             return Self::V2_1;
@@ -61,7 +61,7 @@ impl fmt::Display for Release {
     }
 }
 
-/// A release that nobody published.
+/// An unknown release.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a supported release; supported are 2.1.1, 2.2.0, \"2.2.0 patch 2\" and 2.3.2")]
 pub struct UnknownRelease(String);
@@ -87,7 +87,7 @@ impl<T: Shaped> Shaped for Vec<T> {
     const SINCE: &'static [(&'static str, Release)] = T::SINCE;
 }
 
-/// The JSON of a body as a release sends it: nulls and all, but no field newer than the release.
+/// The JSON of a body in a release's form: with nulls, but without newer fields.
 ///
 /// # Errors
 /// Only if the type cannot be put into JSON at all.
@@ -104,7 +104,7 @@ pub fn answer<T: Serialize + Shaped>(body: &T, release: Release) -> Result<Value
     Ok(value)
 }
 
-/// The first field in a request that the release does not have yet, and when it came.
+/// The first field in a request that the release does not have, and the release that added it.
 pub fn too_new<T: Shaped>(request: &Value, release: Release) -> Option<(&'static str, Release)> {
     T::SINCE.iter().copied().find(|(path, since)| release < *since && has(request, path))
 }

@@ -19,7 +19,7 @@ use howdah_store::SqliteStore;
 use howdah_transport::{Deadlines, Http, Trust};
 use reqwest::Method;
 
-/// A configuration for a site; files are beside it.
+/// A configuration for a site; its files are in the same directory.
 fn config(site: &Site) -> String {
     let urls = site.urls();
     let (bde, vcenter, service) = site

@@ -4,7 +4,7 @@
 //! | what | counts |
 //! |---|---|
 //! | clusters | all that are stored: also failed ones, those being deleted until they are gone, and those that cannot be read |
-//! | nodes | for each cluster what was asked for, or what there is, if that is more; one where neither is known |
+//! | nodes | per cluster the larger of the requested and the actual number; one if neither is known |
 //! | creates | creates that were accepted and have not ended, whether they wait for their turn or run |
 //! | streams | event streams that are open; counted where they are opened (`api/streams.rs`) |
 //!
@@ -132,7 +132,7 @@ pub(crate) struct Inside<'d> {
 }
 
 impl Inside<'_> {
-    /// Whether anything is limited: else nobody has to look.
+    /// Whether there is any limit; if not, no check is needed.
     pub(crate) fn is_limited(&self) -> bool {
         *self.limits != Limits::NONE
     }
@@ -143,7 +143,7 @@ impl Inside<'_> {
     }
 }
 
-/// What a request adds, and what is there beside it. A cluster that is there already adds a create
+/// What a request adds, and what exists already. An existing cluster adds a create
 /// in progress only.
 fn check(limits: &Limits, record: &ClusterRecord, project: &[Row]) -> Result<(), Reached> {
     let key: ClusterKey = record.key();

@@ -226,7 +226,7 @@ async fn keep(shared: Arc<Shared>, key: ClusterKey, wake: Arc<Notify>) {
                 Ok(false) => "its cluster is there".to_owned(),
                 Err(e) => chain(&e),
             },
-            Ok(Ok(Ended::Stopped)) => "nobody has stopped it".to_owned(),
+            Ok(Ok(Ended::Stopped)) => "it ended without a stop".to_owned(),
             Ok(Err(e)) => chain(&e),
             Err(_) => "it panicked".to_owned(),
         };

@@ -1,6 +1,5 @@
-//! A store around another one that fails when it is told to: like a service that is killed at a
-//! chosen write, or like a disk that is full for a while. Until then it adds nothing and holds nothing
-//! back.
+//! A decorator of a store that fails on request: like a service that is killed at a chosen write, or like a
+//! disk that is full for a while. Until then it only delegates.
 //!
 //! ```text
 //!   crash_after(n): n writes pass --> the next one and everything after it fail, until `revive`

@@ -1,8 +1,8 @@
-//! What must hold in the end, whatever was told in between.
+//! The checks at the end of every run.
 //!
-//! [`clear`] lifts all faults, deletes every cluster of a service, and says what is wrong then: an
-//! operation that does not end, something of the service's that is left, something of others that
-//! was touched, a rule of [`crate::invariants`] that is broken.
+//! [`clear`] removes all faults, deletes every cluster of a service, and reports the problems: an
+//! operation that does not end, leftovers of the service, changed objects of others, a violated rule of
+//! [`crate::invariants`].
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use howdah_core::wanted::{Goal, OperationKind};
 use crate::invariants::Moment;
 use crate::service::Service;
 
-/// Longer than the longest patience of an operation.
+/// Longer than the longest deadline of an operation.
 pub const FOR_EVER: Duration = Duration::from_secs(12 * 3600);
 
-/// Longer than any fault holds an effect back.
+/// Longer than any fault delays an effect.
 const LATE: Duration = Duration::from_secs(900);
 
-/// A delete that BDE refused for its own reasons is asked for this often.
+/// How often a delete that BDE refused is requested again.
 const TRIES: usize = 3;
 
-/// Deletes everything; says what is wrong, nothing if all is well.
+/// Deletes everything; returns the problems.
 pub async fn clear(service: &mut Service) -> Vec<String> {
     service.world().write(|s| s.faults.clear());
     service.store().revive();
@@ -53,13 +53,13 @@ pub async fn clear(service: &mut Service) -> Vec<String> {
             wrong.push(format!("{key} is not deleted: {}", last(service, key).await));
         }
     }
-    // What was given up by its client may still come.
+    // A call that its client abandoned may still take effect.
     service.world().sleep(LATE).await;
     let left = service.world().service_part();
     if !left.is_empty() {
         wrong.push(format!("left: {left:?}"));
     }
-    wrong.extend(service.world().trespasses().iter().map(|t| format!("touched by {}: {:?}", t.deed, t.changes)));
+    wrong.extend(service.world().trespasses().iter().map(|t| format!("touched by {}: {:?}", t.action, t.changes)));
     let texts = [service.store().text().await];
     let broken = service.world().invariants(Moment::Anytime, &texts);
     wrong.extend(broken.iter().map(|v| format!("{}: {}: {}", v.rule, v.subject, v.seen)));
@@ -76,7 +76,7 @@ async fn delete(service: &mut Service, key: &ClusterKey) -> Option<String> {
     asked.err().map(|e| format!("the delete of {key} was not taken: {e}"))
 }
 
-/// What the newest operation came to, for messages.
+/// The result of the newest operation, for messages.
 pub async fn last(service: &Service, key: &ClusterKey) -> String {
     let Some(state) = service.state(key).await else {
         return "it is gone".to_owned();

@@ -1,9 +1,9 @@
-//! What must hold in every run, whatever faults there were.
+//! The invariants of every run, with any faults.
 //!
-//! Some rules hold at any moment; those about leftovers only once nothing is going on any more
-//! ([`Moment::AtRest`]), and those about everything that the service ever made only once it should
-//! have nothing ([`Moment::Emptied`]). Whose a thing is goes by who made it, not by a mark. A
-//! violation names the rule, the object, and what was seen.
+//! Some rules hold at any moment; rules about leftovers hold only when no work is in progress
+//! ([`Moment::AtRest`]), and rules about everything that the service ever created only when it should
+//! have nothing ([`Moment::Emptied`]). The creator of an object owns it, not its mark. A violation names the
+//! rule, the object, and the observation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,25 +18,25 @@ use crate::world::foreign::{ServicePart, Trespass};
 use crate::world::neutron::NeutronPort;
 use crate::world::state::State;
 
-/// When the check is made.
+/// The moment of the check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
     /// In the middle of things.
     Anytime,
-    /// No operation is going on, of the service's or of the cluster manager's.
+    /// No operation of the service or of the cluster manager is in progress.
     AtRest,
     /// At rest, and the service has removed all its clusters.
     Emptied,
 }
 
-/// Something that must not be.
+/// A violated rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// Which rule.
+    /// The rule.
     pub rule: &'static str,
-    /// About what.
+    /// The object.
     pub subject: String,
-    /// What was seen.
+    /// The observation.
     pub seen: String,
 }
 
@@ -161,7 +161,7 @@ impl State {
     fn ports_without_vm(&self, found: &mut Vec<Violation>) {
         let macs = self.macs();
         for port in self.own_ports().filter(|p| !macs.contains(&p.mac)) {
-            let seen = format!("port {} of {} has no VM any more", port.id, port.mac);
+            let seen = format!("port {} of {} no longer has a VM", port.id, port.mac);
             violation(found, "no_port_without_owner", &port.name, seen);
         }
     }
@@ -178,7 +178,7 @@ impl State {
 fn others_untouched(trespasses: &[Trespass], found: &mut Vec<Violation>) {
     for trespass in trespasses {
         let seen = format!("{}: {}", trespass.at, trespass.changes.join("; "));
-        violation(found, "others_untouched", &trespass.deed, seen);
+        violation(found, "others_untouched", &trespass.action, seen);
     }
 }
 

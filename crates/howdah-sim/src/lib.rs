@@ -1,10 +1,10 @@
 //! A simulated site: one world with hosts, VMs that boot, a cluster manager, a vCenter, a
 //! Neutron and a Keystone, on a clock that is real, fast or virtual.
 //!
-//! The world is a product, not a mock: it keeps the documented order of things (clone,
-//! reconfigure, power on, wait for an address), the rules of who gets a lease with which
-//! network backend, and the patience of each kind of DHCP client; its randomness is seeded and
-//! its faults come by rule. It has two kinds of faces:
+//! The world is a product, not a mock: it follows the documented order of steps (clone,
+//! reconfigure, power on, wait for an address), the rules of each network backend for leases, and the
+//! timeouts of each kind of DHCP client; its randomness is seeded and its faults follow rules. It has two
+//! kinds of faces:
 //!
 //! * [`inprocess`]: the traits of `howdah-core`, for deterministic tests in virtual time;
 //! * [`face`]: the real protocols over HTTP, started by [`site`].

@@ -1,13 +1,13 @@
-//! A simulated service: controllers for all clusters of a store, over a world, in lives that can be
-//! ended like a process that is killed.
+//! A simulated service: controllers for all clusters of a store, over a world. Each start begins a life,
+//! which can be killed like a process.
 //!
 //! ```text
-//!   start: a new order of things, a new registrar, a controller for each row of the store
-//!   kill:  every controller is dropped where it is; the world and the store go on
+//!   start: a new ticker, a new registrar, a controller for each row of the store
+//!   kill:  every controller is dropped where it is; the world and the store continue
 //! ```
 //!
-//! Invariant: nothing survives from one life to the next but the store. What it does not do: serve
-//! an API; a request is what the API would write into the store, and a wake.
+//! Invariant: only the store survives from one life to the next. It serves no API; a request is the API's
+//! write to the store, and a wake.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
-//! Clear text that older versions left in the database: the fields of specifications, which stood in
-//! the records. They are moved into the sealed secrets when a database is opened.
+//! Clear text from older versions in the database: the fields of specifications in the records. Opening a
+//! database moves them to the encrypted secrets.
 //!
-//! Invariant: when [`unclear`] has marked the file as done, no byte of such a field is in it, nor in the
-//! log beside it: a page that was freed keeps its text, so the file is written anew. A row that this
-//! version cannot read is left alone, as everywhere.
+//! Invariant: when [`unclear`] has marked the file as done, neither the file nor its log contains a byte of
+//! such a field: a freed page keeps its text, so the file is rewritten. A row that this version cannot read
+//! is not changed.
 
 use std::path::Path;
 

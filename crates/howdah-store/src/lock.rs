@@ -1,5 +1,5 @@
-//! One service for one database: an advisory lock on a file beside it, which the system gives
-//! back when the process ends, however it ends.
+//! One service per database: an advisory lock on a file in the same directory, which the system
+//! releases when the process ends, however it ends.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of a database, or says at once that somebody else has it.
+    /// Takes the lock of a database, or fails immediately if another process has it.
     pub(crate) fn take(database: &Path) -> Result<Self, StoreError> {
         let path = beside(database, "lock");
         let fail = |source| StoreError::Lock { path: path.clone(), source };

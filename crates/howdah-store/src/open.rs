@@ -55,7 +55,7 @@ pub(crate) async fn open(options: &Options) -> Result<Opened, StoreError> {
     make_folder_of(&options.key_file)?;
     let lock = Lock::take(path)?;
     let fail = |source| StoreError::Open { path: path.clone(), source };
-    // Made here and not by SQLite, for its mode; whatever SQLite puts beside it takes the same.
+    // Created here and not by SQLite, for its mode; SQLite's other files get the same mode.
     OpenOptions::new()
         .create(true)
         .truncate(false)

@@ -158,7 +158,7 @@ mod tests {
         let mark = Mark::new(ClusterId(Uuid::from_u128(7)), "c-worker-3".into(), 0);
         let mac = "00:50:56:00:00:01".parse().unwrap();
         let told = sealer().mark_key().describe(&"p1".into(), &mark, mac);
-        // With another tag, ports that this installation marked would not be its own any more.
+        // With another tag, the installation would not recognise its own ports.
         insta::assert_snapshot!(told.rsplit_once('=').unwrap().1, @"96534619789d8e7e19b1512e4e66854a");
         let sealing = MarkKey::new(&[7; KEY_LEN]).describe(&"p1".into(), &mark, mac);
         assert_ne!(told, sealing, "the key that seals marks nothing");

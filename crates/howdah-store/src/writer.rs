@@ -10,11 +10,11 @@
 //! SQLite's own busy handler polls and starves.
 //!
 //! Invariants: a change takes the write lock at its begin, so it happens as a whole or not at
-//! all, and never fails half-way for want of the lock. A connection is kept only after a commit
-//! or a rollback that went well: SQLite ends a transaction by itself when the disk is full, and
-//! whoever believes otherwise can never begin another. A change is refused if another service has
-//! opened the database since: its epoch is the newer one. If the caller of a change goes away, its
-//! connection is closed, which undoes the change unless its commit was under way.
+//! all, and never fails half-way because it cannot get the lock. A connection is kept only after a
+//! successful commit or rollback: SQLite ends a transaction on its own when the disk is full, and a
+//! connection that does not know it can never begin another. A change is refused if another service has
+//! opened the database since: its epoch is newer. If the caller of a change is dropped, its
+//! connection is closed, which undoes the change unless its commit was in progress.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,7 +31,7 @@ use crate::rows::failed;
 pub(crate) struct Epoch(i64);
 
 impl Epoch {
-    /// Takes the next one. Whoever had the one before can write no more.
+    /// Takes the next one. The holder of the previous one can no longer write.
     pub(crate) async fn take(db: &mut SqliteConnection) -> Result<Self, StoreError> {
         let fail = failed("take over the database");
         let mut change = db.begin().await.map_err(&fail)?;
@@ -53,7 +53,7 @@ const TURN: Duration = Duration::from_secs(30);
 /// Less space than this is none: the document of a large cluster may need as much.
 const ROOM: u64 = 1 << 20;
 
-/// Whoever writes.
+/// The writer.
 pub(crate) struct Writer {
     path: PathBuf,
     connect: SqliteConnectOptions,
@@ -138,7 +138,7 @@ impl Writer {
     }
 }
 
-// Not by sqlx's transactions, which count what SQLite may have ended by itself.
+// Not with sqlx's transactions: their count is wrong after SQLite has ended one on its own.
 async fn execute(db: &mut SqliteConnection, statement: &'static str) -> Result<(), sqlx::Error> {
     sqlx::query(statement).execute(db).await.map(|_| ())
 }

@@ -1,4 +1,4 @@
-//! What the tests of several crates need.
+//! Test utilities for several crates.
 //!
 //! Invariant: crates depend on it for their tests only, and it depends on none of them, so that each of
 //! them can use it.

@@ -1,6 +1,5 @@
-//! A server on loopback that speaks TLS with a certificate that nobody signed. It answers with the routes
-//! that a test gives it, for as long as the test's runtime lives. Whom a client trusts is the client's
-//! matter: one that breaks off does no harm here.
+//! A TLS server on loopback with a self-signed certificate. It serves the routes of a test as long as the
+//! test's runtime lives. The client decides whether to trust it: an aborted handshake does no harm.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -80,7 +79,7 @@ impl Listener for Accepting {
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         loop {
             let (stream, from) = self.tcp.accept().await.unwrap();
-            // A client that refuses the certificate breaks off here.
+            // A client that refuses the certificate closes the connection here.
             if let Ok(stream) = self.acceptor.accept(stream).await {
                 return (stream, from);
             }

@@ -1,4 +1,4 @@
-//! Talks to a server whose certificate nobody has signed: refused first, then trusted by its fingerprint.
+//! Connects to a server with a self-signed certificate: refused first, then trusted by its fingerprint.
 //!
 //! ```text
 //! cargo run -p howdah-transport --example pin

@@ -1,4 +1,4 @@
-//! The system's randomness, for jitter and identifiers. It does not make keys or secrets.
+//! The system's randomness, for jitter and identifiers; not for keys or secrets.
 
 use howdah_core::entropy::Entropy;
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! A client for one endpoint. Invariant: every request ends within its deadline, no request
-//! leaves for another host than the one in its URL (no redirects, no proxies), and no answer takes
-//! more memory than its limit, whatever its head says and however well it was compressed.
+//! goes to another host than the one in its URL (no redirects, no proxies), and no answer takes
+//! more memory than its limit, whatever its head says and however it is compressed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use rustls::crypto::CryptoProvider;
 
 use crate::trust::{Fingerprint, Trust, Verifier};
 
-/// What the name of a server that is a UNIX socket begins with.
+/// The prefix of a UNIX socket's name.
 const SOCKET: &str = "unix:";
 
-/// How much of an answer is read unless the call says otherwise, in bytes: some ten times what the
-/// largest honest answer has, the list of a project's ports with ten thousand of them.
+/// The default size limit of an answer, in bytes: about ten times the largest expected answer, the list of
+/// ten thousand ports of a project.
 pub const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
 
 /// How long to wait.
@@ -46,11 +46,11 @@ pub struct Http {
     socket: Option<PathBuf>,
 }
 
-/// What went wrong between here and a server.
+/// A transport error.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// The CA file of an endpoint is of no use.
+    /// The CA file of an endpoint is unusable.
     #[error("cannot use the CA file {path}: {reason}")]
     CaFile {
         /// The file.
@@ -58,7 +58,7 @@ pub enum TransportError {
         /// Why.
         reason: String,
     },
-    /// The system's authorities are of no use.
+    /// The system's authorities are unusable.
     #[error("cannot use the system's certificate authorities: {reason}")]
     Roots {
         /// Why.
@@ -90,7 +90,7 @@ pub enum TransportError {
         #[source]
         source: reqwest::Error,
     },
-    /// Connected, but no whole answer in time.
+    /// Connected, but no complete answer in time.
     #[error("{server} did not answer {call} within {}", seconds(*waited))]
     NoAnswer {
         /// `scheme://host:port` or `unix:/path`.
@@ -111,17 +111,17 @@ pub enum TransportError {
         #[source]
         source: reqwest::Error,
     },
-    /// The answer is larger than any sensible one, after decompression. The rest was not read.
+    /// The answer exceeds its limit after decompression. The rest was not read.
     #[error("{server} sent more than {} in {call}", size(*limit))]
     TooLarge {
         /// `scheme://host:port` or `unix:/path`.
         server: String,
         /// Method and path.
         call: String,
-        /// How much would have been read, in bytes.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// The request itself could not be made, such as a URL that is none.
+    /// The request is invalid, for example its URL.
     #[error("cannot send the request {call}")]
     Request {
         /// Method and path.
@@ -142,7 +142,7 @@ fn size(bytes: usize) -> String {
 }
 
 impl TransportError {
-    /// What kind of refusal this is.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::CaFile { .. } | Self::Roots { .. } | Self::SetUp { .. } | Self::Request { .. } => ErrorKind::Invalid,
@@ -159,7 +159,7 @@ impl TransportError {
         !matches!(self, Self::NoAnswer { .. } | Self::Broken { .. } | Self::TooLarge { .. })
     }
 
-    /// What a person can do.
+    /// What the operator can do.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Certificate { .. } => Some(
@@ -182,7 +182,7 @@ impl TransportError {
 }
 
 impl Http {
-    /// A client that trusts whom `trust` says.
+    /// A client with this trust.
     ///
     /// # Errors
     /// If the CA file cannot be used, or the client cannot be set up.
@@ -193,7 +193,7 @@ impl Http {
         Self::build(Client::builder().tls_backend_preconfigured(tls), verifier, deadlines, None)
     }
 
-    /// A client whose every request goes to the UNIX socket at `path`, whatever host its URL names.
+    /// A client that sends every request to the UNIX socket at `path`, independent of the URL's host.
     ///
     /// # Errors
     /// If the client cannot be set up.
@@ -224,8 +224,8 @@ impl Http {
         Ok(Self { client, verifier, deadlines, socket })
     }
 
-    /// Begins a request. Its deadline is the client's unless `.timeout()` sets another; an error
-    /// then still names the client's.
+    /// Creates a request. It has the client's deadline unless `.timeout()` sets another; an error
+    /// still names the client's.
     pub fn request(&self, method: Method, url: &str) -> RequestBuilder {
         self.client.request(method, url)
     }
@@ -233,7 +233,7 @@ impl Http {
     /// Sends a request and returns the answer's head, whatever its status.
     ///
     /// # Errors
-    /// If no head of an answer came.
+    /// If no head of an answer arrives.
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, TransportError> {
         let (client, request) = request.build_split();
         let request =
@@ -252,8 +252,8 @@ impl Http {
         self.body_within(response, ANSWER_LIMIT).await
     }
 
-    /// Reads an answer's body to its end, up to `limit` bytes. Counted is what comes out of the
-    /// decompression, and nothing is set aside on the word of a `Content-Length`.
+    /// Reads an answer's body to its end, up to `limit` bytes after decompression. A `Content-Length` does
+    /// not allocate memory in advance.
     ///
     /// # Errors
     /// If it does not come in time, breaks off, or is larger than that.
@@ -269,8 +269,7 @@ impl Http {
         Ok(body.freeze())
     }
 
-    /// The next piece of a body that is read while it comes; `None` at its end. How much of it is
-    /// kept is the caller's to bound.
+    /// The next piece of a streamed body; `None` at its end. The caller limits how much it keeps.
     ///
     /// # Errors
     /// If it does not come in time or breaks off.
@@ -294,7 +293,7 @@ impl Http {
     }
 
     fn explain(&self, error: reqwest::Error, server: String, call: String, waited: Duration) -> TransportError {
-        // A URL can hold a user's name or query; the messages name server and path themselves.
+        // A URL can contain a user name or query; the messages use only server and path.
         let source = error.without_url();
         if source.is_connect() {
             return match self.verifier.refused() {

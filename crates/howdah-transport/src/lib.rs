@@ -1,13 +1,13 @@
-//! The HTTP transport that the adapters share: whom to trust, how long to wait, when to repeat.
+//! The adapters' HTTP transport: trust, deadlines, retries.
 //!
-//! * [`Trust`]: system roots, a CA file, a SHA-256 pin, or (loudly) nobody;
+//! * [`Trust`]: system roots, a CA file, a SHA-256 pin, or no verification (with a warning);
 //! * [`Http`]: a client with deadlines that follows no redirect and uses no proxy, so that it
-//!   contacts exactly the host that the operator configured, and that reads no answer without end;
-//! * [`TransportError`]: what went wrong on the way, in words for an operator;
-//! * [`Backoff`] and [`retry`]: bounded repeats with jitter;
+//!   contacts exactly the configured host, and that limits the size of answers;
+//! * [`TransportError`]: transport errors, with messages for an operator;
+//! * [`Backoff`] and [`retry`]: bounded retries with jitter;
 //! * [`meter`]: counts calls, in one place of each adapter.
 //!
-//! It knows nothing of SOAP, JSON or sessions: those are the adapters'.
+//! It does not handle SOAP, JSON or sessions; the adapters do.
 //!
 //! `examples/pin.rs` trusts a server by its fingerprint.
 

@@ -1,18 +1,18 @@
-//! Bounded repeats with jitter. Invariant: the number of attempts is finite and known before the
-//! first. Whether a repeat is *safe* is the caller's to know; this only counts and waits.
+//! Bounded retries with jitter. Invariant: the number of attempts is finite and known before the
+//! first. The caller decides whether a retry is *safe*; this only counts and waits.
 
 use std::time::Duration;
 
 use crate::SystemEntropy;
 
-/// How often and how slowly to repeat.
+/// The number and the pauses of retries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// The wait after the first failure.
     pub first: Duration,
     /// The longest wait.
     pub max: Duration,
-    /// How often to try in all, the first time included.
+    /// The number of attempts, including the first.
     pub attempts: u32,
 }
 
@@ -29,7 +29,7 @@ impl Backoff {
     }
 }
 
-/// Calls until it works, the error is not transient, or the attempts are used up.
+/// Calls until success, a permanent error, or the last attempt.
 ///
 /// # Errors
 /// The error of the last attempt.

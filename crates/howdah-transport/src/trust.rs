@@ -1,5 +1,5 @@
-//! Whom a TLS connection trusts. Invariant: every mode but [`Trust::Insecure`] proves that the
-//! server holds the private key of a certificate that the operator vouched for.
+//! The trust of a TLS connection. Invariant: every mode except [`Trust::Insecure`] proves that the
+//! server has the private key of a certificate that the operator trusts.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureSc
 
 use crate::TransportError;
 
-/// Whom to trust.
+/// The trusted certificates.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Trust {
     /// The system's certificate authorities.
@@ -23,9 +23,9 @@ pub enum Trust {
     System,
     /// The authorities in this PEM file, and no others.
     CaFile(PathBuf),
-    /// Exactly this certificate, whoever signed it and whatever name it bears.
+    /// Exactly this certificate, with any issuer and name.
     Pin(Fingerprint),
-    /// Anybody. Only ever by an operator's explicit choice for one endpoint.
+    /// Any certificate. Only by an operator's explicit choice for one endpoint.
     Insecure,
 }
 
@@ -33,7 +33,7 @@ pub enum Trust {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
-/// Why a fingerprint could not be read.
+/// Why a fingerprint is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FingerprintError {
     /// 20 bytes: a SHA-1 thumbprint of older tools.
@@ -90,7 +90,7 @@ impl FromStr for Fingerprint {
     }
 }
 
-/// What the verifier saw when it refused: the error message shows it for comparison.
+/// The refused certificate: the error message shows it for comparison.
 #[derive(Debug, Clone)]
 pub(crate) struct Refused {
     pub(crate) fingerprint: Fingerprint,
@@ -107,10 +107,10 @@ pub(crate) struct Verifier {
 
 #[derive(Debug)]
 enum Mode {
-    /// These authorities; and these very certificates, whose file the operator gave: a
-    /// self-signed certificate that calls itself an authority is no valid server's otherwise.
+    /// These authorities, and exactly these certificates from the operator's file: a self-signed certificate
+    /// that is marked as an authority is otherwise invalid for a server.
     Authorities(Arc<WebPkiServerVerifier>, Vec<Fingerprint>),
-    /// No authority is known: every certificate is refused, with this reason.
+    /// No authorities: every certificate is refused, with this reason.
     Nobody(&'static str),
     Pin(Fingerprint),
     Anybody,
@@ -149,7 +149,7 @@ impl Verifier {
         Ok(Self { mode, provider, refused: Mutex::new(None) })
     }
 
-    /// What was refused last.
+    /// The last refused certificate.
     pub(crate) fn refused(&self) -> Option<Refused> {
         self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
@@ -162,7 +162,7 @@ impl Verifier {
 }
 
 fn system_roots() -> Arc<RootCertStore> {
-    // Reading them takes tens of milliseconds, and a service has several clients.
+    // Loading them takes tens of milliseconds, and a service has several clients.
     static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     ROOTS
         .get_or_init(|| {

@@ -1,4 +1,4 @@
-//! What changes something in vCenter. Every such method starts a task there, and then:
+//! Changes in vCenter. Every such method starts a task there, and then:
 //!
 //! ```text
 //!  send --accepted--> wait on the task --success--> done
@@ -8,7 +8,7 @@
 //!                          neither --> send again, once
 //! ```
 //!
-//! Invariant: after a request whose fate is unknown nothing is sent again before vCenter was asked.
+//! Invariant: after a request with an unknown result, the client queries vCenter before it repeats it.
 
 use std::time::Duration;
 
@@ -26,17 +26,17 @@ use crate::together::Together;
 use crate::vm;
 use crate::xml::Element;
 
-/// Tasks that the server counts as older than our request by no more than this are taken for it:
-/// its clock is read after the fact.
+/// A task that is older than our request by at most this, by the server's clock, counts as ours: the client
+/// reads that clock after the request.
 const SLACK: SignedDuration = SignedDuration::from_secs(2);
 
 /// A change to a VM.
 pub(crate) struct Change {
     pub(crate) vm: Ref,
     pub(crate) request: Element,
-    /// How vCenter names the kind of task that it starts.
+    /// vCenter's name for the kind of task that it starts.
     pub(crate) description: &'static str,
-    /// The power state that it leads to, if it does.
+    /// The power state that it leads to, if any.
     pub(crate) leads_to: Option<&'static str>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn vm_ref(vm: &VmRef) -> Ref {
     Ref::new("VirtualMachine", vm.as_str())
 }
 
-/// Carries out a change and waits for its end.
+/// Makes a change and waits for its end.
 pub(crate) async fn carry_out(
     session: &Session,
     together: &Together,
@@ -63,7 +63,7 @@ pub(crate) async fn carry_out(
     let is_busy = |e: &Error| matches!(e.fault_kind(), Some(FaultKind::TaskInProgress | FaultKind::ConcurrentAccess));
     let result = howdah_transport::retry(&busy, is_busy, || once(session, together, change, limit)).await;
     match result {
-        // "It is on already" is what was wanted.
+        // "Already on" is a success.
         Err(e) if is_there_already(&e, change) => Ok(()),
         other => other,
     }
@@ -109,7 +109,7 @@ enum Seen {
     Nothing,
 }
 
-/// Looks whether a request that got no answer has done something.
+/// Checks whether a request without an answer had an effect.
 async fn look(session: &Session, change: &Change, sent: Instant) -> Result<Seen, Error> {
     let backoff = Backoff { first: Duration::from_millis(500), max: Duration::from_secs(10), attempts: 6 };
     howdah_transport::retry(
@@ -176,7 +176,7 @@ async fn wait(together: &Together, task: &Ref, change: &Change, limit: Duration)
     }
 }
 
-/// Sets the NSX attachment of a card, if it is not set so already.
+/// Sets the NSX attachment of a card, unless it is set already.
 pub(crate) async fn set_external_id(
     session: &Session,
     together: &Together,
@@ -195,7 +195,7 @@ pub(crate) async fn set_external_id(
     }
     crate::schema::put(&mut device, "VirtualEthernetCard", Element::leaf("externalId", port));
     let request = request::edit_device(&reference, device);
-    // Setting it twice does no harm, so a repeat after a lost answer needs no effect to look for.
+    // Setting it is idempotent, so a repeat after a lost answer needs no check.
     let change = Change { vm: reference, request, description: "VirtualMachine.reconfigure", leads_to: None };
     carry_out(session, together, &change, limit).await
 }

@@ -1,5 +1,5 @@
-//! The client: settings in, [`VCenter`] out. Invariant: acting and watching have a session each, so
-//! that neither takes the other's updates nor breaks with its login.
+//! The client, which implements [`VCenter`]. Invariant: actions and the watch have separate sessions, so
+//! that neither takes the other's updates nor fails with its login.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,10 +25,10 @@ use crate::vm::{DEVICES, LIGHT, Light, nics};
 use crate::watch::Watcher;
 use crate::wire::Wire;
 
-/// The name that Big Data Extensions' own folder begins with unless its administrator changed it.
+/// The default prefix of the name of Big Data Extensions' folder.
 pub const DEFAULT_FOLDER_PREFIX: &str = "SERENGETI-vApp";
 
-/// A vCenter and how to get into it.
+/// The address and credentials of a vCenter.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `https://vcenter.example`, with or without `/sdk`.
@@ -37,11 +37,11 @@ pub struct Settings {
     pub username: String,
     /// Its password.
     pub password: SecretString,
-    /// Whom to trust.
+    /// The trusted certificates.
     pub trust: Trust,
-    /// What the name of the folder that holds the clusters' folders begins with.
+    /// The prefix of the name of the folder with the clusters' folders.
     pub folder_prefix: String,
-    /// Only port groups of this distributed switch count: its name or reference.
+    /// If set, only port groups of this distributed switch count: its name or reference.
     pub switch: Option<String>,
     /// How long to wait.
     pub timeouts: Timeouts,
@@ -64,7 +64,7 @@ impl Default for Timeouts {
     }
 }
 
-/// A client of one vCenter. It connects when it is first used.
+/// A client of one vCenter. It connects on first use.
 pub struct Client {
     acting: Arc<Session>,
     watching: Arc<Session>,
@@ -82,7 +82,7 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client for these settings; nothing is sent yet.
+    /// Creates a client. Makes no call.
     ///
     /// # Errors
     /// If a CA file cannot be used.
@@ -115,7 +115,7 @@ impl Client {
         })
     }
 
-    /// Logs in if that has not happened yet, to find out early whether the settings are right.
+    /// Logs in if needed, to verify the settings early.
     ///
     /// # Errors
     /// If vCenter cannot be reached or refuses the credentials.
@@ -123,14 +123,14 @@ impl Client {
         self.session().live().await.map(drop)
     }
 
-    /// Ends both sessions. Streams that are still open will log in again.
+    /// Ends both sessions. Open streams log in again.
     pub async fn close(&self) {
         self.acting.log_out().await;
         self.watching.log_out().await;
     }
 
-    /// The acting session. Its keep-alive starts here, where a runtime is sure to exist; the watching
-    /// session is never idle.
+    /// The session for actions. Its keep-alive starts here, where a runtime exists; the watch's session is
+    /// never idle.
     fn session(&self) -> &Session {
         self.keep_alive.get_or_init(|| self.acting.keep_alive());
         &self.acting
@@ -140,7 +140,7 @@ impl Client {
         Ok(act::carry_out(self.session(), &self.together, &change, self.task_limit).await?)
     }
 
-    /// Reads; a connection that broke is tried again, because reading twice does no harm.
+    /// Reads; retries after a broken connection, because reads are idempotent.
     async fn read<T, F: Future<Output = Result<T, Error>>>(&self, call: impl FnMut() -> F) -> Remote<T> {
         let backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(2), attempts: 3 };
         let broken = |e: &Error| matches!(e.kind(), ErrorKind::Unreachable | ErrorKind::BadAnswer);
@@ -174,8 +174,8 @@ impl Drop for Client {
         if let Some(task) = self.keep_alive.take() {
             task.abort();
         }
-        // As a courtesy to the server, which would keep the session for half an hour. The watching
-        // session is ended by its own task.
+        // Otherwise the server would keep the session for half an hour. The watch's task ends its own
+        // session.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let acting = self.acting.clone();
             runtime.spawn(async move { acting.log_out().await });

@@ -1,5 +1,5 @@
-//! Everything that can go wrong between here and vCenter, and what of it the controller sees.
-//! Invariant: no variant holds a request, so that a password cannot get into a message.
+//! Errors of the vCenter client, and their form for the controller.
+//! Invariant: no variant contains a request, so that no message can contain a password.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::xml::XmlError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The client could not be made from its settings.
+    /// The client cannot be created from its settings.
     #[error("cannot set up the client for {url}")]
     SetUp {
         /// The endpoint.
@@ -22,7 +22,7 @@ pub enum Error {
         #[source]
         source: TransportError,
     },
-    /// No answer came back.
+    /// No answer arrived.
     #[error("no answer to {method}")]
     Send {
         /// The SOAP method.
@@ -31,7 +31,7 @@ pub enum Error {
         #[source]
         source: TransportError,
     },
-    /// A web page came back: a proxy, a load balancer, or a vCenter that is starting.
+    /// The answer is a web page: from a proxy, a load balancer, or a vCenter that is starting.
     #[error("{url} answered {method} with a web page (HTTP {status}) instead of SOAP")]
     Html {
         /// The endpoint.
@@ -41,7 +41,7 @@ pub enum Error {
         /// HTTP status.
         status: u16,
     },
-    /// An HTTP error without SOAP in it.
+    /// An HTTP error without SOAP.
     #[error("{url} answered {method} with HTTP {status}")]
     Status {
         /// The endpoint.
@@ -51,23 +51,23 @@ pub enum Error {
         /// HTTP status.
         status: u16,
     },
-    /// Something came back that cannot be read to its end.
+    /// The answer cannot be parsed.
     #[error("cannot parse the answer to {method} ({bytes} bytes)")]
     Answer {
         /// The SOAP method.
         method: String,
-        /// How much of it there was.
+        /// Its size.
         bytes: usize,
         /// The cause.
         #[source]
         source: XmlError,
     },
-    /// XML came back that lacks what it should have.
+    /// The answer lacks a required element.
     #[error("the answer to {method} has no {missing}")]
     Incomplete {
         /// The SOAP method.
         method: String,
-        /// What it lacks.
+        /// The missing element.
         missing: &'static str,
     },
     /// vCenter refused.
@@ -97,14 +97,14 @@ pub enum Error {
         vm: String,
         /// The task.
         task: String,
-        /// How long it was waited for.
+        /// The timeout.
         waited: Duration,
         /// Its last state.
         state: String,
         /// Its last progress.
         progress: u32,
     },
-    /// The VM is not there, or not visible to us.
+    /// The VM does not exist, or is not visible to us.
     #[error("the VM {vm} does not exist")]
     NoVm {
         /// Its reference.
@@ -118,7 +118,7 @@ pub enum Error {
         /// The device key.
         key: i32,
     },
-    /// The call that several had asked for together failed.
+    /// The shared call of several callers failed.
     #[error(transparent)]
     Shared(std::sync::Arc<Error>),
 }
@@ -138,7 +138,7 @@ impl Error {
         self.fault().map(|f| f.kind)
     }
 
-    /// What kind of refusal this is.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.class().0
     }
@@ -148,7 +148,7 @@ impl Error {
         self.class().1
     }
 
-    /// Whether a request that ended so may have taken effect.
+    /// Whether the failed request may have taken effect.
     pub(crate) fn is_ambiguous(&self) -> bool {
         match self {
             Self::Send { source, .. } => !source.was_not_sent(),

@@ -1,25 +1,25 @@
 //! vSphere's faults as a type. The name of a fault is the `xsi:type` of the element under `detail`,
-//! or of `fault` inside a task's `info.error`. Invariant: a fault that has no variant here keeps
-//! its name and message, so nothing is lost to the person who reads the error.
+//! or of `fault` inside a task's `info.error`. Invariant: a fault without a variant keeps its name and
+//! message, so the error message is complete.
 
 use std::fmt;
 
 use crate::xml::Element;
 
-/// What vCenter answered instead of doing it.
+/// A fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Which fault.
+    /// The kind of fault.
     pub kind: FaultKind,
-    /// vCenter's own name of it.
+    /// vCenter's name for it.
     pub name: String,
-    /// vCenter's sentence, in the language of its locale; may be empty.
+    /// vCenter's message, in the language of its locale; may be empty.
     pub message: String,
-    /// What the fault is about: the privilege, property, argument or object it names.
+    /// The object of the fault: the privilege, property, argument or object that it names.
     pub about: Option<String>,
 }
 
-/// The faults that make a difference to us.
+/// The faults that matter to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FaultKind {
@@ -35,7 +35,7 @@ pub enum FaultKind {
     InvalidState,
     /// Another task works on the object.
     TaskInProgress,
-    /// No guest tools to pass a request to.
+    /// VMware Tools is not available in the guest.
     ToolsUnavailable,
     /// The name is taken.
     DuplicateName,
@@ -45,13 +45,13 @@ pub enum FaultKind {
     InvalidProperty,
     /// An argument was refused.
     InvalidArgument,
-    /// Somebody else changed the object at the same time.
+    /// A concurrent change of the object.
     ConcurrentAccess,
     /// A wait was cancelled, by us or by a server that shuts down.
     RequestCanceled,
     /// A property collector's version token is too old.
     InvalidCollectorVersion,
-    /// CPU, memory, licences or hosts do not suffice.
+    /// Not enough CPU, memory, licences or hosts.
     InsufficientResources,
     /// A datastore or a file on it.
     File,

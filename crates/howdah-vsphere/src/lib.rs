@@ -1,18 +1,18 @@
 //! The vCenter client: SOAP to `/sdk`, about twenty methods, behind [`howdah_core::systems::vcenter::VCenter`].
 //!
-//! * [`Client`], [`Settings`]: what the service uses;
-//! * [`Error`], [`Fault`]: what can go wrong;
-//! * [`xml`], [`schema`]: the wire's tree and its table of element orders, which the simulated
+//! * [`Client`], [`Settings`]: the public client;
+//! * [`Error`], [`Fault`]: errors;
+//! * [`xml`], [`schema`]: the XML tree and the table of element orders, which the simulated
 //!   vCenter shares.
 //!
-//! The protocol stops here: nothing outside this crate knows of views, collectors, filters or
-//! tasks. It does not decide anything: which VM is powered on, and when, is the controller's.
+//! The crate hides the protocol: views, collectors, filters and tasks are internal. It decides nothing:
+//! the controller decides which VM to power on, and when.
 //!
 //! Inside, from the bottom: `wire` (one call), `session` (logins), `retrieve` and `update` (the
-//! property collector), `together` (many callers' questions in one call), `segments`, `act` and `watch` (what
-//! the trait asks for).
+//! property collector), `together` (one call for many callers' queries), `segments`, `act` and `watch` (the
+//! methods of the trait).
 //!
-//! `examples/watch.rs` follows a cluster on a simulated vCenter and powers a VM on.
+//! `examples/watch.rs` watches a cluster on a simulated vCenter and powers a VM on.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

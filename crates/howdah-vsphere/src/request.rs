@@ -1,5 +1,5 @@
-//! Every request that the client sends, one function each. Invariant: each keeps the order of
-//! [`crate::schema`]; the test below goes through all of them. Nothing here talks to anybody.
+//! Every request of the client, one function each. Invariant: each follows the order of
+//! [`crate::schema`]; the test below checks all of them. No I/O.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -17,7 +17,7 @@ impl Ref {
         Self { ty: ty.to_owned(), value: value.to_owned() }
     }
 
-    /// The reference that an element holds.
+    /// The reference in an element.
     pub(crate) fn read(element: &Element) -> Option<Self> {
         Some(Self::new(element.ref_type.as_deref()?, &element.text))
     }
@@ -55,7 +55,7 @@ pub(crate) fn container_view(views: &Ref, container: &Ref, types: &[&str]) -> El
         .with_leaf("recursive", true)
 }
 
-/// Which properties of which type.
+/// The properties to read, by type.
 pub(crate) fn properties(ty: &str, paths: &[&str]) -> Element {
     Element::new("propSet")
         .with_leaf("type", ty)
@@ -68,16 +68,16 @@ pub(crate) fn objects<'a>(refs: impl IntoIterator<Item = &'a Ref>) -> Vec<Elemen
     refs.into_iter().map(|r| Element::new("objectSet").with(r.element("obj")).with_leaf("skip", false)).collect()
 }
 
-/// Whatever a container view shows, and from there on whatever `further` selects.
+/// The objects of a container view, and the objects that `further` selects from there.
 pub(crate) fn viewed(view: &Ref, further: Vec<Element>) -> Vec<Element> {
     let through = traversal("view", "ContainerView", "view", further);
     vec![Element::new("objectSet").with(view.element("obj")).with_leaf("skip", true).with(through)]
 }
 
-/// Whatever is in these folders, however deep. VMs inside of a vApp are not.
+/// Everything in these folders, at any depth, except VMs inside a vApp.
 pub(crate) fn below(folders: impl IntoIterator<Item = Ref>) -> Vec<Element> {
     let from = |(n, folder): (usize, Ref)| {
-        // Each has a name of its own: what a name means holds for the whole specification.
+        // Each has its own name: names apply to the whole specification.
         let name = format!("below-{n}");
         let down = traversal(&name, "Folder", "childEntity", vec![selection(&name)]);
         Element::new("objectSet").with(folder.element("obj")).with_leaf("skip", true).with(down)
@@ -96,12 +96,12 @@ pub(crate) fn traversal(name: &str, ty: &str, path: &str, further: Vec<Element>)
         .with_all(further)
 }
 
-/// Go on with a traversal that has been named elsewhere.
+/// Continue with a named traversal.
 pub(crate) fn selection(name: &str) -> Element {
     Element::new("selectSet").with_leaf("name", name)
 }
 
-/// A filter: missing objects are left out instead of failing everything.
+/// A filter: missing objects are skipped and do not fail the call.
 pub(crate) fn filter_spec(name: &str, properties: Vec<Element>, objects: Vec<Element>) -> Element {
     Element::new(name).with_all(properties).with_all(objects).with_leaf("reportMissingObjectsInResults", true)
 }
@@ -126,7 +126,7 @@ pub(crate) fn wait_for_updates(collector: &Ref, version: &str, max_wait_seconds:
         .with(Element::new("options").with_leaf("maxWaitSeconds", max_wait_seconds))
 }
 
-/// Edits one device of a VM: the device as it was read, with its changed leaf.
+/// Edits one device of a VM: the device as read, with the changed leaf.
 pub(crate) fn edit_device(vm: &Ref, device: Element) -> Element {
     let change = Element::new("deviceChange")
         .typed("VirtualDeviceConfigSpec")

@@ -1,6 +1,5 @@
-//! Property retrieval: a specification in, objects with their properties out, however many pages
-//! the server makes of them. Invariant: a property that is absent is absent in the result; nothing
-//! is made up. Objects that are gone are left out.
+//! Property retrieval: reads the objects of a specification with their properties, over all pages.
+//! Invariant: an absent property is absent in the result. Missing objects are skipped.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +9,10 @@ use crate::request::{self, Ref};
 use crate::session::{Live, Session};
 use crate::xml::Element;
 
-/// How many objects one retrieval names.
+/// The maximum number of objects in one retrieval.
 pub(crate) const BULK: usize = 500;
 
-/// An object as retrieved.
+/// A retrieved object.
 #[derive(Debug)]
 pub(crate) struct Object {
     pub(crate) obj: Ref,
@@ -32,13 +31,13 @@ impl Object {
     }
 }
 
-/// What to retrieve: property sets and object sets.
+/// A specification: property sets and object sets.
 pub(crate) struct Wanted {
     pub(crate) properties: Vec<Element>,
     pub(crate) objects: Vec<Element>,
 }
 
-/// Retrieves within whatever login there is; for specifications that name lasting objects only.
+/// Retrieves within the current login; only for specifications of persistent objects.
 pub(crate) async fn retrieve(session: &Session, wanted: &Wanted) -> Result<Vec<Object>, Error> {
     let live = session.live().await?;
     match retrieve_in(session, &live, wanted).await {
@@ -58,7 +57,7 @@ pub(crate) async fn retrieve_in(session: &Session, live: &Live, wanted: &Wanted)
     let first = request::retrieve(collector, wanted.properties.clone(), wanted.objects.clone());
     let mut answer = session.call_in(live, &first).await?;
     loop {
-        // No `returnval` at all means that there is nothing to tell.
+        // A missing `returnval` means an empty result.
         let Some(page) = answer.child("returnval") else {
             return Ok(objects);
         };

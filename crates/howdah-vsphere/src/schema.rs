@@ -1,10 +1,10 @@
-//! The one table of element orders, for everything that Howdah sends to vCenter.
+//! The table of element orders for everything that Howdah sends to vCenter.
 //!
-//! vCenter's parser takes elements in schema order, those of a parent type first, and refuses or
-//! ignores what comes out of order. So requests are checked against this table: every request
-//! builder's by a test here, and every request that reaches the simulated vCenter.
+//! vCenter's parser expects elements in schema order, those of a parent type first, and refuses or
+//! ignores elements that are out of order. So a test here checks every request builder against this table,
+//! and the simulated vCenter checks every request.
 //!
-//! The table has the types that are sent, with all fields up to the last one that is of use, not
+//! The table has only the types that are sent, with all fields up to the last one in use, not
 //! the whole schema of vSphere.
 
 use crate::xml::Element;
@@ -104,7 +104,7 @@ const TABLE: &[Shape] = &[
     shape("VirtualVmxnet3", "VirtualVmxnet", &[("uptv2Enabled", ""), ("strictLatencyConfig", "")]),
 ];
 
-/// An element that does not stand where its type's schema wants it.
+/// An element that violates its type's schema.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
     /// The type has no such field.
@@ -115,7 +115,7 @@ pub enum OrderError {
         /// The element.
         field: String,
     },
-    /// The field is known but stands after one that it must precede.
+    /// The field comes after one that it must precede.
     #[error("in {ty}, {field} stands after {after}")]
     Misplaced {
         /// The type.
@@ -125,7 +125,7 @@ pub enum OrderError {
         /// The element before it.
         after: String,
     },
-    /// The type itself is not in the table.
+    /// The type is not in the table.
     #[error("the type {ty} is not known")]
     Type {
         /// The type.
@@ -147,7 +147,7 @@ fn fields(shape: &'static Shape) -> Vec<(&'static str, &'static str)> {
 /// Checks a request, from its method's element down.
 ///
 /// # Errors
-/// The first element out of order or not known.
+/// The first element that is unknown or out of order.
 pub fn check(request: &Element) -> Result<(), OrderError> {
     check_as(request, &request.name)
 }
@@ -173,9 +173,9 @@ fn check_as(element: &Element, declared: &str) -> Result<(), OrderError> {
     Ok(())
 }
 
-/// Puts a field of `ty` into an element of that type or one that extends it: in place of the one
-/// that is there, else where the order wants it. Fields that the table does not know are taken for
-/// those of an extending type, so they stay behind.
+/// Sets a field of `ty` in an element of that type or of one that extends it: replaces the existing field,
+/// or inserts it in schema order. Unknown fields count as fields of an extending type, so they stay
+/// behind it.
 pub fn put(element: &mut Element, ty: &str, field: Element) {
     let order = find(ty).map(fields).unwrap_or_default();
     let rank = |name: &str| order.iter().position(|(n, _)| *n == name).unwrap_or(usize::MAX);

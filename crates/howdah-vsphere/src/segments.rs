@@ -1,6 +1,6 @@
-//! The port groups and opaque networks of every datacenter, in three calls however many there are:
-//! a view of the datacenters, one retrieval that goes down their network folders, and the view's end.
-//! Invariant: hosts, VMs and VM folders are never touched.
+//! Reads the port groups and opaque networks of every datacenter, always in three calls: create a view of
+//! the datacenters, retrieve through their network folders, destroy the view.
+//! Invariant: it never reads hosts, VMs or VM folders.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,11 @@ use crate::vm::unescape;
 use crate::xml::Element;
 
 const PORT_GROUP: &[&str] = &["name", "parent", "key", "config.distributedVirtualSwitch"];
-/// Since the API's version 7.0; older servers refuse a request that names them.
+/// Since API version 7.0; older servers refuse a request with them.
 const PORT_GROUP_NSX: &[&str] = &["config.segmentId", "config.logicalSwitchUuid"];
 
-/// All segments; with a `switch` (name or reference) only its own, and opaque networks, which have none.
+/// All segments; with a `switch` (name or reference) only its segments, and opaque networks, which have no
+/// switch.
 pub(crate) async fn segments(session: &Session, switch: Option<&str>) -> Result<Vec<Segment>, Error> {
     let live = session.live().await?;
     match segments_in(session, &live, switch).await {
@@ -45,7 +46,7 @@ async fn segments_in(session: &Session, live: &Live, switch: Option<&str>) -> Re
         }
         other => other,
     };
-    // A view that stays behind ends with its session at the latest.
+    // A remaining view ends with its session at the latest.
     if let Err(error) = session.call_in(live, &request::plain("DestroyView", &view)).await {
         tracing::debug!(%error, "could not remove a view");
     }
@@ -83,7 +84,7 @@ fn read(objects: &[Object], switch: Option<&str>) -> Vec<Segment> {
         objects.iter().filter_map(|o| Some((o.obj.value.as_str(), o.reference("parent")?))).collect();
     let datacenter_of = |object: &Object| {
         let mut at = parents.get(object.obj.value.as_str());
-        // Folders are a tree, but a bound is cheaper than trust.
+        // Folders should form a tree; the limit guards against a cycle.
         for _ in 0..64 {
             let Some(parent) = at else { break };
             if let Some(name) = datacenters.get(parent.value.as_str()) {

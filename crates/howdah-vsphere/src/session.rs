@@ -1,9 +1,9 @@
-//! A vCenter session that stays good: logged in when first needed, logged in again by exactly one
-//! of its users when it has ended.
+//! A vCenter session: it logs in on first use, and exactly one of its users logs in again after it
+//! has expired.
 //!
-//! Invariants: at most one login is under way; a call that the server refused for want of a session
-//! was not carried out, so it alone is repeated, once. Objects that live in a session (views,
-//! collectors, filters) die with it: whoever holds some uses [`Session::call_in`] and starts again.
+//! Invariants: at most one login is in progress; a call that the server refused because of an expired session
+//! had no effect, so only that call is repeated, once. Objects of a session (views, collectors, filters)
+//! end with it: their users call [`Session::call_in`] and start again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +20,10 @@ use crate::request::{self, Ref};
 use crate::wire::Wire;
 use crate::xml::Element;
 
-/// Idle sessions end after half an hour unless the server's administrator chose less.
+/// Idle sessions expire after half an hour, unless the server's administrator set a shorter time.
 const KEEP_ALIVE: Duration = Duration::from_secs(300);
 
-/// For how long a refused login is not tried again: a service that calls every second would get its
-/// account locked within five.
+/// How long a refused login is not retried: a retry every second would lock the account within five.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
 
 /// The server's singletons.
@@ -53,7 +52,7 @@ pub(crate) struct Session {
     user: String,
     password: SecretString,
     deadline: Duration,
-    /// What the session is for; for the log.
+    /// The purpose of the session, for the log.
     purpose: &'static str,
     state: Mutex<State>,
 }
@@ -78,7 +77,7 @@ impl Session {
         Self { wire, meter, user, password, deadline, purpose, state }
     }
 
-    /// The login of now; logs in if there is none.
+    /// The current login; logs in if there is none.
     pub(crate) async fn live(&self) -> Result<Arc<Live>, Error> {
         let mut state = self.state.lock().await;
         state.used = Instant::now();
@@ -100,8 +99,7 @@ impl Session {
         Ok(live)
     }
 
-    /// Forgets a login that turned out to be dead, unless another user of the session has already
-    /// replaced it.
+    /// Drops an expired login, unless another user of the session has already replaced it.
     pub(crate) async fn bury(&self, dead: &Arc<Live>) {
         let mut state = self.state.lock().await;
         if state.live.as_ref().is_some_and(|l| Arc::ptr_eq(l, dead)) {
@@ -144,7 +142,7 @@ impl Session {
         measure(self.meter.as_ref(), (System::VCenter, method, Whose::Service), failed, answer).await
     }
 
-    /// Ends the login, if there is one. A failure is of no consequence: the server forgets it in time.
+    /// Ends the login, if there is one. A failure does not matter: the session expires.
     pub(crate) async fn log_out(&self) {
         let live = self.state.lock().await.live.take();
         if let Some(live) = live
@@ -154,7 +152,7 @@ impl Session {
         }
     }
 
-    /// Keeps an existing login from ending for want of use; ends with the session.
+    /// Keeps an existing login from expiring; ends with the session.
     pub(crate) fn keep_alive(self: &Arc<Self>) -> tokio::task::JoinHandle<()> {
         let session = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -201,7 +199,7 @@ fn read_content(body: &Element) -> Result<Content, Error> {
     Ok(Content {
         root: reference("rootFolder")?,
         collector: reference("propertyCollector")?,
-        // A stand-alone ESXi host has one too; a server without would be of no use.
+        // A stand-alone ESXi host has one too; a server without one is unusable.
         views: reference("viewManager")?,
         sessions: reference("sessionManager")?,
         product: content.at(&["about", "fullName"]).map(|e| e.text.clone()).unwrap_or_default(),

@@ -1,8 +1,8 @@
-//! Questions that many callers ask at a time, asked together: which tasks have ended, and which devices VMs
-//! have. One task of the runtime asks; it starts with the first question and ends with the client.
+//! Combines the queries of many callers: the state of tasks, and the device lists of VMs. One task of the
+//! runtime makes the calls; it starts with the first query and ends with the client.
 //!
-//! Invariant: a task is asked for at most every [`POLL`], all that are waited for by one call; device lists
-//! that are asked for while others are being read are read by one call after that.
+//! Invariant: tasks are queried at most every [`POLL`], all awaited ones in one call; device lists
+//! that are requested during a read are read in one call after it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -21,16 +21,16 @@ use crate::session::Session;
 use crate::vm::DEVICES;
 use crate::xml::Element;
 
-/// How often tasks are asked for.
+/// How often tasks are queried.
 const POLL: Duration = Duration::from_millis(500);
 
-/// What is known of a task.
+/// The state of a task.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Task {
     pub(crate) state: String,
     pub(crate) progress: u32,
     pub(crate) fault: Option<Fault>,
-    /// Why it cannot be asked for, if that does not pass.
+    /// The permanent error of its query, if any.
     pub(crate) refused: Option<Arc<Error>>,
 }
 
@@ -55,7 +55,7 @@ impl Together {
         Self { session, tasks: OnceLock::new(), reads: OnceLock::new() }
     }
 
-    /// Waits until a task has ended, at most so long. What was seen of it last.
+    /// Waits until a task has ended, up to a limit. Returns its last state.
     pub(crate) async fn end_of(&self, task: &Ref, limit: Duration) -> Task {
         let follow = self.tasks.get_or_init(|| {
             let (send, receive) = mpsc::unbounded_channel();
@@ -63,13 +63,13 @@ impl Together {
             send
         });
         let (to, mut seen) = watch::channel(Task { state: "queued".to_owned(), ..Task::default() });
-        // It ends after the last sender, so it is there to hear this.
+        // It ends after the last sender, so it still receives this.
         let _ = follow.send((task.clone(), to));
         let _ = tokio::time::timeout(limit, seen.wait_for(Task::has_ended)).await;
         seen.borrow().clone()
     }
 
-    /// A VM's device list; `None` if there is no such VM.
+    /// A VM's device list; `None` if the VM does not exist.
     pub(crate) async fn devices(&self, vm: &VmRef) -> Result<Option<Element>, Error> {
         let reads = self.reads.get_or_init(|| {
             let (send, receive) = mpsc::unbounded_channel();
@@ -152,7 +152,7 @@ async fn read_devices(session: Arc<Session>, mut reads: mpsc::UnboundedReceiver<
                 let object = objects.iter().find(|o| o.obj.value == vm.as_str())?;
                 Some(object.properties.get(DEVICES).cloned().unwrap_or_else(|| Element::new("val")))
             };
-            // Who asked may be gone.
+            // The caller may be gone.
             let _ = to.send(found.as_ref().map(of_vm).map_err(Arc::clone));
         }
     }

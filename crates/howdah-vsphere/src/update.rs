@@ -1,5 +1,5 @@
-//! Property collectors: making, waiting on and removing them. Everything here lives within one
-//! login; whoever waits decides what a lost one means.
+//! Property collectors: create, wait, remove. Everything here belongs to one login; the caller handles a
+//! lost login.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use crate::request::{self, Ref};
 use crate::session::{Live, Session};
 use crate::xml::Element;
 
-/// The longest single wait. Proxies and firewalls cut connections that are silent for longer.
+/// The longest single wait. Proxies and firewalls close connections that are idle for longer.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// How much later than the server promised an answer may come.
+/// How late an answer may be after the requested wait.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// What a wait brought.
+/// The result of a wait.
 #[derive(Debug)]
 pub(crate) struct UpdateSet {
     pub(crate) version: String,
     pub(crate) filters: Vec<FilterUpdate>,
-    /// There is more; ask again at once.
+    /// The result is truncated; continue immediately.
     pub(crate) truncated: bool,
 }
 
@@ -34,12 +34,12 @@ pub(crate) struct FilterUpdate {
 #[derive(Debug)]
 pub(crate) struct ObjectUpdate {
     pub(crate) obj: Ref,
-    /// It has left the filter's sight; otherwise it is new or changed, and the difference is of no use.
+    /// The object left the filter; otherwise it is new or changed.
     pub(crate) left: bool,
     pub(crate) changes: Vec<PropertyChange>,
 }
 
-/// A property's new value; none if it has lost its value.
+/// A property's new value; `None` if it no longer has one.
 #[derive(Debug)]
 pub(crate) struct PropertyChange {
     pub(crate) path: String,
@@ -72,19 +72,19 @@ async fn make(session: &Session, live: &Live, request: &Element) -> Result<Ref, 
         .ok_or_else(|| Error::Incomplete { method: request.name.clone(), missing: "returnval" })
 }
 
-/// Removes a collector and with it its filters. A failure has no consequence: it ends with its session.
+/// Removes a collector with its filters. A failure does not matter: it ends with its session.
 pub(crate) async fn destroy_collector(session: &Session, live: &Live, collector: &Ref) {
     destroy(session, live, "DestroyPropertyCollector", collector).await;
 }
 
-/// Removes something by a method of its own, if it is still there.
+/// Removes an object by its own method, if it still exists.
 pub(crate) async fn destroy(session: &Session, live: &Live, method: &str, what: &Ref) {
     if let Err(error) = session.call_in(live, &request::plain(method, what)).await {
         tracing::debug!(object = %what.value, %error, "could not be removed");
     }
 }
 
-/// Waits for updates after `version`; `None` if there were none in time.
+/// Waits for updates after `version`; `None` after the timeout.
 pub(crate) async fn wait(
     session: &Session,
     live: &Live,
@@ -108,7 +108,7 @@ fn read_set(set: &Element) -> UpdateSet {
 
 fn read_filter(update: &Element) -> FilterUpdate {
     let mut objects: Vec<_> = update.all("objectSet").filter_map(read_update).collect();
-    // Objects that a filter names and that do not exist (any more).
+    // Objects in a filter that do not exist.
     let missing = update.all("missingSet").filter_map(|m| Ref::read(m.child("obj")?));
     objects.extend(missing.map(|obj| ObjectUpdate { obj, left: true, changes: Vec::new() }));
     FilterUpdate { filter: update.text_of("filter").unwrap_or_default().to_owned(), objects }

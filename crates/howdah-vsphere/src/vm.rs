@@ -1,5 +1,5 @@
-//! A VM's properties into the facts that the controller reads. Invariant: every property may be
-//! absent (a VM that is being cloned has next to none); what is absent stays unknown.
+//! Converts a VM's properties to facts for the controller. Invariant: every property may be
+//! absent (a VM during its clone has almost none); an absent property is unknown.
 
 use std::net::IpAddr;
 
@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use crate::xml::Element;
 
-/// The device list: by far the largest property, some kilobytes. A watch gets it when the VM's
-/// configuration or power state changes, and not with every word of the guest.
+/// The device list: the largest property, some kilobytes. A watch reads it when the VM's
+/// configuration or power state changes, not with every report of the guest.
 pub(crate) const DEVICES: &str = "config.hardware.device";
 
-/// Everything else that is of interest, each a few hundred bytes at most.
+/// The other relevant properties, each at most a few hundred bytes.
 pub(crate) const LIGHT: &[&str] = &[
     "name",
     "runtime.powerState",
@@ -25,7 +25,7 @@ pub(crate) const LIGHT: &[&str] = &[
     "guest.net",
 ];
 
-/// The folder that it is in; asked for by the watch only, which has to find the VM's cluster.
+/// Its folder; only the watch reads it, to find the VM's cluster.
 pub(crate) const PARENT: &str = "parent";
 
 /// The light properties of a VM.
@@ -49,7 +49,7 @@ struct GuestNic {
 }
 
 impl Light {
-    /// Takes a property's new value; `None` if it has lost its value.
+    /// Sets a property's new value; `None` if it no longer has one.
     pub(crate) fn set(&mut self, path: &str, value: Option<&Element>) {
         let text = value.map(|v| v.text.as_str()).filter(|t| !t.is_empty());
         match path {
@@ -89,8 +89,8 @@ impl Light {
     }
 
     fn nic_facts(&self, nic: &Nic) -> NicFacts {
-        // Interfaces that only the guest knows (bridges, containers) have the device -1 and may bear
-        // the card's own MAC, so the MAC decides only where no device is given.
+        // Interfaces that exist only in the guest (bridges, containers) have the device -1 and may have
+        // the card's MAC, so the MAC decides only if there is no device.
         let reported = self.net.iter().filter(|g| match g.device {
             Some(device) => device == nic.key,
             None => g.mac.is_some() && g.mac == nic.mac,
@@ -108,7 +108,7 @@ impl Light {
     }
 }
 
-/// A card as the device list has it.
+/// A card in the device list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Nic {
     pub(crate) key: i32,
@@ -123,8 +123,8 @@ pub(crate) fn nics(devices: &Element) -> Vec<Nic> {
     devices.children.iter().filter(|d| is_nic(d)).filter_map(nic).collect()
 }
 
-/// Whether a device is a network card: the server's version decides which types there are, so the
-/// sign is that it has an address.
+/// Whether a device is a network card: the types depend on the server's version, so the criterion is a MAC
+/// address.
 pub(crate) fn is_nic(device: &Element) -> bool {
     device.child("macAddress").is_some()
         || device.xsi_type.as_deref().is_some_and(|t| t.starts_with("VirtualVmxnet") || t.starts_with("VirtualE1000"))
@@ -158,7 +158,7 @@ fn guest_nic(row: &Element) -> GuestNic {
     }
 }
 
-/// Link-local addresses are what a guest gives itself when it got none.
+/// A guest without a lease assigns itself a link-local address.
 fn is_usable(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(a) => !a.is_link_local() && !a.is_unspecified(),
@@ -176,7 +176,7 @@ fn power(text: &str) -> Option<Power> {
 }
 
 fn time(text: &str) -> Option<Timestamp> {
-    // A zone is optional in XML Schema; servers mean UTC then.
+    // The zone is optional in XML Schema; servers use UTC.
     text.parse().or_else(|_| format!("{text}Z").parse()).ok()
 }
 

@@ -1,5 +1,5 @@
-//! One SOAP call over HTTP: send, read, tell answer, fault and rubbish apart. It keeps no state and
-//! repeats nothing; sessions are [`crate::session`]'s. Request bodies are never logged.
+//! One SOAP call over HTTP: send, read, distinguish answers, faults and other content. It is stateless and
+//! repeats nothing; [`crate::session`] handles sessions. Request bodies are never logged.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::xml::Element;
 
 const COOKIE_NAME: &str = "vmware_soap_session";
 
-/// The newest API that this client was written for; older ones back to [`OLDEST`] work as well.
+/// The newest supported API; older ones back to [`OLDEST`] work as well.
 const NEWEST: (u32, u32) = (9, 0);
 const OLDEST: &str = "5.5";
 
@@ -31,19 +31,19 @@ pub(crate) struct Answer {
     pub(crate) cookie: Option<SecretString>,
 }
 
-/// How much of the list of API versions is read: real ones have a few KiB.
+/// The size limit of the list of API versions: real ones have a few KiB.
 const VERSIONS_LIMIT: usize = 1024 * 1024;
 
 impl Wire {
-    /// `url` may be the server's root or its `/sdk`.
+    /// `url` is the server's root or its `/sdk`.
     pub(crate) fn new(http: Http, url: &str) -> Self {
         let base = url.trim_end_matches('/');
         let base = base.strip_suffix("/sdk").unwrap_or(base);
         Self { http, base: base.trim_end_matches('/').to_owned() }
     }
 
-    /// The API version to speak: the server's own if we know it, else its newest that we know. A
-    /// server that does not say gets the oldest.
+    /// The API version to use: the server's own if supported, else its newest supported one. A server
+    /// without a list gets the oldest.
     pub(crate) async fn version(&self, deadline: Duration) -> Result<String, Error> {
         let url = format!("{}/sdk/vimServiceVersions.xml", self.base);
         let request = self.http.request(Method::GET, &url).timeout(deadline);
@@ -85,7 +85,7 @@ impl Wire {
         let bytes = self.http.body(answer).await.map_err(failed)?;
         tracing::trace!(%method, status = status.as_u16(), bytes = bytes.len(), took = ?started.elapsed(), "SOAP call");
 
-        // A web page may be well-formed XML, so it is looked for first.
+        // A web page may be well-formed XML, so check for it first.
         let begins =
             |tag: &[u8]| bytes.trim_ascii_start().get(..tag.len()).is_some_and(|b| b.eq_ignore_ascii_case(tag));
         if html || begins(b"<!doctype html") || begins(b"<html") {
@@ -118,7 +118,7 @@ fn is_html(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|v| v.starts_with("text/html"))
 }
 
-/// The session's cookie as it is sent back, `name=value`, without the attributes.
+/// The session's cookie for requests, `name=value`, without the attributes.
 fn session_cookie(headers: &HeaderMap) -> Option<SecretString> {
     headers
         .get_all(SET_COOKIE)
@@ -129,7 +129,7 @@ fn session_cookie(headers: &HeaderMap) -> Option<SecretString> {
         .map(|pair| pair.to_owned().into())
 }
 
-/// The version to speak, from the server's list.
+/// The version to use, from the server's list.
 fn choose(document: &Element) -> Option<String> {
     let vim = document.all("namespace").find(|n| n.text_of("name") == Some("urn:vim25"))?;
     let own = vim.text_of("version").map(str::trim);

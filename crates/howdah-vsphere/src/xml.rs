@@ -1,10 +1,9 @@
-//! XML as vSphere speaks it, reduced to a light tree: name, `xsi:type`, reference type, text,
-//! children. Both ends use it: the client here and the simulated vCenter.
+//! vSphere's XML as a light tree: name, `xsi:type`, reference type, text, children. The client and the
+//! simulated vCenter use it.
 //!
-//! Invariants: prefixes are dropped on reading (servers choose them freely) and a standard set is
-//! used on writing; what was read can be written back, unknown elements included, which is how a
-//! device is edited without losing anything. No DTDs, no entities of a document's own, a bounded
-//! depth. `Debug` hides elements named `password`.
+//! Invariants: reading drops prefixes (servers choose them freely), and writing uses a standard set; a
+//! document can be written back with its unknown elements, so that editing a device loses nothing. DTDs
+//! and custom entities are not supported; the depth is limited. `Debug` hides elements named `password`.
 
 use std::fmt;
 
@@ -12,7 +11,7 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
-/// Deeper than any answer of vCenter, and shallow enough for recursion over the tree.
+/// The depth limit: above any answer of vCenter, and safe for recursion.
 const MAX_DEPTH: usize = 64;
 
 /// An element.
@@ -24,13 +23,13 @@ pub struct Element {
     pub xsi_type: Option<String>,
     /// The `type` attribute: a managed object reference's type.
     pub ref_type: Option<String>,
-    /// Text, entities resolved; empty if there are children.
+    /// Text with resolved entities; empty if there are children.
     pub text: String,
     /// Child elements in order.
     pub children: Vec<Element>,
 }
 
-/// Why a document could not be read.
+/// Why a document cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 pub enum XmlError {
     /// It ends inside an element.
@@ -39,13 +38,13 @@ pub enum XmlError {
         /// The innermost open element.
         inside: String,
     },
-    /// There is no element in it.
+    /// It has no element.
     #[error("the document is empty")]
     Empty,
-    /// Deeper than anything vCenter sends.
+    /// It exceeds the depth limit.
     #[error("elements are nested deeper than {MAX_DEPTH}")]
     TooDeep,
-    /// An entity that XML itself does not define.
+    /// An entity that XML does not define.
     #[error("unknown entity &{name};")]
     Entity {
         /// Its name.
@@ -59,7 +58,7 @@ pub enum XmlError {
     Malformed {
         /// Byte position.
         at: u64,
-        /// What the parser says.
+        /// The parser's message.
         reason: String,
     },
 }
@@ -135,7 +134,7 @@ impl Element {
     /// Reads a document.
     ///
     /// # Errors
-    /// If it is truncated or no XML.
+    /// If it is truncated or not XML.
     pub fn parse(bytes: &[u8]) -> Result<Self, XmlError> {
         let text = std::str::from_utf8(bytes).map_err(|_| XmlError::Encoding)?;
         let mut reader = Reader::from_str(text);
@@ -144,7 +143,7 @@ impl Element {
             let malformed = |at: u64, e: &dyn fmt::Display| XmlError::Malformed { at, reason: e.to_string() };
             let event = match reader.read_event() {
                 Ok(event) => event,
-                // A document that just stops is told apart: it is a broken connection, no bad server.
+                // A truncated document is a separate error: it means a broken connection, not a bad server.
                 Err(e) if is_eof(&e) => {
                     return Err(XmlError::Truncated { inside: innermost(&open) });
                 }
@@ -248,7 +247,7 @@ impl Element {
 
 fn is_eof(error: &quick_xml::Error) -> bool {
     use quick_xml::errors::{Error, SyntaxError};
-    // All of them are "not closed before the end of input" but one.
+    // All of them but one mean "not closed before the end of input".
     matches!(error, Error::Syntax(e) if *e != SyntaxError::InvalidBangMarkup)
 }
 
@@ -280,7 +279,7 @@ fn append(open: &mut [Element], text: &str) {
     }
 }
 
-/// Drops the white space between child elements.
+/// Drops white space between child elements.
 fn finish(mut element: Element) -> Element {
     if !element.children.is_empty() && element.text.trim().is_empty() {
         element.text.clear();
@@ -288,7 +287,7 @@ fn finish(mut element: Element) -> Element {
     element
 }
 
-/// Hangs a closed element onto its parent, or returns it if it was the root.
+/// Adds a closed element to its parent, or returns the root.
 fn close(open: &mut [Element], element: Element) -> Option<Element> {
     match open.last_mut() {
         Some(parent) => {
@@ -306,11 +305,11 @@ fn escape(text: &str, out: &mut String) {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            // Kept as they are: a parser would make spaces or line feeds of them.
+            // Escaped: a parser would convert them to spaces or line feeds.
             '\r' => out.push_str("&#13;"),
             '\n' => out.push_str("&#10;"),
             '\t' => out.push_str("&#9;"),
-            // Not allowed in XML 1.0, in whatever form.
+            // Not allowed in XML 1.0 in any form.
             c if c < ' ' => {}
             c => out.push(c),
         }

@@ -155,7 +155,7 @@ impl Session<'_> {
         let sight = Sight {
             pass,
             record: &self.record,
-            // Before the first look at the place, nothing of it counts.
+            // Until the place has been read, nothing of it counts.
             seen: &self.seen,
             vms: &vms,
             cluster,

@@ -181,7 +181,7 @@ impl<'a> Draft<'a> {
         let founding = view.state.journal.existence(Verb::Found);
         let founded = !matches!(founding, Existence::Never | Existence::Without(_));
         match (view.record.shape.goal, view.own) {
-            // Nothing in the manager is ours, whoever uses the name there.
+            // Nothing in the manager is ours, even if others use the name there.
             (Goal::Deleted, _) if !founded && view.operation_runs() => self.leave_nothing(),
             (_, Ownership::Unknown) => self.look_now(),
             (Goal::Deleted, _) if !view.operation_runs() => {} // it failed: only a new request continues

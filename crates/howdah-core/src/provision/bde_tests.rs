@@ -74,7 +74,7 @@ fn what_waited_is_looked_at_less_often_and_checked_again_when_its_turn_comes() {
     let mut case = ready();
     (case.turn, case.waits) = (None, true);
     case.pass_time(seconds(30));
-    assert_eq!(case.acts(), NOTHING, "nothing of it changes at the manager by itself");
+    assert_eq!(case.acts(), NOTHING, "nothing changes at the manager meanwhile");
     (case.turn, case.waits) = (Some(Turn::of(PASS)), false);
     for old in [None, Some(seconds(61))] {
         case.passed_the_checks(old);

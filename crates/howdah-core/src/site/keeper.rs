@@ -11,7 +11,7 @@
 //! when the caller asked; callers that are dropped do not end the query for others, and the last one
 //! that is dropped ends it. A failure goes to all who joined that query, and is not remembered.
 //!
-//! What it does not do: ask of its own accord, repeat a query, or wait before one. Whoever comes while a
+//! It never starts a query on its own, repeats one, or waits before one. A caller that arrives while a
 //! query is in flight waits for the next, so a crowd is gathered without a delay for the first.
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -177,5 +177,5 @@ async fn the_query_lives_as_long_as_anybody_waits_for_it() {
     assert_eq!(site.flying(), 0, "it does not outlive its last caller");
     let mut next = site.ask(site.after_now());
     assert!(poll!(&mut next).is_pending());
-    assert_eq!(site.flying(), 1, "and stands in nobody's way");
+    assert_eq!(site.flying(), 1, "and does not block others");
 }

@@ -93,8 +93,8 @@ impl Both {
         self.faulty.store(true, Ordering::SeqCst);
     }
 
-    /// The kinds of both ends. They may differ where the client acts on a refusal by itself; but a client must
-    /// not be told of an effect that may have come, or of a trouble that passes, of which the simulation knows nothing.
+    /// The kinds of both sides. They may differ if the client handles a refusal itself; but the client must not
+    /// report a possible effect, or a transient failure, that the simulation does not have.
     fn kinds<T>(&self, call: &str, within: &Remote<T>, wire: &Remote<T>) {
         let word = |r: &Remote<T>| r.as_ref().map_or_else(|e| format!("{:?}", e.kind), |_| "fine".to_owned());
         let (left, right) = (word(within), word(wire));

@@ -1,5 +1,5 @@
-//! The simulated site has two faces, the core's traits in process and real HTTP. Whoever stands
-//! behind the traits must not be able to tell which: same values, same kinds and codes of errors.
+//! The simulated site has two faces: the core's traits in process, and real HTTP. A caller of the traits
+//! must not see a difference: same values, same kinds and codes of errors.
 
 use futures::future::join_all;
 use howdah_core::failure::{ErrorKind, System};

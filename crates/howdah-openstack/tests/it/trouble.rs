@@ -183,7 +183,7 @@ async fn a_certificate_that_does_not_verify_shows_its_fingerprint() {
         .replace(&print.to_string(), "SHOWN")
         .replace(&Fingerprint::of(b"another").to_string(), "PINNED")
         .replace(&server.address.to_string(), "ADDRESS");
-    // The cause below it is the TLS library's own and may be worded anew.
+    // The cause comes from the TLS library, and its text may change.
     insta::assert_snapshot!(text.lines().map(|l| l.split(": error sending").next().unwrap()).collect::<Vec<_>>().join("\n"), @r"
     keystone_certificate_refused Certificate
     Keystone: could not log in: the certificate of https://ADDRESS is not trusted: it differs from the pinned fingerprint PINNED. Its SHA-256 fingerprint is SHOWN

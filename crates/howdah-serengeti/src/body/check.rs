@@ -1,25 +1,25 @@
-//! A specification against the [table]: every field that it may not have, by name.
+//! Checks a specification against the [table] and reports every forbidden field by name.
 //!
-//! Invariants: what has no row is refused; a refusal quotes no value, because any may be a secret.
-//! Null stands for "nothing was said", wherever a field may be left out.
+//! Invariants: a field without a row is refused; a refusal quotes no value, because any may be a secret.
+//! Null means absent, for every optional field.
 
 use serde_json::{Map, Value};
 
 use super::table::{CLUSTER, DOORS, Form, Row, Say};
 use super::{Refusal, Rules};
 
-/// A specification of 10,000 words is a tenth of this.
+/// The size limit. A specification of 10,000 words takes a tenth of it.
 const SIZE_LIMIT: usize = 256 * 1024;
-/// The longest list of a specification.
+/// The maximum length of a list.
 const LIST_LIMIT: usize = 256;
-/// The longest text in a field of ours to know.
+/// The maximum length of a string in a known field.
 const TEXT_LIMIT: usize = 1024;
-/// How deep a value of free form may be nested: the services' configuration is three levels deep.
+/// The maximum depth of a free-form value: the services' configuration has three levels.
 const DEPTH_LIMIT: usize = 12;
-/// How much of a name that there is not is repeated.
+/// How much of an unknown name an error repeats.
 const SHOWN: usize = 64;
 
-/// All that is wrong with a specification, and what is left of it without its nulls.
+/// The problems of a specification, and its content without nulls.
 pub(super) fn check(text: &str, fields: Map<String, Value>, rules: &Rules) -> Result<Map<String, Value>, Refusal> {
     if text.len() > SIZE_LIMIT {
         return Err(Refusal::invalid("specification", format!("is larger than {SIZE_LIMIT} bytes")));
@@ -32,7 +32,7 @@ pub(super) fn check(text: &str, fields: Map<String, Value>, rules: &Rules) -> Re
     }
 }
 
-/// Where in the specification: as it is shown, and as it is allowed.
+/// A position in the specification: in the form for messages, and in the form for rules.
 struct Place {
     shown: String,
     rule: String,
@@ -102,7 +102,7 @@ impl Walk<'_> {
             (Form::Ratio, Value::Number(n)) if n.as_f64().is_some_and(|n| n >= 0.0 && n.is_finite()) => None,
             (Form::YesNo, Value::Bool(_)) => None,
             (Form::YesNo, Value::String(word)) if word.is_empty() || word == "true" || word == "false" => None,
-            // Empty is how the service's own tools say that there is none.
+            // The service's own tools write an empty string for none.
             (Form::Word(words), Value::String(word)) if word.is_empty() || words.contains(&word.as_str()) => None,
             (Form::AnyCase(words), Value::String(word))
                 if word.is_empty() || words.iter().any(|w| w.eq_ignore_ascii_case(word)) =>
@@ -141,7 +141,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What in a configuration reaches outside the cluster.
+    /// The parts of a configuration that reach outside the cluster.
     fn doors(&mut self, shown: &str, configuration: &Value) {
         for (way, name) in DOORS {
             let there = way.iter().try_fold(configuration, |value, step| value.get(step));
@@ -166,7 +166,7 @@ fn list_is_long(value: &Value) -> bool {
     value.as_array().is_some_and(|items| items.len() > LIST_LIMIT)
 }
 
-/// As [`lenient`](crate::wire) reads it: empty text is 0.
+/// Parses like [`lenient`](crate::wire): an empty string is 0.
 fn count(value: &Value) -> Option<i64> {
     let number = match value {
         Value::String(text) if text.is_empty() => Some(0),
@@ -184,7 +184,7 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// The fields without those that are null: a release may not even know their names.
+/// The fields without nulls: a release may not know their names.
 fn said(rows: &[Row], mut fields: Map<String, Value>) -> Map<String, Value> {
     fields.retain(|_, value| !value.is_null());
     for row in rows {

@@ -1,9 +1,9 @@
-//! The body of a create: from a core specification, under the rules of a site.
+//! Builds the body of a create from a core specification, under the rules of a site.
 //!
-//! A requester's own `specification` lies below: a field of ours wins over a field of it. Invariants:
-//! whatever is sent was built by [`Body::build`], and so was checked against the [`table`] of what
-//! may be said; whatever is checked before (how many nodes, which pools) is read off this same body.
-//! No refusal quotes a value, but for names of pools, datastores and managers. What the release of an appliance lacks is not looked at here.
+//! The requester's `specification` is the base: our fields override its fields. Invariants: every sent
+//! body was built by [`Body::build`], which checks it against the [`table`] of allowed fields; the checks
+//! before a create (nodes, pools) read this same body. A refusal quotes no values except names of pools,
+//! datastores and managers. This module ignores the release of the appliance.
 
 pub mod table;
 
@@ -21,38 +21,38 @@ use table::{CLUSTER, Form, Row};
 
 pub use table::NODES_LIMIT;
 
-/// The application manager that is always there.
+/// The application manager that always exists.
 pub(crate) const BUILT_IN: &str = "Default";
 
-/// A text of a free-form value that is shorter is a number or a word, and no secret.
+/// A shorter string in a free-form value is a number or a word, not a secret.
 const SECRET_LENGTH: usize = 6;
 
-/// What an operator lets requests say at a site.
+/// The operator's rules for requests at a site.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// Fields of a specification besides those that anybody may set; see [`table::allowable`].
+    /// Allowed fields of a specification besides those that every requester may set; see [`table::allowable`].
     pub allow: BTreeSet<String>,
-    /// Resource pools that requests may use; none: all that the appliance has.
+    /// Resource pools that requests may use; empty: all of the appliance.
     pub resource_pools: Vec<String>,
-    /// Datastores that requests may use; none: all that the appliance has.
+    /// Datastores that requests may use; empty: all of the appliance.
     pub datastores: Vec<String>,
-    /// Application managers that requests may use; none: all that the appliance has.
+    /// Application managers that requests may use; empty: all of the appliance.
     pub app_managers: Vec<String>,
 }
 
-/// Why a request is not sent.
+/// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {says}")]
 pub struct Refusal {
-    /// A code that does not change.
+    /// A stable code.
     pub code: &'static str,
-    /// The first field, in the request's own words: `specification.nodeGroups[0].vcClusters`.
+    /// The first field, by its path in the request: `specification.nodeGroups[0].vcClusters`.
     pub field: String,
-    /// What is wrong with it.
+    /// The problem.
     pub says: String,
-    /// What can be done.
+    /// What to do.
     pub hint: Option<String>,
-    /// Further fields that would be refused.
+    /// Other fields that would be refused.
     pub others: Vec<String>,
 }
 
@@ -69,7 +69,7 @@ impl Refusal {
         Self::new("specification_field_not_allowed", field, says)
     }
 
-    /// The first, with the names of the others.
+    /// The first one, with the names of the others.
     fn all(found: Vec<Self>) -> Option<Self> {
         let mut found = found.into_iter();
         let mut first = found.next()?;
@@ -78,13 +78,13 @@ impl Refusal {
     }
 }
 
-/// A request's body, and what it claims.
+/// A request's body and its demand.
 pub struct Body {
-    /// As it is sent.
+    /// The body to send.
     pub fields: Map<String, Value>,
-    /// What it claims.
+    /// Its demand.
     pub demand: Demand,
-    /// What in it must not be repeated, wherever an answer quotes it: the longest first.
+    /// Its secrets, to remove from quoted answers: the longest first.
     pub secrets: Vec<SecretString>,
 }
 
@@ -92,7 +92,7 @@ impl Body {
     /// The body for a cluster, with no `type` unless the specification has one.
     ///
     /// # Errors
-    /// The fields that the site takes from no request, and names that it has closed.
+    /// Forbidden fields, and names outside the site's lists.
     pub fn build(spec: &ManagedSpec, rules: &Rules) -> Result<Self, Refusal> {
         let mut fields = match &spec.specification {
             Some(specification) => check::check(specification.expose(), specification.fields(), rules)?,
@@ -116,11 +116,11 @@ impl Body {
         if !spec.node_groups.is_empty() {
             set("nodeGroups", spec.node_groups.iter().map(group).collect());
         }
-        // The rows of the table say what passes; this is the same seen by the wire's own types.
+        // The table has checked the fields; this checks the wire types.
         let mut create: ClusterCreate = serde_json::from_value(Value::Object(fields.clone()))
             .map_err(|_| Refusal::invalid("specification", "has a form that BDE does not support"))?;
         close(spec, &mut create, rules)?;
-        // What the operator's lists have added or taken away.
+        // The changes from the operator's lists.
         let ours = [
             ("rpNames", create.rp_names.as_ref().map(|names| json!(names))),
             ("dsNames", create.ds_names.as_ref().map(|names| json!(names))),
@@ -140,7 +140,7 @@ impl Body {
         Ok(Self { fields, demand: demand(&create), secrets })
     }
 
-    /// Whether a template has to be chosen: there are no groups, and nobody said which.
+    /// Whether a template must be chosen: the body has neither groups nor a template.
     pub fn needs_type(&self) -> bool {
         let groups = self.fields.get("nodeGroups").and_then(Value::as_array).is_some_and(|g| !g.is_empty());
         let said = self.fields.get("type").and_then(Value::as_str).is_some_and(|t| !t.is_empty());
@@ -173,14 +173,14 @@ fn listed(field: impl Into<String>, names: Option<&Vec<String>>) -> Option<Names
     Some((field.into(), names?.as_slice()))
 }
 
-/// The resource pools in a body, wherever it has some.
+/// All resource pools in a body.
 fn pools(create: &ClusterCreate) -> Vec<Names<'_>> {
     let groups = create.node_groups.iter().flatten().enumerate();
     let in_groups = groups.filter_map(|(at, g)| listed(format!("nodeGroups[{at}].rpNames"), g.rp_names.as_ref()));
     listed("rpNames", create.rp_names.as_ref()).into_iter().chain(in_groups).collect()
 }
 
-/// The datastores in a body, wherever it has some.
+/// All datastores in a body.
 fn datastores(create: &ClusterCreate) -> Vec<Names<'_>> {
     let mut found: Vec<_> = listed("dsNames", create.ds_names.as_ref()).into_iter().collect();
     for (at, group) in create.node_groups.iter().flatten().enumerate() {
@@ -193,10 +193,9 @@ fn datastores(create: &ClusterCreate) -> Vec<Names<'_>> {
     found
 }
 
-/// Keeps a body within the operator's lists: what it names is on them, and where it names nothing it
-/// gets them.
+/// Enforces the operator's lists: every name must be on them, and an absent list becomes the operator's.
 fn close(spec: &ManagedSpec, create: &mut ClusterCreate, rules: &Rules) -> Result<(), Refusal> {
-    // What Howdah's own properties say stands at the top of the body.
+    // Howdah's own properties are at the top of the body.
     let property = |said: bool, field: &str, own: &str, property: &str| {
         if said && field == own { property.to_owned() } else { format!("specification.{field}") }
     };
@@ -258,7 +257,7 @@ fn enough_and_not_too_many(spec: &ManagedSpec, create: &ClusterCreate) -> Result
 
 fn nodes(create: &ClusterCreate) -> Option<u64> {
     let groups = create.node_groups.as_deref().filter(|groups| !groups.is_empty())?;
-    // The service drops a group of less than one.
+    // The service drops a group without nodes.
     Some(groups.iter().map(|g| u64::try_from(g.instance_num).unwrap_or(0)).sum())
 }
 
@@ -272,7 +271,7 @@ fn demand(create: &ClusterCreate) -> Demand {
     }
 }
 
-/// The texts of values of free form: nobody but the author knows which of them is a secret.
+/// The strings in free-form values: only the author knows which of them are secrets.
 fn free_texts(rows: &[Row], fields: &Map<String, Value>, into: &mut Vec<SecretString>) {
     for row in rows {
         match (row.form, fields.get(row.name)) {

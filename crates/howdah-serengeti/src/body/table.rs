@@ -1,45 +1,45 @@
-//! What may stand in a requester's specification, and who may say it: one row for each field of
-//! [`ClusterCreate`](crate::wire::ClusterCreate) and of what is nested in it.
+//! The allowed fields of a requester's specification, and who may set them: one row for each field of
+//! [`ClusterCreate`](crate::wire::ClusterCreate) and of its nested types.
 //!
-//! Invariant: what has no row is refused, so a field that a later release brings is closed until
-//! somebody writes its row here; a test compares the rows with the wire types' own fields. The appliance works with
-//! the operator's account: a field is the tenant's only if it shapes the tenant's own nodes and
-//! reaches nothing else. What makes the appliance fetch, register or look up something, or puts
-//! nodes outside the registered pools and datastores, is the operator's to allow, site by site.
+//! Invariant: a field without a row is refused, so a later release's field is closed until a developer adds
+//! its row; a test compares the rows with the fields of the wire types. The appliance works with
+//! the operator's account: a tenant may set a field only if it shapes the tenant's own nodes and
+//! reaches nothing else. Fields that make the appliance fetch, register or look up something, or that place
+//! nodes outside the registered pools and datastores, need the operator's permission for the site.
 
-/// Who may say a field.
+/// Who may set a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Say {
-    /// Whoever asks for a cluster.
+    /// Every requester.
     Tenant,
-    /// Whoever asks for a cluster, where the operator allows it by name.
+    /// Every requester, if the operator allows the field by name.
     Operator,
-    /// Nobody: Howdah sets it. What to do in its place, as a sentence.
+    /// No requester: Howdah sets it. The sentence says what to use instead.
     Ours(&'static str),
 }
 
-/// What a field holds.
+/// The type of a field.
 #[derive(Debug, Clone, Copy)]
 pub enum Form {
-    /// A text.
+    /// A string.
     Text,
-    /// A list of texts.
+    /// A list of strings.
     Texts,
-    /// A whole number from 0 up to this; also as text, as the service reads it.
+    /// A whole number from 0 to this; also as a string, like the service.
     Count(i32),
     /// A number that is not negative.
     Ratio,
-    /// Yes or no; also as text, as the service reads it.
+    /// A boolean; also as a string, like the service.
     YesNo,
     /// One of these words.
     Word(&'static [&'static str]),
-    /// The same in any case, as the service reads it.
+    /// One of these words in any case, like the service.
     AnyCase(&'static [&'static str]),
     /// An object with these fields.
     One(&'static [Row]),
     /// A list of them.
     Many(&'static [Row]),
-    /// The services' own configuration, free in form but for [`DOORS`].
+    /// The services' configuration, free in form except for [`DOORS`].
     Configuration,
     /// Anything.
     Free,
@@ -50,13 +50,13 @@ pub enum Form {
 pub struct Row {
     /// Its name on the wire.
     pub name: &'static str,
-    /// Who may say it.
+    /// Who may set it.
     pub say: Say,
-    /// What it holds.
+    /// Its type.
     pub form: Form,
 }
 
-/// More nodes than this are a mistyped number: vCenter holds 40,000 VMs in all.
+/// A larger number of nodes is a typing error: vCenter supports 40,000 VMs in total.
 pub const NODES_LIMIT: u32 = 10_000;
 
 const ANY: Form = Form::Count(i32::MAX);
@@ -93,7 +93,7 @@ pub const CLUSTER: &[Row] = &[
     ours("password", "Use cluster_password; Howdah keeps it secret."),
     // The appliance fetches it.
     operator("localRepoURL", Form::Text),
-    // A prefix that meets a cluster's name gives nodes the host names of somebody else's.
+    // A prefix that matches another cluster's name gives its nodes' host names to these nodes.
     operator("hostnamePrefix", Form::Text),
     tenant("topologyPolicy", Form::Word(&["NONE", "RACK_AS_RACK", "HOST_AS_RACK", "HVE"])),
     operator("externalHDFS", Form::Text),
@@ -101,7 +101,7 @@ pub const CLUSTER: &[Row] = &[
     operator("externalNamenode", Form::Text),
     operator("externalSecondaryNamenode", Form::Text),
     operator("externalDatanodes", Form::Texts),
-    // The operator's user directory, and whose users become root.
+    // The operator's user directory, and the users who become root.
     operator("infrastructure_config", Form::Free),
     // Registers pools on the fly.
     operator("vcClusters", Form::Free),
@@ -118,7 +118,7 @@ pub const CLUSTER: &[Row] = &[
     operator("localDatastorePattern", Form::Free),
 ];
 
-/// Those of a node group.
+/// The fields of a node group.
 pub const GROUP: &[Row] = &[
     tenant("name", Form::Text),
     tenant("roles", Form::Texts),
@@ -140,7 +140,7 @@ pub const GROUP: &[Row] = &[
     operator("vcClusters", Form::Free),
 ];
 
-/// Those of a group's disks.
+/// The fields of a group's disks.
 pub const STORAGE: &[Row] = &[
     tenant("type", Form::AnyCase(&["SHARED", "LOCAL", "TEMPFS"])),
     tenant("sizeGB", ANY),
@@ -148,35 +148,35 @@ pub const STORAGE: &[Row] = &[
     tenant("dsNames4System", Form::Texts),
     tenant("dsNames4Data", Form::Texts),
     tenant("diskNum", ANY),
-    // What the service works out for itself.
+    // The service computes these.
     operator("shareDatastore", Form::YesNo),
     operator("diskstoreNamePattern", Form::Free),
     operator("imagestoreNamePattern", Form::Free),
     tenant("splitPolicy", Form::Word(&["EVEN_SPLIT", "AGGREGATE", "BI_SECTOR"])),
     tenant("controllerType", Form::Word(&["LSI_CONTROLLER", "PARA_VIRTUAL_CONTROLLER"])),
-    // Thick disks take their whole size at once.
+    // Thick disks allocate their whole size immediately.
     operator("allocType", Form::Text),
 ];
 
-/// Those of where a group's nodes go, among the pools that it may use.
+/// The fields of the placement of a group's nodes within its pools.
 pub const PLACEMENT: &[Row] = &[
     tenant("instancePerHost", ANY),
     tenant("groupRacks", Form::One(RACKS)),
     tenant("groupAssociations", Form::Many(ASSOCIATION)),
 ];
 
-/// Those of a choice of racks.
+/// The fields of a choice of racks.
 pub const RACKS: &[Row] = &[tenant("type", Form::Word(&["ROUNDROBIN", "SAMERACK"])), tenant("racks", Form::Texts)];
 
-/// Those of a group that goes with another.
+/// The fields of an association with another group.
 pub const ASSOCIATION: &[Row] = &[tenant("reference", Form::Text), tenant("type", Form::Word(&["WEAK", "STRICT"]))];
 
-/// Places in a configuration that say the same as a field that is the operator's to allow, or reach
-/// as far: the way to each, and under which name it is allowed.
+/// Parts of a configuration that have the effect of a field that needs the operator's permission: the path
+/// of each, and the name that allows it.
 ///
-/// Source: the appliance's `InfrastructureUpdator` takes the external HDFS and MapReduce of a cluster
-/// from its Hadoop configuration; `ClusterManager` looks the names of `service_user` up in the
-/// operator's user directory.
+/// Source: the appliance's `InfrastructureUpdator` reads the external HDFS and MapReduce of a cluster
+/// from its Hadoop configuration; `ClusterManager` looks up the names of `service_user` in the operator's
+/// user directory.
 pub const DOORS: &[(&[&str], &str)] = &[
     (&["hadoop", "core-site.xml", "fs.default.name"], "externalHDFS"),
     (&["hadoop", "mapred-site.xml", "mapred.job.tracker"], "externalMapReduce"),
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
     use crate::wire::{ClusterCreate, GroupAssociation, GroupRacks, NodeGroupCreate, PlacementPolicies, Storage};
 
-    /// Asks a type for the names of its fields: serde tells them to whoever it reads from.
+    /// The names of a type's fields, which serde passes to a deserializer.
     struct Asking<'a>(&'a mut &'static [&'static str]);
 
     impl<'de> Deserializer<'de> for Asking<'_> {

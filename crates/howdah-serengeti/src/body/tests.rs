@@ -1,4 +1,4 @@
-//! What is built, what is refused, and what is read off a body.
+//! Built bodies, refusals, and the demand of a body.
 
 use howdah_core::specification::Specification;
 
@@ -18,7 +18,7 @@ pub(crate) fn spec() -> ManagedSpec {
     }
 }
 
-/// The same with a specification and nothing beside it.
+/// The same with only a specification.
 pub(crate) fn of(specification: Value) -> ManagedSpec {
     let specification: Specification = serde_json::from_value(specification).unwrap();
     ManagedSpec { resource_pools: vec![], specification: Some(specification), ..spec() }
@@ -122,7 +122,7 @@ fn each_field_of_the_operator_is_open_once_it_is_allowed_and_no_other_is() {
     for name in &all {
         let rules = Rules { allow: [name.clone()].into(), ..Rules::default() };
         for other in &all {
-            // The shortest value that its row takes.
+            // The shortest value that its row allows.
             let mut said = match other.as_str() {
                 "vcClusters" | "networkings" | "externalDatanodes" | "packageRepos" => json!([]),
                 "configuration.service_user" | "infrastructure_config" => json!({}),
@@ -161,7 +161,7 @@ fn what_is_claimed_is_read_off_the_body_wherever_it_stands() {
         app_manager: Some("cm".to_owned()),
     };
     assert_eq!(demand(&said), expected);
-    // Ours wins, and what it hides claims nothing.
+    // Our field wins, and the hidden one adds nothing to the demand.
     let ours = ManagedSpec {
         node_groups: vec![group("worker", 3)],
         resource_pools: strings(&["p"]),

@@ -1,7 +1,9 @@
-//! The core's trait over an appliance: what is asked for. What the answers mean stands in [`super::translate`].
+//! Implements the core's trait with calls to an appliance. [`super::translate`] interprets the answers.
 //!
-//! The one call to change a cluster's state that every release takes is
-//! `PUT cluster/{name}?state=`: 2.1 and 2.2.0 have no `/action`, later ones forward to it.
+//! The only call to change a cluster's state that every release supports is
+//! `PUT cluster/{name}?state=`: 2.1 and 2.2.0 have no `/action`, later releases forward to it.
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use howdah_core::ids::{ClusterName, TaskId};
@@ -21,7 +23,7 @@ use crate::error::Error;
 use crate::names::in_path;
 use crate::release::Release;
 use crate::wire::{
-    AppManagerRead, DatastoreRead, DistroRead, ErrorBody, NetworkRead, ResourcePoolRead, TaskRead, code,
+    AppManagerRead, ClusterRead, DatastoreRead, DistroRead, ErrorBody, NetworkRead, ResourcePoolRead, TaskRead, code,
 };
 
 #[async_trait]
@@ -32,12 +34,12 @@ impl ClusterManager for Client {
     }
 
     async fn catalog(&self, app_manager: Option<&str>) -> Remote<Catalog> {
-        // The appliance asks each manager how it is before it lists them: only where that is needed.
+        // The appliance queries each manager before it lists them, so list them only if needed.
         let app_managers = match app_manager {
             None | Some(BUILT_IN) => vec![BUILT_IN.to_owned()],
             Some(_) => self.app_managers().await?,
         };
-        // One that there is not has no distributions; to ask for them would be an error.
+        // An unknown one has no distributions; querying them would be an error.
         let distros = match app_manager {
             Some(manager) if !app_managers.iter().any(|m| m == manager) => vec![],
             _ => self.distros(app_manager).await?.into_iter().map(|d| d.name).collect(),
@@ -69,7 +71,7 @@ impl ClusterManager for Client {
         let release = self.sessions.session(None).await?.release;
         let mut body = json!({ "name": network.name, "portGroup": network.port_group, "isDhcp": network.dhcp });
         if release >= Release::V2_2 {
-            // Required from here on, and unknown (so refused) before.
+            // Required from this release on; earlier releases refuse it as unknown.
             body["dnsType"] = json!("NORMAL");
             body["isGenerateHostname"] = json!(false);
         }
@@ -91,7 +93,7 @@ impl ClusterManager for Client {
     }
 
     async fn cluster(&self, name: &ClusterName) -> Remote<Option<ManagedCluster>> {
-        // Without details there are no nodes since 2.3.
+        // Since 2.3 an answer without details has no nodes.
         let path = format!("cluster/{}?details=true", in_path(name.as_str()));
         let step = format!("read cluster \"{name}\"");
         match self.sessions.call(&Call::get(path, step.as_str())).await {
@@ -99,6 +101,18 @@ impl ClusterManager for Client {
             Err(e) if e.is(code::NOT_FOUND) => Ok(None),
             Err(e) => Err(e.into()),
         }
+    }
+
+    async fn clusters(&self) -> Remote<BTreeMap<String, ManagedCluster>> {
+        let step = "list the clusters";
+        let all: Vec<Value> = self.sessions.call(&Call::get("clusters?details=true", step)).await?.json(step)?;
+        // Each is read separately, so that one unreadable cluster does not hide the others.
+        let one = |value: Value| {
+            let read: ClusterRead = serde_json::from_value(value).ok()?;
+            let name = read.name.clone();
+            Some((name, cluster(read, step).ok()?))
+        };
+        Ok(all.into_iter().filter_map(one).collect())
     }
 
     async fn create_cluster(&self, spec: &ManagedSpec) -> Remote<TaskId> {
@@ -174,13 +188,13 @@ impl Client {
         let step = "list the application managers";
         match self.sessions.call(&Call::get("appmanagers", step)).await {
             Ok(answer) => Ok(answer.json::<Vec<AppManagerRead>>(step)?.into_iter().map(|m| m.name).collect()),
-            // 2.0 has none but the one that is not called so there.
+            // 2.0 has only the built-in one, without this name.
             Err(Error::Page { status: 404, .. }) => Ok(vec![BUILT_IN.to_owned()]),
             Err(e) => Err(e),
         }
     }
 
-    /// The vendor of the distribution that is asked for; names are compared without case.
+    /// The vendor of the requested distribution; names are compared case-insensitively.
     async fn vendor(&self, spec: &ManagedSpec, app_manager: Option<&str>) -> Result<Option<String>, Error> {
         let distros = self.distros(app_manager).await?;
         match distros.into_iter().find(|d| d.name.eq_ignore_ascii_case(&spec.distro)) {

@@ -2,16 +2,16 @@
 //! Serengeti API.
 //!
 //! ```text
-//!   manager.rs   what is asked for
-//!   translate.rs what the answers mean to the core
-//!   spec.rs      what the appliance's release does to a request's body
+//!   manager.rs   the calls
+//!   translate.rs the meaning of the answers for the core
+//!   spec.rs      a request's body for the appliance's release
 //!   session.rs   login (one at a time), the cookie, one repeat after an expired session
 //!   reading.rs   an answer's head and body: JSON, error body, HTML page, maintenance
 //! ```
 //!
-//! Invariants: a write is repeated only after a 401, which the service gives before it looks at
-//! the request; decisions fall on an error's code; the host that is talked to is the configured
-//! one, whatever a `Location` says; no password gets into a text.
+//! Invariants: a write is repeated only after a 401, which the service sends before it reads the
+//! request; decisions use an error's code; the client contacts only the configured host, whatever a
+//! `Location` says; no text contains a password.
 
 mod manager;
 mod reading;
@@ -44,8 +44,8 @@ pub struct Timeouts {
     pub connect: Duration,
     /// For an answer.
     pub answer: Duration,
-    /// For the answer to a call that makes the appliance read vCenter's inventory first (create,
-    /// resume, registering a network): that takes minutes in a large one.
+    /// For the answer to a call that first reads vCenter's inventory (create, resume, registration of a
+    /// network): that takes minutes with a large inventory.
     pub check: Duration,
 }
 
@@ -55,22 +55,22 @@ impl Default for Timeouts {
     }
 }
 
-/// Where an appliance is and how to log in.
+/// The address and credentials of an appliance.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `https://host:8443`. Plain HTTP is taken for loopback addresses only.
+    /// `https://host:8443`. Plain HTTP is allowed for loopback addresses only.
     pub url: String,
-    /// A user that vCenter knows.
+    /// A vCenter user.
     pub username: String,
     /// Its password.
     pub password: SecretString,
-    /// Whom to trust.
+    /// The trusted certificates.
     pub trust: Trust,
     /// How long to wait.
     pub timeouts: Timeouts,
 }
 
-/// A client of one appliance. It logs in at its first call.
+/// A client of one appliance. It logs in with its first call.
 pub struct Client {
     sessions: Sessions,
     rules: Rules,
@@ -83,7 +83,7 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client of the appliance at `settings.url`. Contacts nobody yet.
+    /// Creates a client of the appliance at `settings.url`. Makes no call.
     ///
     /// # Errors
     /// If the address or the trust cannot be used.
@@ -102,25 +102,24 @@ impl Client {
         Ok(Self { sessions: Sessions::new(http, base, settings, meter), rules: Rules::default() })
     }
 
-    /// The same under the rules of a site for what requests may say.
+    /// The same client with a site's rules for requests.
     #[must_use]
     pub fn with_rules(self, rules: Rules) -> Self {
         Self { rules, ..self }
     }
 
-    /// Logs out, if logged in, on the session that was used. The client may be used on: it logs
-    /// in again.
+    /// Logs out of the current session, if any. A later call logs in again.
     ///
     /// # Errors
-    /// If the appliance cannot be reached; its session then ends by itself, half an hour later.
+    /// If the appliance cannot be reached; its session then expires after half an hour.
     pub async fn log_out(&self) -> Result<(), Error> {
         self.sessions.log_out().await
     }
 }
 
-/// `https://host:port`, from whatever of it the operator wrote.
+/// `https://host:port`, from the operator's form of it.
 fn base(url: &str) -> Result<String, Error> {
-    // What stands before an `@` may be a password.
+    // The part before an `@` may be a password.
     let shown = url.rsplit('@').next().unwrap_or_default();
     let refuse = |reason| Error::Address { url: shown.to_owned(), reason };
     let parsed = reqwest::Url::parse(url).map_err(|_| refuse("it is not a URL; write https://host:8443"))?;
@@ -145,12 +144,12 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Follows a task to its end: asks every `every`, for at most `limit`, on the clock's time.
-/// `seen` is told of every answer.
+/// Polls a task until its end: every `every`, for at most `limit`, on the clock's time. Calls `seen` with
+/// every answer.
 ///
 /// # Errors
-/// What the manager says of a failed task; that the task is unknown; that it did not end in time,
-/// with what was seen of it last; or the first error of the manager that is not transient.
+/// The manager's message for a failed task; an unknown task; a task that did not end in time, with its
+/// last state; or the manager's first permanent error.
 pub async fn follow(
     manager: &dyn ClusterManager,
     task: &TaskId,

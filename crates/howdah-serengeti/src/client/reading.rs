@@ -1,7 +1,6 @@
-//! What an answer is: JSON, an error body, a page of Tomcat, a word about maintenance.
+//! Classifies an answer: JSON, an error body, a page of Tomcat, a maintenance message.
 //!
-//! Invariant: whatever comes, an answer that is not what was asked for becomes an error that says
-//! what it was; nothing is guessed from a status alone.
+//! Invariant: every unexpected answer becomes an error that describes it; a status alone decides nothing.
 
 use bytes::Bytes;
 use howdah_core::ids::TaskId;
@@ -38,7 +37,7 @@ pub(super) async fn read(http: &Http, response: reqwest::Response) -> Result<Ans
     Ok(Answer { status, location, cookie, html, body })
 }
 
-/// Takes an answer that went well; turns any other into its error.
+/// Accepts a successful answer; converts any other to its error.
 pub(super) fn accept(answer: Answer, step: &str) -> Result<Answer, Error> {
     let (status, step) = (answer.status, step.to_owned());
     if !answer.html {
@@ -60,7 +59,7 @@ pub(super) fn accept(answer: Answer, step: &str) -> Result<Answer, Error> {
     }
     let said = answer.excerpt();
     Err(match status {
-        // A filter in front of the service says it in plain text.
+        // A filter in front of the service sends it in plain text.
         StatusCode::METHOD_NOT_ALLOWED => Error::Maintenance { step, said },
         _ => Error::Answer { step, status: status.as_u16(), said },
     })
@@ -75,8 +74,8 @@ impl Answer {
         })
     }
 
-    /// The number at the end of `Location`. The rest of it is not looked at: it is built from
-    /// whatever host name the request bore.
+    /// The number at the end of `Location`. The rest is ignored: it contains the host name of the
+    /// request.
     pub(super) fn task(&self, step: &str) -> Result<TaskId, Error> {
         let last = self.location.as_deref().and_then(|l| l.rsplit('/').next()).unwrap_or_default();
         if last.is_empty() || !last.bytes().all(|b| b.is_ascii_digit()) {
@@ -89,7 +88,7 @@ impl Answer {
         Ok(TaskId::new(last))
     }
 
-    /// What the page's heading says, or its title.
+    /// The page's heading, or its title.
     pub(super) fn heading(&self) -> String {
         let page = String::from_utf8_lossy(&self.body);
         let text = ["h1", "title", "body"].iter().find_map(|tag| element(&page, tag)).unwrap_or_default();
@@ -133,7 +132,7 @@ fn element(page: &str, tag: &str) -> Option<String> {
     Some(text).filter(|t| !t.trim().is_empty())
 }
 
-/// On one line, and no longer than a person reads.
+/// On one line, and shortened for display.
 fn shortened(text: &str) -> String {
     const LIMIT: usize = 200;
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");

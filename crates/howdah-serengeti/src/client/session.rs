@@ -1,8 +1,8 @@
 //! The session with an appliance: one login for all callers, one repeat after an expired session.
 //!
-//! The cookie is kept by hand because an unauthenticated answer may set one too: only a login's
-//! counts. Invariant: at most one login is under way, and its end, good or bad, is that of everybody
-//! who waited for it; a refused one is not repeated for a while, so that a wrong password cannot
+//! This module handles the cookie itself because an unauthenticated answer may set one too: only a login's
+//! cookie counts. Invariant: at most one login is in progress, and its result applies to every caller that
+//! waited for it; a refused login is not repeated for a while, so that a wrong password cannot
 //! lock the account in vCenter.
 
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::release::Release;
 use crate::wire::Hello;
 
-/// For how long a refused login stands for the next ones.
+/// How long the result of a refused login applies to later calls.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
 
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
@@ -35,11 +35,11 @@ pub(super) struct Call {
     /// With its query, names encoded.
     pub(super) path: String,
     pub(super) body: Option<Value>,
-    /// What is being done, for messages.
+    /// The step, for messages.
     pub(super) step: String,
     /// Whether the appliance reads vCenter's inventory before it answers.
     pub(super) slow: bool,
-    /// Secrets in the body that the answer must not be quoted with.
+    /// Secrets in the body, to remove from quoted answers.
     pub(super) secrets: Vec<SecretString>,
 }
 
@@ -59,11 +59,11 @@ impl Call {
     }
 }
 
-/// A login that went well.
+/// A successful login.
 pub(super) struct Session {
     number: u64,
     cookie: SecretString,
-    /// What `hello` said.
+    /// The answer to `hello`.
     pub(super) version: Option<String>,
     pub(super) release: Release,
 }
@@ -80,7 +80,7 @@ pub(super) struct Sessions {
 struct State {
     session: Option<Arc<Session>>,
     logins: u64,
-    /// How the last login failed, and when that was known.
+    /// How and when the last login failed.
     failed: Option<(Instant, Error)>,
 }
 
@@ -93,10 +93,10 @@ impl Sessions {
         &self.base
     }
 
-    /// The session, logging in if there is none or it is the one that was `found_dead`.
+    /// The session; logs in if there is none, or if it is the expired one in `found_dead`.
     pub(super) async fn session(&self, found_dead: Option<u64>) -> Result<Arc<Session>, Error> {
         let asked = Instant::now();
-        // Held over the login: whoever comes meanwhile waits for it.
+        // Held during the login: other callers wait for it.
         let mut state = self.state.lock().await;
         if let Some(session) = state.session.as_ref().filter(|s| Some(s.number) != found_dead) {
             return Ok(session.clone());
@@ -104,7 +104,7 @@ impl Sessions {
         state.session = None;
         if let Some((when, error)) = &state.failed {
             let refused = matches!(error, Error::LoginRefused { .. });
-            // It failed while this caller waited for it, or not long ago for good.
+            // It failed while this caller waited, or was refused not long ago.
             if *when >= asked || refused && when.elapsed() < REFUSED_FOR {
                 return Err(error.clone());
             }
@@ -124,8 +124,8 @@ impl Sessions {
         }
     }
 
-    /// Makes a call, with one more login if the session turns out to have expired. That repeat is
-    /// safe for writes too: a 401 is given before the request is looked at.
+    /// Makes a call, with a second login if the session has expired. That repeat is safe for writes too: the
+    /// service sends a 401 before it reads the request.
     pub(super) async fn call(&self, call: &Call) -> Result<Answer, Error> {
         let session = self.session(None).await?;
         self.measured(&call.label(), self.answered(call, session)).await
@@ -172,7 +172,7 @@ impl Sessions {
         let said = || self.without_secrets(answer.heading(), &[]);
         match answer.status {
             StatusCode::UNAUTHORIZED => return Err(Error::LoginRefused { user: username.clone(), said: said() }),
-            // The one word by which the service's own command line knows this case, too.
+            // The service's own command line recognises this case by the same word.
             StatusCode::INTERNAL_SERVER_ERROR if said().contains("Connection") => {
                 return Err(Error::VCenterUnreachable { said: said() });
             }
@@ -195,7 +195,7 @@ impl Sessions {
                 Ok(session)
             }
             Err(error) => {
-                // Nobody will use this session; it should not linger for half an hour.
+                // This session is unused; do not leave it for half an hour.
                 if let Err(error) = self.end(&session.cookie).await {
                     tracing::debug!(%error, "could not end the unused session");
                 }
@@ -204,7 +204,7 @@ impl Sessions {
         }
     }
 
-    /// What the server says of itself; nothing before 2.2.
+    /// The version that the server reports; none before 2.2.
     async fn hello(&self, session: &Session) -> Result<Option<String>, Error> {
         let call = Call::get("hello", "read the version");
         let answer = self.send(&call, session).await?;
@@ -221,7 +221,7 @@ impl Sessions {
     }
 
     async fn end(&self, cookie: &SecretString) -> Result<(), Error> {
-        // Answered by a redirect, which is not followed: the session has ended by then.
+        // The answer is a redirect, which is not followed: the session has ended.
         self.exchange("log out", true, || {
             let url = format!("{}{LOG_OUT}", self.base);
             self.http.request(Method::GET, &url).header(header::COOKIE, cookie.expose_secret())
@@ -252,7 +252,8 @@ impl Sessions {
         .await
     }
 
-    /// Sends and reads. Repeats what never got through, and reads also when the line broke.
+    /// Sends a request and reads the answer. Repeats requests that were never sent; reads are also repeated
+    /// after a broken connection.
     async fn exchange(
         &self,
         step: &str,

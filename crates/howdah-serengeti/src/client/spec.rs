@@ -1,7 +1,7 @@
 //! A request's body for the release of an appliance.
 //!
-//! Invariant: what is sent has passed the service's own rules of form here, because the service
-//! answers an unknown field with "internal error" and nothing else.
+//! Invariant: a sent body follows the service's rules, because the service answers an unknown field only
+//! with "internal error".
 
 use howdah_core::systems::manager::ManagedSpec;
 use serde_json::Value;
@@ -29,8 +29,8 @@ pub(super) fn body(spec: &ManagedSpec, rules: &Rules, release: Release, version:
     Ok(body)
 }
 
-/// The template to expand for a vendor's distribution. Only Mesos has one of its own, and 2.1 does
-/// not know the word for it; for the others this is what the service's command line asks for.
+/// The template to expand for a vendor's distribution. Only Mesos has its own, and 2.1 does not have the
+/// word for it; for the others, this is the value of the service's command line.
 pub(super) fn template(vendor: Option<&str>, release: Release) -> &'static str {
     match vendor {
         Some(v) if v.eq_ignore_ascii_case("MESOS") && release >= Release::V2_2 => "DEFAULT",

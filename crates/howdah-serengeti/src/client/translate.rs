@@ -1,5 +1,5 @@
-//! What the appliance's answers mean to the core. Pure: the simulator calls it too, so that production and
-//! simulation cannot read one answer differently.
+//! Converts the appliance's answers to the core's types. Pure: the simulator uses it too, so that production
+//! and simulation interpret an answer in the same way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ fn status(status: ClusterStatus) -> ManagedStatus {
         ClusterStatus::Provisioning => ManagedStatus::Provisioning,
         ClusterStatus::ProvisionError => ManagedStatus::ProvisionError,
         ClusterStatus::Running => ManagedStatus::Running,
-        // The VMs run, something about their software failed.
+        // The VMs run, but a part of their software failed.
         ClusterStatus::ServiceWarning | ClusterStatus::ConfigureError | ClusterStatus::UpgradeError => {
             ManagedStatus::ServiceWarning
         }
@@ -37,7 +37,7 @@ fn status(status: ClusterStatus) -> ManagedStatus {
     }
 }
 
-/// A cluster as the core knows it. `step` names the call in errors.
+/// Converts a cluster. `step` names the call in errors.
 ///
 /// # Errors
 /// If a node group's name or a node's VM reference cannot be read.
@@ -64,7 +64,7 @@ pub fn cluster(read: ClusterRead, step: &str) -> Result<ManagedCluster, Error> {
             });
         }
     }
-    // Stable: within a group the nodes keep their order.
+    // A stable sort: nodes keep their order within a group.
     nodes.sort_by(|a, b| a.group.cmp(&b.group));
     Ok(ManagedCluster {
         status: status(read.status),
@@ -78,8 +78,8 @@ pub fn cluster(read: ClusterRead, step: &str) -> Result<ManagedCluster, Error> {
     })
 }
 
-/// What the cluster was made from, as far as the appliance shows it. Its networks stand with the
-/// nodes only, and those are there once they are planned.
+/// The features of the cluster's request, as far as the appliance shows them. Only nodes list the networks,
+/// and nodes exist once they are planned.
 fn likeness(read: &ClusterRead) -> Likeness {
     let groups: BTreeMap<_, _> = read.node_groups.iter().map(|g| (g.name.clone(), g.instance_num)).collect();
     let nodes = read.node_groups.iter().flat_map(|g| g.instances.iter().flatten());
@@ -109,7 +109,7 @@ fn said_of(node: &NodeRead) -> String {
     words.into_iter().flatten().filter(|w| !w.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
-/// A node's error begins with a time in brackets; events carry their own.
+/// A node's error starts with a time in brackets; events have their own time.
 fn without_time(message: String) -> String {
     match message.strip_prefix('[').and_then(|m| m.split_once(']')) {
         Some((_, rest)) => rest.trim_start().to_owned(),
@@ -117,14 +117,14 @@ fn without_time(message: String) -> String {
     }
 }
 
-/// A task as the core knows it.
+/// Converts a task.
 pub fn task(id: TaskId, read: TaskRead) -> ManagedTask {
     let state = match read.status {
         TaskStatus::Completed => TaskState::Completed,
         TaskStatus::Failed | TaskStatus::Abandoned | TaskStatus::Stopped => TaskState::Failed,
         TaskStatus::Starting | TaskStatus::Started | TaskStatus::Stopping | TaskStatus::Unknown => TaskState::Running,
     };
-    // Jobs that go node by node leave the message with the nodes.
+    // Jobs that work node by node store the message at the nodes.
     let node = || read.fail_nodes.iter().find_map(|n| Some(format!("{}: {}", n.node_name, n.error_message.as_ref()?)));
     let error = match state {
         TaskState::Failed => read

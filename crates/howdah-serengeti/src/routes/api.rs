@@ -51,7 +51,7 @@ impl<B: Backend> Service<B> {
             (Place::Cluster(name) | Place::ClusterAction(name), &Method::PUT) => {
                 self.change(user, name, incoming).await
             }
-            // No appliance takes it; the 2015 plugin sends nothing else.
+            // No appliance supports it, but the 2015 plugin sends nothing else.
             (Place::Cluster(name), &Method::POST) if self.profile.lenient && incoming.parameter("state").is_some() => {
                 self.change(user, name, incoming).await
             }
@@ -120,7 +120,7 @@ impl<B: Backend> Service<B> {
             Place::AppManagerDistro(name, distro) => Reply::body(&self.distro(user, &name, &distro).await?, release),
             Place::AppManagerRoles(name, distro) => {
                 let distros = self.distros(user, &name).await?;
-                // This one call compares with case.
+                // Only this call compares case-sensitively.
                 let found = one(distros, "Distro", &distro, |d| d.name == distro)?;
                 Reply::plain(&found.roles.unwrap_or_default())
             }
@@ -144,7 +144,7 @@ impl<B: Backend> Service<B> {
         Ok(Reply::Accepted(task))
     }
 
-    /// Fills in the application manager, which has to exist.
+    /// Sets the application manager, which must exist.
     async fn settle_manager(&self, user: &B::User, cluster: &mut ClusterCreate) -> Outcome<()> {
         let name = cluster.app_manager.take().filter(|n| !n.trim().is_empty()).unwrap_or_else(|| BUILT_IN.to_owned());
         if self.backend.app_managers(user).await?.iter().all(|m| m.name != name) {
@@ -172,7 +172,7 @@ impl<B: Backend> Service<B> {
         one(self.distros(user, manager).await?, "Distro", name, |d| d.name.eq_ignore_ascii_case(name))
     }
 
-    /// Whether nodes are wanted of the backend. They came unasked before 2.3.
+    /// Whether the answer includes nodes. Before 2.3 it always did.
     fn with_nodes(&self, details: bool) -> bool {
         details || self.profile.lenient || self.profile.release < Release::V2_3
     }
@@ -187,7 +187,7 @@ impl<B: Backend> Service<B> {
     }
 }
 
-/// The one that fits, or the refusal that says there is none.
+/// The matching one, or the refusal for an unknown name.
 fn one<T>(all: Vec<T>, kind: &str, name: &str, fits: impl Fn(&T) -> bool) -> Outcome<T> {
     all.into_iter().find(fits).ok_or_else(|| ErrorBody::not_found(kind, name).into())
 }
@@ -199,7 +199,7 @@ fn allocations(mut network: NetworkRead, details: bool) -> NetworkRead {
     network
 }
 
-/// A specification as `/spec` shows it: fit to be used for another cluster, without the password.
+/// A specification in the form of `/spec`: usable for another cluster, without the password.
 fn exported(cluster: ClusterCreate) -> ClusterCreate {
     ClusterCreate {
         name: None,

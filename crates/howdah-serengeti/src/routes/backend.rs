@@ -1,4 +1,4 @@
-//! What the routes need to know and to have done.
+//! The backend trait of the routes.
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -8,19 +8,19 @@ use crate::wire::{
     ResourcePoolRead, TaskRead,
 };
 
-/// Why a call is not answered as it was meant.
+/// Why a call fails.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Refusal {
-    /// In the service's own form.
+    /// With the service's error body.
     Error(ErrorBody),
-    /// By a page, as Tomcat or something in front of it would.
+    /// With an HTML page, like Tomcat or a proxy.
     Page {
         /// Status.
         status: u16,
-        /// What its heading says.
+        /// Its heading.
         heading: String,
     },
-    /// The session is not good any more.
+    /// The session has expired.
     LoggedOut,
     /// The connection breaks before the answer is complete.
     Broken,
@@ -32,15 +32,15 @@ impl From<ErrorBody> for Refusal {
     }
 }
 
-/// What a call comes to.
+/// The result of a call.
 pub type Outcome<T> = Result<T, Refusal>;
 
 /// Why a login is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginRefusal {
-    /// Name or password are wrong.
+    /// The name or password is wrong.
     Credentials,
-    /// Whoever should check them cannot be reached; says so.
+    /// The system that verifies them cannot be reached; the message.
     Unreachable(String),
 }
 
@@ -51,28 +51,28 @@ pub enum Change {
     Start,
     /// Stop services, power off.
     Stop,
-    /// Take up a failed create.
+    /// Resume a failed create.
     Resume,
 }
 
-/// What stands behind the routes.
+/// The backend of the routes.
 ///
-/// Names and required fields have been checked when a call arrives here; whether the named things
-/// exist has not. Look-ups of one thing among few have defaults that go by the lists.
+/// The routes have checked names and required fields, but not whether the named objects exist. Lookups of
+/// one object have defaults that use the lists.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
-    /// Somebody who is logged in.
+    /// A logged-in user.
     type User: Clone + Send + Sync + 'static;
 
     /// Checks a name and password. An empty name makes the password a session of vCenter.
     async fn log_in(&self, name: &str, password: &SecretString) -> Result<Self::User, LoginRefusal>;
 
-    /// Whether somebody's login still holds; asked at each call.
+    /// Whether a user's login is still valid; checked at each call.
     fn is_valid(&self, _user: &Self::User) -> bool {
         true
     }
 
-    /// Whether only reads are taken.
+    /// Whether only reads are accepted.
     fn in_maintenance(&self) -> bool {
         false
     }
@@ -115,13 +115,13 @@ pub trait Backend: Send + Sync + 'static {
     /// A cluster, with its nodes if `details`.
     async fn cluster(&self, user: &Self::User, name: &str, details: bool) -> Outcome<ClusterRead>;
 
-    /// A cluster as it was asked for.
+    /// The request of a cluster.
     async fn cluster_spec(&self, user: &Self::User, name: &str) -> Outcome<ClusterCreate>;
 
     /// Starts a create; its task.
     async fn create_cluster(&self, user: &Self::User, cluster: ClusterCreate) -> Outcome<i64>;
 
-    /// Starts a change of state; its task. `force` goes on with the nodes that came up.
+    /// Starts a change of state; its task. `force` continues with the nodes that started.
     async fn change_cluster(&self, user: &Self::User, name: &str, change: Change, force: bool) -> Outcome<i64>;
 
     /// Starts a delete; its task.

@@ -1,4 +1,4 @@
-//! What is refused for its form alone, in the order in which the service looks.
+//! Checks of the form of requests, in the order of the service.
 
 use std::net::Ipv4Addr;
 
@@ -8,7 +8,7 @@ use crate::wire::{ClusterCreate, ClusterType, DnsType, ErrorBody, NetworkAdd, co
 
 use super::ServerProfile;
 
-/// Checks the request to register a network, and fills in what a lenient server fills in.
+/// Checks the request to register a network, and sets the defaults of a lenient server.
 pub(super) fn network(network: &mut NetworkAdd, profile: &ServerProfile) -> Result<(), ErrorBody> {
     let blank = |text: &Option<String>| text.as_ref().is_none_or(|t| t.trim().is_empty());
     if profile.lenient && network.dns_type.is_none() {
@@ -43,7 +43,7 @@ fn addresses(network: &NetworkAdd) -> Result<(), ErrorBody> {
     let is_address = |text: &str| text.parse::<Ipv4Addr>().is_ok();
     let netmask = network.netmask.as_deref().unwrap_or_default();
     let mask = netmask.parse::<Ipv4Addr>().map(u32::from).unwrap_or(0);
-    // Ones, then zeros; neither all of one kind.
+    // Ones, then zeros; at least one of each.
     if mask == 0 || mask == u32::MAX || mask.leading_ones() + mask.trailing_zeros() != 32 {
         return Err(ErrorBody::invalid("netmask", netmask));
     }
@@ -80,7 +80,7 @@ pub(super) fn cluster(cluster: &ClusterCreate, profile: &ServerProfile) -> Resul
     cluster_name(cluster.name.as_deref().unwrap_or_default())?;
     let groups = cluster.node_groups.as_deref().unwrap_or_default();
     if groups.is_empty() && !profile.lenient && profile.release == Release::V2_1 && cluster.kind.is_none() {
-        // That release expands a template only for a type that is given, and then stumbles.
+        // That release expands a template only for an explicit type, and fails without one.
         return Err(ErrorBody::new(code::INTERNAL_ERROR, "Internal server error: there are no node groups."));
     }
     if groups.is_empty() && cluster.spec_file {
@@ -96,7 +96,7 @@ pub(super) fn cluster(cluster: &ClusterCreate, profile: &ServerProfile) -> Resul
     Ok(())
 }
 
-/// Whether the release knows this type: `DEFAULT` came with 2.2.
+/// Whether the release has this type: `DEFAULT` needs 2.2.
 pub(super) fn knows(kind: Option<ClusterType>, release: Release) -> bool {
     release >= Release::V2_2 || kind != Some(ClusterType::Default)
 }

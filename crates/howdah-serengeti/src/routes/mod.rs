@@ -1,15 +1,15 @@
 //! The service's routes over a [`Backend`].
 //!
 //! ```text
-//!   service.rs   what every request passes: paths, login, session, maintenance, initialisation
-//!   session.rs   who is logged in
-//!   api.rs       one arm per call: read the request, ask the backend, shape the answer
-//!   check.rs     what is refused for its form alone
-//!   reply.rs     answers as the service's clients demand them
+//!   service.rs   the steps of every request: paths, login, session, maintenance, initialisation
+//!   session.rs   the sessions
+//!   api.rs       one arm per call: read the request, call the backend, build the answer
+//!   check.rs     checks of the form
+//!   reply.rs     answers in the form that the service's clients need
 //! ```
 //!
-//! Invariants: an answer has exactly the fields of the release that is served; what is refused
-//! for its form never reaches the backend; nothing here knows where clusters come from.
+//! Invariants: an answer has exactly the fields of the served release; a malformed request never reaches the
+//! backend; the routes are independent of the source of clusters.
 
 mod api;
 mod backend;
@@ -31,17 +31,17 @@ pub use backend::{Backend, Change, LoginRefusal, Outcome, Refusal};
 use crate::release::Release;
 use service::Service;
 
-/// Which server to be.
+/// The behaviour of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerProfile {
     /// The release.
     pub release: Release,
-    /// Whether to take what no appliance of the release takes, although old clients send it: a
-    /// POST for a change of state, a network without `dnsType`; and to send `instances` unasked.
+    /// Whether to accept requests of old clients that no appliance of the release accepts: a POST for a
+    /// change of state, a network without `dnsType`; and to always send `instances`.
     pub lenient: bool,
-    /// Whether clients come by TLS: decides the scheme of `Location` and the cookie's `Secure`.
+    /// Whether clients use TLS: it sets the scheme of `Location` and the cookie's `Secure`.
     pub secure: bool,
-    /// After how much idle time a session ends.
+    /// The idle time after which a session expires.
     pub session_idle: Duration,
 }
 
@@ -51,7 +51,7 @@ impl ServerProfile {
         Self { release, lenient: false, secure: true, session_idle: Duration::from_secs(30 * 60) }
     }
 
-    /// The newest release, lenient: takes clients of every age, the 2015 Heat plugin included.
+    /// The newest release, lenient: accepts clients of every age, including the 2015 Heat plugin.
     pub const fn lenient() -> Self {
         Self { lenient: true, ..Self::appliance(Release::V2_3) }
     }
@@ -70,8 +70,8 @@ pub fn router<B: Backend>(backend: Arc<B>, profile: ServerProfile) -> Router {
         let service = Arc::clone(&service);
         async move { service.answer(request).await }
     };
-    // One handler for all: the service folds `//` and a `/` at the end, decodes names twice, and
-    // answers a wrong method in three ways, none of which a router by pattern does.
+    // One handler for all: the service folds `//` and a trailing `/`, decodes names twice, and
+    // answers a wrong method in three ways; a router by pattern supports none of these.
     Router::new()
         .route("/serengeti", any(handler.clone()))
         .route("/serengeti/", any(handler.clone()))

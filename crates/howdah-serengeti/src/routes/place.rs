@@ -1,7 +1,7 @@
-//! What a path names.
+//! Parses a path.
 //!
-//! Names in it are decoded twice, except that of `/distro/{d}`; on an appliance a last name loses
-//! what stands behind its last dot (`CDH-5.2` becomes `CDH-5`), save where it says otherwise.
+//! Names are decoded twice, except in `/distro/{d}`; an appliance drops the part of the last name after
+//! its last dot (`CDH-5.2` becomes `CDH-5`), unless noted otherwise.
 
 use crate::names::{decode_once, decode_twice};
 use crate::release::Release;
@@ -36,7 +36,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// What these segments name, if anything.
+    /// The place of these segments, if any.
     pub(super) fn of(segments: &[&str], profile: &ServerProfile) -> Option<Self> {
         let last = |segment: &str| match segment.rsplit_once('.') {
             Some((front, _)) if !profile.lenient && !front.is_empty() => front.to_owned(),

@@ -1,5 +1,5 @@
-//! Answers as the service's clients demand them: a content type with its charset, a length even
-//! on empty bodies, pages as Tomcat writes them.
+//! Answers in the form that the service's clients need: a content type with its charset, a length even
+//! for empty bodies, pages like Tomcat's.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -14,7 +14,7 @@ use crate::wire::{ErrorBody, code};
 const JSON: &str = "application/json;charset=UTF-8";
 const HTML: &str = "text/html;charset=utf-8";
 
-/// What every answer bears. No client looks at them.
+/// Headers of every answer. No client reads them.
 const ALWAYS: [(&str, &str); 6] = [
     ("x-content-type-options", "nosniff"),
     ("x-xss-protection", "1; mode=block"),
@@ -24,7 +24,7 @@ const ALWAYS: [(&str, &str); 6] = [
     ("expires", "0"),
 ];
 
-/// What a call comes to when it goes well.
+/// The result of a successful call.
 pub(super) enum Reply {
     /// 200, empty.
     Done,
@@ -35,7 +35,7 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    /// A body as a release sends it.
+    /// A body in a release's form.
     pub(super) fn body<T: Serialize + Shaped>(body: &T, release: Release) -> Result<Self, Refusal> {
         let shaped = answer(body, release).and_then(|value| serde_json::to_vec(&value));
         shaped.map(Self::Json).map_err(|e| ErrorBody::new(code::INTERNAL_ERROR, e.to_string()).into())
@@ -99,7 +99,7 @@ pub(super) fn text(status: StatusCode, says: &'static str) -> Response {
     response(status, Some("text/plain;charset=UTF-8"), says)
 }
 
-/// An answer whose body breaks off at once, and the connection with it.
+/// An answer whose body and connection break immediately.
 pub(super) fn broken(status: StatusCode) -> Response {
     let part = futures::stream::iter([Err::<Bytes, _>(std::io::Error::other("broken off on purpose"))]);
     let mut response = Response::new(Body::from_stream(part));

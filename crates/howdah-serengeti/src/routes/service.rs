@@ -1,5 +1,5 @@
-//! What every request passes before and after its call: the path is folded, the session looked
-//! up, maintenance and initialisation checked, the outcome put into the service's form.
+//! The steps before and after every call: fold the path, look up the session, check maintenance and
+//! initialisation, convert the result to the service's form.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::{ServerProfile, check};
 use crate::release::{Release, Shaped, too_new};
 use crate::wire::{ErrorBody, code};
 
-/// More than any specification of 1,024 nodes takes.
+/// The size limit; larger than any specification of 1,024 nodes.
 const BODY_LIMIT: usize = 8 << 20;
 
 pub(super) struct Service<B: Backend> {
@@ -31,7 +31,7 @@ pub(super) struct Service<B: Backend> {
     sessions: Sessions<B::User>,
 }
 
-/// A call as it came, its path folded.
+/// A call with its folded path.
 pub(super) struct Incoming {
     pub(super) method: Method,
     query: Vec<(String, String)>,
@@ -187,8 +187,7 @@ impl<B: Backend> Service<B> {
         serde_json::from_value(value).map_err(|e| self.bad_call(&e.to_string()))
     }
 
-    /// A body that cannot be read. The newest release makes no difference between that and a
-    /// fault of its own.
+    /// An unreadable body. The newest release does not distinguish that from an internal error.
     pub(super) fn bad_call(&self, why: &str) -> Refusal {
         match self.profile.release {
             Release::V2_3 if !self.profile.lenient => self.unforeseen(),
@@ -196,7 +195,7 @@ impl<B: Backend> Service<B> {
         }
     }
 
-    /// A method that the place does not take.
+    /// A method that the place does not support.
     pub(super) fn wrong_method(&self, method: &Method) -> Refusal {
         match self.profile.release {
             Release::V2_1 | Release::V2_2 => {
@@ -230,8 +229,8 @@ fn is_form(headers: &HeaderMap) -> bool {
     content_type.is_some_and(|t| t.starts_with("application/x-www-form-urlencoded"))
 }
 
-/// The pairs of a query or form. Bytes that are no UTF-8 become replacement characters: they can
-/// then only fail a look-up.
+/// The pairs of a query or form. Invalid UTF-8 becomes replacement characters, which can only make a
+/// lookup fail.
 fn form(text: &[u8]) -> Vec<(String, String)> {
     let decode = |s: &str| percent_decode_str(&s.replace('+', " ")).decode_utf8_lossy().into_owned();
     let text: Cow<'_, str> = String::from_utf8_lossy(text);

@@ -1,4 +1,4 @@
-//! Who is logged in. Sessions are kept in memory: a restart ends them, as it does on an appliance.
+//! The sessions. They are in memory: a restart ends them, as on an appliance.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,15 +26,15 @@ impl<U: Clone> Sessions<U> {
         Self { idle, open: Mutex::default() }
     }
 
-    /// Opens a session under a new id. The ids sent along end: an id that somebody else knows must
-    /// not become a logged-in one.
+    /// Opens a session with a new ID. The IDs in the request end: an ID that others may know must not
+    /// become a logged-in one.
     pub(super) fn open(&self, user: U, sent: &HeaderMap) -> String {
         let id = Uuid::new_v4().simple().to_string().to_uppercase();
         let mut open = self.lock();
         for old in ids(sent) {
             open.remove(old);
         }
-        // Nothing else looks at sessions that nobody uses.
+        // No other code removes unused sessions.
         open.retain(|_, s| s.used.elapsed() < self.idle);
         open.insert(id.clone(), Open { user, used: Instant::now() });
         id
@@ -63,7 +63,7 @@ impl<U: Clone> Sessions<U> {
     }
 }
 
-/// The session ids of a request. The service's own command line sends two `Cookie` headers.
+/// The session IDs of a request. The service's own command line sends two `Cookie` headers.
 fn ids(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     headers
         .get_all(header::COOKIE)

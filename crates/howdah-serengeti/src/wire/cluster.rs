@@ -55,7 +55,7 @@ impl<'de> Deserialize<'de> for Password {
     }
 }
 
-/// A cluster as it is asked for.
+/// A requested cluster.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ClusterCreate {
@@ -85,7 +85,7 @@ pub struct ClusterCreate {
     /// Whether the groups come from a file; set by the service when there are any.
     #[serde(deserialize_with = "lenient::boolean")]
     pub spec_file: bool,
-    /// Whether the configuration shall be checked; looked at by the command line only.
+    /// Whether to validate the configuration; only the command line uses it.
     #[serde(deserialize_with = "lenient::optional_boolean")]
     pub validate_config: Option<bool>,
     /// Hadoop configuration.
@@ -165,7 +165,7 @@ pub struct VcCluster {
     pub vc_rps: Option<Vec<String>>,
 }
 
-/// A node group as it is asked for.
+/// A requested node group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct NodeGroupCreate {
@@ -233,7 +233,7 @@ impl Default for NodeGroupCreate {
     }
 }
 
-/// Where a group's nodes go.
+/// The placement of a group's nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PlacementPolicies {
@@ -257,7 +257,7 @@ pub struct GroupRacks {
     pub racks: Option<Vec<String>>,
 }
 
-/// A group that a group goes with.
+/// An association with another group.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct GroupAssociation {
@@ -268,7 +268,7 @@ pub struct GroupAssociation {
     pub kind: Option<String>,
 }
 
-/// Disks of a node, asked for and shown.
+/// Disks of a node, in requests and answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Storage {

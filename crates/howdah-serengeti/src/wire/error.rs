@@ -1,8 +1,8 @@
-//! The error body, and the codes that mean something to a caller.
+//! The error body, and the codes that matter to a caller.
 //!
-//! The status of an error changed from release to release; its code did not. So a client decides
-//! on the code, and a server takes the status from [`ErrorBody::status`]. The sentences are our
-//! own: no client reads them but people, except that the first word of a "not found" is its kind.
+//! The status of an error differs between releases; its code does not. So a client uses the code, and a
+//! server takes the status from [`ErrorBody::status`]. The messages are our own: programs read only the
+//! first word of a "not found", which is the kind of the object.
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -156,7 +156,7 @@ impl ErrorBody {
     pub fn status(&self, release: Release) -> StatusCode {
         let mapped = STATUS.iter().find(|(code, _)| *code == self.code).map(|(_, status)| *status);
         match release {
-            // Anything unforeseen was 500 all the time; it does not go by the service errors' rule.
+            // An internal error was always 500, independent of the rule for service errors.
             Release::V2_2Patch2 if self.code == code::INTERNAL_ERROR => StatusCode::INTERNAL_SERVER_ERROR,
             Release::V2_2Patch2 => StatusCode::BAD_REQUEST,
             Release::V2_1 | Release::V2_2 if UNMAPPED.contains(&self.code.as_str()) => {

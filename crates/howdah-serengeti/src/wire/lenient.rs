@@ -1,4 +1,4 @@
-//! How the service's JSON library reads values: booleans and numbers also as text, enumerations
+//! Parses values like the service's JSON library: booleans and numbers also as strings, enumerations
 //! also empty. The 2015 Heat plugin relies on it (`"isDhcp": "true"`).
 
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error};
@@ -50,8 +50,7 @@ pub fn optional_integer<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i32
     number.map(Some).ok_or_else(|| D::Error::custom(format!("{value} is not a whole number")))
 }
 
-/// Whatever a server sends; null is the default. What the client has no use for must not keep it
-/// from reading the rest.
+/// A value from a server; null is the default. An unused value must not prevent reading the rest.
 ///
 /// # Errors
 /// On a value of another type.

@@ -1,10 +1,10 @@
 //! The JSON bodies of the service.
 //!
-//! Names are those of the service's own classes, oddities and misspellings included. Invariant:
-//! every field of the newest release is there and nulls are sent, because the service's own
-//! command line fails on a field that is missing or unknown; what older releases lack is listed
-//! per type and taken out by [`crate::release::answer`]. Request types refuse unknown fields, as
-//! the service does; types that only a server sends ignore them.
+//! Names are those of the service's classes, including oddities and misspellings. Invariant: the types have
+//! every field of the newest release and send nulls, because the service's command line fails on missing or
+//! unknown fields; each type lists the fields that older releases lack, and [`crate::release::answer`]
+//! removes them. Request types refuse unknown fields, like the service; types that only a server sends
+//! ignore them.
 
 mod cluster;
 mod error;

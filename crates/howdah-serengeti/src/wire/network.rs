@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::lenient;
 use crate::release::{Release, Shaped};
 
-/// How host names of nodes come about.
+/// The source of the nodes' host names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum DnsType {
@@ -13,7 +13,7 @@ pub enum DnsType {
     Normal,
     /// Nodes register themselves.
     Dynamic,
-    /// The service makes names and writes them into every node's `/etc/hosts`.
+    /// The service generates names and writes them to every node's `/etc/hosts`.
     Others,
 }
 
@@ -37,10 +37,10 @@ pub struct NetworkAdd {
     /// Port group, exactly as vCenter has it.
     #[serde(default)]
     pub port_group: Option<String>,
-    /// Whether nodes ask for their addresses.
+    /// Whether nodes use DHCP.
     #[serde(default, alias = "dhcp", deserialize_with = "lenient::boolean")]
     pub is_dhcp: bool,
-    /// How host names come about; required since 2.2.
+    /// The source of host names; required since 2.2.
     #[serde(default, deserialize_with = "lenient::word")]
     pub dns_type: Option<DnsType>,
     /// Required by 2.2.0, derived since 2.3.
@@ -61,10 +61,10 @@ pub struct NetworkAdd {
     /// Static networks.
     #[serde(default)]
     pub ip_blocks: Option<Vec<IpBlock>>,
-    /// `dhcp` or `static`: sent by the command line, not looked at.
+    /// `dhcp` or `static`: the command line sends it, the service ignores it.
     #[serde(default, rename = "type")]
     pub kind: Option<String>,
-    /// Not looked at.
+    /// Ignored.
     #[serde(default)]
     pub dns_list: Option<Vec<String>>,
 }
@@ -82,7 +82,7 @@ pub struct NetworkRead {
     pub name: String,
     /// Port group.
     pub port_group: String,
-    /// Whether nodes ask for their addresses.
+    /// Whether nodes use DHCP.
     #[serde(default, alias = "isDhcp", deserialize_with = "lenient::boolean")]
     pub dhcp: bool,
     /// Static networks.
@@ -106,13 +106,13 @@ pub struct NetworkRead {
     /// Static networks.
     #[serde(default)]
     pub netmask: Option<String>,
-    /// How host names come about.
+    /// The source of host names.
     #[serde(default)]
     pub dns_type: Option<DnsType>,
-    /// Whether the service makes host names.
+    /// Whether the service generates host names.
     #[serde(default)]
     pub is_generate_hostname: Option<bool>,
-    /// Who uses which address; only when details are asked for.
+    /// The users of addresses; only with details.
     #[serde(default)]
     pub ip_alloc_entries: Option<Vec<IpAllocation>>,
 }
@@ -122,7 +122,7 @@ impl Shaped for NetworkRead {
 }
 
 impl NetworkRead {
-    /// A network whose nodes ask for their addresses.
+    /// A network whose nodes use DHCP.
     pub fn dhcp(name: impl Into<String>, port_group: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -142,7 +142,7 @@ impl NetworkRead {
     }
 }
 
-/// Who uses an address.
+/// The user of an address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IpAllocation {

@@ -1,7 +1,6 @@
-//! A cluster as the service shows it, with its groups and nodes.
+//! A cluster in the service's answers, with its groups and nodes.
 //!
-//! There is no MAC address anywhere in it, and no status of a group. `instances` are in no
-//! guaranteed order.
+//! It has no MAC addresses, and no status of a group. The order of `instances` is not guaranteed.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +12,7 @@ use super::lenient;
 use super::resource::ResourcePoolRead;
 use crate::release::{Release, Shaped};
 
-/// Where a cluster is.
+/// The status of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ClusterStatus {
@@ -21,7 +20,7 @@ pub enum ClusterStatus {
     Provisioning,
     /// A create or expansion failed.
     ProvisionError,
-    /// All is well.
+    /// Everything is healthy.
     Running,
     /// Some service is unhealthy.
     ServiceWarning,
@@ -58,7 +57,7 @@ pub enum ClusterStatus {
     VmReconfiguring,
     /// Of older releases.
     Na,
-    /// A word that no release we know has.
+    /// An unknown word.
     #[serde(other)]
     Unknown,
 }
@@ -143,7 +142,7 @@ pub struct ClusterRead {
 }
 
 impl ClusterRead {
-    /// A cluster about which only this much is known.
+    /// A cluster with only this data.
     pub fn new(name: impl Into<String>, status: ClusterStatus) -> Self {
         Self {
             name: name.into(),
@@ -239,7 +238,7 @@ pub struct NodeRead {
     /// `Service Alert`, `Service Unhealthy`, `Service Ready`, `Unknown Status`.
     #[serde(default)]
     pub status: Option<String>,
-    /// What is being done to it, for people.
+    /// The action on it, for display.
     #[serde(default)]
     pub action: Option<String>,
     /// Whether that failed.

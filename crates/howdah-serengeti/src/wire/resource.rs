@@ -1,4 +1,4 @@
-//! What clusters are made of, and tasks: resource pools, datastores, distributions, application
+//! The resources of clusters, and tasks: resource pools, datastores, distributions, application
 //! managers.
 
 use serde::{Deserialize, Serialize};
@@ -14,23 +14,23 @@ pub struct Hello {
     pub version: Option<String>,
 }
 
-/// Where a task is.
+/// The state of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum TaskStatus {
     /// Accepted.
     Starting,
-    /// Under way.
+    /// Running.
     Started,
     /// Being stopped; no call does that.
     Stopping,
     /// Stopped.
     Stopped,
-    /// Ended well.
+    /// Succeeded.
     Completed,
-    /// Ended badly.
+    /// Failed.
     Failed,
-    /// Given up.
+    /// Abandoned.
     Abandoned,
     /// Not known.
     Unknown,
@@ -53,7 +53,7 @@ pub struct TaskRead {
     /// Null in practice.
     #[serde(default)]
     pub progress_message: Option<String>,
-    /// What the failed step said.
+    /// The message of the failed step.
     #[serde(default)]
     pub error_message: Option<String>,
     /// A directory on the appliance.
@@ -62,7 +62,7 @@ pub struct TaskRead {
     /// The cluster.
     #[serde(default)]
     pub target: Option<String>,
-    /// Nodes that a node-by-node job ended well for.
+    /// Nodes for which a node-by-node job succeeded.
     #[serde(default, deserialize_with = "lenient::or_default")]
     pub succeed_nodes: Vec<TaskNode>,
     /// Nodes that it failed for.
@@ -207,7 +207,7 @@ impl Shaped for DistroRead {
 pub struct AppManagerRead {
     /// Name; the built-in one is `Default`.
     pub name: String,
-    /// For people.
+    /// For display.
     #[serde(default)]
     pub description: Option<String>,
     /// `Default`, `ClouderaManager`, `Ambari`.

@@ -91,7 +91,7 @@ async fn an_appliance_without_its_vcenter_says_so_at_login() {
       BDE: could not log in: the appliance does not reach its vCenter: HTTP Status 500 - Authentication Failed: (Connection failed: vcenter:443 refused)
       hint: Check vCenter, then the appliance's connection to it.
     ");
-    // Whoever waits for a login that fails does not start another one after it.
+    // A caller that waits for a failing login does not start another one after it.
     let before = appliance.memory.logins();
     for result in futures::future::join_all((0..20).map(|_| client.networks())).await {
         assert_eq!(result.unwrap_err().code, "bde_vcenter_unreachable");
@@ -120,7 +120,7 @@ async fn a_logout_ends_the_session_that_was_used() {
     client.log_out().await.unwrap();
     client.networks().await.unwrap();
     client.log_out().await.unwrap();
-    // The client is still good: it logs in anew.
+    // The client still works: it logs in again.
     client.networks().await.unwrap();
     assert_eq!(appliance.memory.logins(), 2);
 }

@@ -1,5 +1,5 @@
-//! An appliance in memory, and servers for it. Its clusters are done the moment they are asked
-//! for; what it is asked, and what it shall refuse, can be looked at and set.
+//! An appliance in memory, and servers for it. Its clusters are complete immediately; tests can read its
+//! requests and set its refusals.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

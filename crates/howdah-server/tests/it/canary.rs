@@ -156,7 +156,7 @@ fn config(folder: &Path, site: &Site, bde_password: &str) -> PathBuf {
     file
 }
 
-/// Every byte of the database and of the files beside it.
+/// Every byte of the database and of the other files in its directory.
 fn database(folder: &Path) -> Vec<u8> {
     let files = fs::read_dir(folder.join("db")).unwrap();
     files.flat_map(|file| fs::read(file.unwrap().path()).unwrap_or_default()).collect()

@@ -140,13 +140,10 @@ async fn many_at_once_make_one_cluster_and_one_operation() {
 async fn a_failed_create_is_taken_up_again() {
     let service = Service::new().await;
     let first = service.create(1).await;
-    service.end(1, Some(Failure::new("bde_failed", "BDE gave up").hint("Mend it."))).await;
+    service.end(1, Some(Failure::new("bde_failed", "BDE gave up").hint("Fix it."))).await;
     let (_, shown) = service.get(&path(1)).await;
     assert_eq!((shown["status"].as_str(), shown["status_reason"].as_str()), (Some("error"), Some("BDE gave up")));
-    assert_eq!(
-        shown["operation"]["error"],
-        json!({"code": "bde_failed", "message": "BDE gave up", "hint": "Mend it."})
-    );
+    assert_eq!(shown["operation"]["error"], json!({"code": "bde_failed", "message": "BDE gave up", "hint": "Fix it."}));
     let (status, again) = service.put(&path(1), wish(1)).await;
     assert_eq!(status, 202);
     assert_ne!(again["operation"]["id"], first["operation"]["id"]);

@@ -1,5 +1,4 @@
-//! What a cluster's conditions become in its document: the conditions themselves, and the sentence
-//! that goes with its status.
+//! A cluster's conditions in its document: the conditions, and the reason for its status.
 
 use howdah_core::condition::{ClusterCondition, ClusterConditionKind as Kind, ConditionStatus};
 use howdah_core::failure::Failure;
@@ -16,7 +15,7 @@ fn condition(kind: Kind, status: ConditionStatus, reason: &str, message: &str) -
     ClusterCondition { kind, status, reason: reason.to_owned(), message: message.to_owned(), since: now() }
 }
 
-/// What is told of a cluster whose state a test has changed.
+/// The status and its reason for a cluster whose state a test has changed.
 async fn told(change: impl FnOnce(&mut ClusterState)) -> (String, String) {
     let service = Service::new().await;
     service.create(1).await;

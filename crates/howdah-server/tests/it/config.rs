@@ -153,7 +153,7 @@ fn what_is_wrong_is_told_at_its_line() {
     let rows = [
         ("a misspelt key", but("listen", "lisen")),
         ("a key in the wrong place", but("[store]", "[store]\nlisten = \"x\"")),
-        ("a section that there is not", but("[store]", "[storage]")),
+        ("an unknown section", but("[store]", "[storage]")),
         ("a wrong type", but("\"127.0.0.1:8780\"", "8780")),
         ("a secret of a wrong type", but("\"in-the-clear\"", "5")),
         ("a table for a text", but("default = true", "default = { yes = true }")),
@@ -184,7 +184,7 @@ fn what_is_wrong_is_told_at_its_line() {
         ("a site with a bad name", but("name = \"main\"", "name = \"my site\"")),
         ("no site", Setting::new("[server]\n")),
         ("a site that is no list", Setting::new("[site]\nname = \"main\"\n")),
-        ("a variable that there is not", Setting::new(GOOD).env("HOWDAH_SERVER_LISEN", "x")),
+        ("an unknown variable", Setting::new(GOOD).env("HOWDAH_SERVER_LISEN", "x")),
         ("a variable of another site", Setting::new(GOOD).env("HOWDAH_SITE_LAB_BDE_URL", "x")),
         ("a variable that is no boolean", Setting::new(GOOD).env("HOWDAH_TEMPLATES_CREDENTIALS", "yes")),
     ];
@@ -202,6 +202,23 @@ fn two_sites_must_differ() {
     howdah.toml:30:8: error: the sites MAIN and main have the same name or the same environment variables
     howdah.toml:31:11: error: MAIN and main are both marked as the default site
     ");
+}
+
+#[test]
+fn two_sites_of_one_bde_are_warned_of() {
+    let second =
+        GOOD[GOOD.find("[[site]]").unwrap()..].replacen("\"main\"", "\"lab\"", 1).replacen("default = true", "", 1);
+    let warnings = |second: &str| {
+        let setting = Setting::new(&format!("{GOOD}{second}"));
+        let report = Config::check(&setting.path(), &setting.env);
+        assert!(report.is_good(), "{report}");
+        report.warnings().map(|p| setting.shown(&p.to_string())).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(warnings(&second.replace("bde.example", "BDE.example")), @"
+    howdah.toml:29:1: warning: the sites lab and main use the same BDE
+      hint: Use one site: two remove each other's registered networks and exceed BDE's queue.
+    ");
+    assert_eq!(warnings(&second.replace("bde.example:8443", "bde.example:9443")), "");
 }
 
 #[test]
@@ -275,7 +292,7 @@ fn files_of_other_clients_are_warned_of_as_well() {
     let cloud = but(openstack, "cloud = \"x\"\nclouds_file = \"clouds.yaml\"\n");
     put(&cloud, "clouds.yaml", clouds, 0o644);
     insta::assert_snapshot!("clouds", warnings(&cloud));
-    // What is said here counts more, and the secrets may be in the file beside it.
+    // The settings here have priority, and the secrets may be in the other file in the directory.
     let trusted = but(openstack, "cloud = \"x\"\nclouds_file = \"clouds.yaml\"\nca_file = \"bde.secret\"\n");
     put(&trusted, "clouds.yaml", &clouds.replace("password: in-the-clear, ", "").replace("http://", "https://"), 0o644);
     put(&trusted, "secure.yaml", "clouds: {x: {auth: {password: in-the-clear}}}", 0o640);

@@ -1,4 +1,4 @@
-//! Clients that are many, silent and slow, on each listener: whoever sends a whole request is answered.
+//! Many silent and slow clients on each listener: a client that sends a whole request gets an answer.
 //!
 //! The limits of time are far above each test's, so that only room that is made lets anybody in.
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use howdah_server::config::{Config, Env};
 
-/// Every section has a key that there is not: the refusal tells which there are.
+/// Every section has an unknown key: the refusal lists the known ones.
 const NOSY: &str = r#"
 nosy = 1
 [server]
@@ -162,7 +162,7 @@ fn codes_of_the_core() -> BTreeSet<String> {
     found.collect()
 }
 
-/// Whether a page has the word as code, by itself or as the beginning of a family (`store_...`).
+/// Whether a page has the word as code, alone or as the prefix of a family (`store_...`).
 fn has(page: &str, word: &str) -> bool {
     page.contains(&format!("`{word}`"))
 }
@@ -198,7 +198,7 @@ fn no_page_explains_a_code_that_there_is_not() {
         for line in read(page).lines().filter(|l| l.starts_with('|')) {
             let cell = line.trim_start_matches('|').split(" | ").next().unwrap_or_default();
             for word in cell.split('`').skip(1).step_by(2).filter(|word| is_code(word)) {
-                assert!(all.contains(word), "{page} tells of {word}");
+                assert!(all.contains(word), "{page} does not mention {word}");
             }
         }
     }
@@ -217,11 +217,11 @@ fn every_status_and_condition_is_explained() {
         api::OperationState::WORDS,
     ];
     for word in words.concat() {
-        assert!(has(&page, word), "docs/api.md does not tell of {word}");
+        assert!(has(&page, word), "docs/api.md does not mention {word}");
     }
     let templates = read("docs/templates.md");
     for word in api::Status::WORDS {
-        assert!(has(&templates, word), "docs/templates.md does not tell of the status {word}");
+        assert!(has(&templates, word), "docs/templates.md does not mention the status {word}");
     }
 }
 

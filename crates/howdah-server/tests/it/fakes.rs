@@ -75,6 +75,7 @@ nobody!(ClusterManager, Bde,
     register_network(network: &RegisteredNetwork) -> (),
     unregister_network(name: &str) -> Unregistered,
     cluster(name: &ClusterName) -> Option<ManagedCluster>,
+    clusters() -> std::collections::BTreeMap<String, ManagedCluster>,
     create_cluster(spec: &ManagedSpec) -> TaskId,
     change_cluster(name: &ClusterName, change: ManagedChange) -> TaskId,
     delete_cluster(name: &ClusterName) -> Option<TaskId>,
@@ -115,7 +116,7 @@ pub struct FakeCloud {
     pub down: Mutex<bool>,
     /// Whether the service's own credentials are refused.
     pub locked: Mutex<bool>,
-    /// Tokens that were good, and are believed to be still by who does not ask anew.
+    /// Tokens that were valid and are still cached.
     pub revoked: Mutex<Vec<String>>,
     /// Tokens whose role is `member` by now.
     pub demoted: Mutex<Vec<String>>,

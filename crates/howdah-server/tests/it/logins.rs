@@ -91,7 +91,7 @@ async fn who_sends_many_bad_tokens_has_to_wait_and_those_known_to_be_good_do_not
         assert_eq!(answer.retry_after.as_deref(), Some("1"));
     }
     assert_eq!(asked(&service), 20);
-    // Nobody can know whether this one is good without asking.
+    // Only a call can verify this one.
     assert_eq!(ask(&service, "bob@p2:member").await.status, 429);
     assert_eq!(ask(&service, ANN).await.status, 200);
     assert_eq!(ask(&service, "bad-0").await.status, 401, "known to be bad");

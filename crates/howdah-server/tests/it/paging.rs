@@ -102,7 +102,7 @@ async fn fifty_thousand_nodes_are_short_in_a_list() {
     assert_eq!((&cluster["node_count"], &cluster["stages"]["addressed"]), (&json!(50_000), &json!(50_000)));
     let size = list.to_string().len();
     assert!(size < 2000, "{size} bytes");
-    // In full it is as it is shown by itself.
+    // The long form equals the cluster's own document.
     let (_, whole) = service.get("/v1/clusters?detail=true").await;
     let (_, shown) = service.get(&path(1)).await;
     assert!(whole["clusters"][0] == shown && shown["nodes"].as_array().unwrap().len() == 50_000);

@@ -184,7 +184,7 @@ async fn a_cluster_whose_site_is_gone_from_the_configuration_waits() {
     .await;
     let (status, shown) = second.get(&path(1)).await;
     assert_eq!((status, shown["site"].as_str(), shown["status"].as_str()), (200, Some("lab"), Some("pending")));
-    // What nobody would work on is not accepted: who waits for it would wait for ever.
+    // A request that no controller would run is refused: its client would wait forever.
     for (method, end, body) in [(Method::DELETE, "", None), (Method::PUT, "/state", Some(json!({"state": "stopped"})))]
     {
         let (status, answer) = second.ask(ANN, method, &format!("{}{end}", path(1)), body).await;

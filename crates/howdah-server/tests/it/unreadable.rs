@@ -1,4 +1,5 @@
-//! A stored cluster that this version cannot read: shown as such, left alone, in nobody's way.
+//! A stored cluster that this version cannot read: it is shown as unreadable, not changed, and does not
+//! block others.
 
 use std::sync::Arc;
 

@@ -49,7 +49,7 @@ fn bodies() -> Vec<(&'static str, Value)> {
             {"nodeGroups": [{"configuration": {"hadoop": {"core": {"x": "?"}}}}]}}),
         ),
         ("specification.a.b", json!({"specification": {"a": {"b": "?"}}})),
-        // Of a field that there is not.
+        // In the name of an unknown field.
         ("colour", json!({"colour": "?"})),
     ]);
     all

@@ -103,7 +103,7 @@ async fn a_write_that_meets_another_is_decided_anew() {
     let (status, body) = service.ask(ANN, Method::DELETE, &path(1), None).await;
     assert_eq!((status, body["operation"]["kind"].as_str()), (202, Some("delete")));
     assert_eq!(tries.load(Ordering::SeqCst), 4);
-    // Not for ever.
+    // Not without limit.
     service.create(2).await;
     store.fault(move |call| (call == "want").then(changed));
     let (status, body) = service.ask(ANN, Method::DELETE, &path(2), None).await;

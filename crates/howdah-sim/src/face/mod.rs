@@ -1,5 +1,5 @@
-//! The real protocols in front of a [`World`](crate::World), one module for each system. Each
-//! offers `router(world) -> axum::Router`; none of them keeps facts of its own beyond sessions.
+//! The real protocols in front of a [`World`](crate::World), one module per system. Each has a
+//! `router(world) -> axum::Router`; none has state of its own except sessions.
 
 pub mod openstack;
 pub mod serengeti;

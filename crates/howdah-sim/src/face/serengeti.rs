@@ -1,5 +1,5 @@
 //! The Serengeti REST API over HTTP, in front of the simulated world: the routes of
-//! `howdah-serengeti`, as strict as the release that the site says it has.
+//! `howdah-serengeti`, as strict as the site's release.
 //!
 //! Calls are counted, delayed and failed under the names of `howdah_core`'s `ClusterManager`
 //! methods where there is one, so that a fault rule means the same through either face.
@@ -47,7 +47,7 @@ fn serve(world: World, secure: bool) -> Router {
 
 struct Face(World);
 
-/// Somebody who is logged in. A restart of the appliance ends all sessions.
+/// A logged-in user. A restart of the appliance ends all sessions.
 #[derive(Clone)]
 struct Session {
     life: u64,
@@ -155,7 +155,7 @@ impl Backend for Face {
     }
 
     async fn app_managers(&self, _: &Session) -> Outcome<Vec<AppManagerRead>> {
-        // A step of several calls, none of them by itself: not counted.
+        // A part of several calls, but not a call of its own: not counted.
         Ok(self.0.read(|s| s.bde.managers.values().map(|m| show::manager(&s.bde, m)).collect()))
     }
 

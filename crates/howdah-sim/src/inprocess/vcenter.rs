@@ -156,8 +156,8 @@ fn segments(s: &State) -> Vec<Segment> {
     groups.chain(opaque).collect()
 }
 
-/// A watch on one cluster's folder. Its first look is a call `watch_start` and each later one a call
-/// `watch_update`: a rule for them makes it late, or breaks it.
+/// A watch on one cluster's folder. Its initial read is a call `watch_start`, and each later one a call
+/// `watch_update`: a fault rule can delay or break them.
 struct Watch {
     world: World,
     cluster: String,
@@ -169,13 +169,13 @@ struct Watch {
     looks: u64,
 }
 
-/// How much a watch has told.
+/// What a watch has reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
     Nothing,
     /// The present state, and what has changed since.
     Present,
-    /// It was broken off; the present state is to be told anew.
+    /// It was interrupted; the current state must be reported again.
     Broken,
 }
 

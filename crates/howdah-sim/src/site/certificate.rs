@@ -1,4 +1,4 @@
-//! A self-signed certificate for the site's own address, made anew at each start.
+//! A self-signed certificate for the site's address, recreated at each start.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,10 +1,10 @@
-//! The control API, `/sandbox/v1`: to look into the world, to break it, and to connect it with
-//! what is outside. It belongs to the simulation, not to any of the systems simulated.
+//! The control API, `/sandbox/v1`: inspects the world, injects faults, and connects external guests. It
+//! belongs to the simulation, not to a simulated system.
 //!
 //! ```text
-//!  GET    /state                     what there is, with counts of calls
+//!  GET    /state                     the objects, with counts of calls
 //!  GET    /vms?cluster=              VMs and their cards (without bystanders)
-//!  POST   /vms/{vm}/{action}         power_on, power_off, reset, destroy: as somebody else's deed
+//!  POST   /vms/{vm}/{action}         power_on, power_off, reset, destroy: as another user
 //!  GET    /report?cluster=           the journal of latencies, with the floor
 //!  GET    /violations?at_rest=true   invariants that do not hold
 //!  POST   /port-groups               {"name", "network_id"}
@@ -205,12 +205,12 @@ async fn add_bystanders(State(world): State<World>, Json(body): Json<Bystanders>
     Json(json!({ "bystanders": world.read(|s| s.vc.bystanders) }))
 }
 
-/// As a restart of vCenter would: whoever is logged in has to log in again.
+/// Like a restart of vCenter: all clients must log in again.
 async fn end_sessions(State(vcenter): State<VCenterFace>) -> Json<Value> {
     Json(json!({ "ended": vcenter.end_sessions() }))
 }
 
-/// As if all tokens had come to the end of their life.
+/// Expires all tokens.
 async fn end_tokens(State(world): State<World>) -> StatusCode {
     world.write(|s| s.keystone.tokens.clear());
     StatusCode::NO_CONTENT

@@ -1,5 +1,5 @@
-//! TLS in front of a TCP listener. Handshakes go on side by side, so that a client which is slow
-//! to shake hands holds up nobody else.
+//! TLS in front of a TCP listener. Handshakes run in parallel, so that a slow client does not delay
+//! others.
 
 use std::io;
 use std::net::SocketAddr;

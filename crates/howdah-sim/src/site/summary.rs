@@ -1,4 +1,4 @@
-//! What the control API shows of the world, as JSON.
+//! The world in the control API, as JSON.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -9,7 +9,7 @@ use crate::world::power::power_word;
 use crate::world::settings::Login;
 use crate::world::state::State;
 
-/// What there is, in numbers and names.
+/// The objects, in numbers and names.
 pub(super) fn state(s: &State, now: Timestamp) -> Value {
     let clusters: Map<String, Value> = s
         .bde

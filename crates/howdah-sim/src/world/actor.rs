@@ -1,32 +1,32 @@
-//! Who does something in the world: the service, or people.
+//! The actors in the world: the service, or people.
 //!
-//! Whatever is made bears its maker's [`Origin`], so that the world knows whose a thing is without
-//! asking the product's marks. A call through a face is the service's (see `trip`), and so is all
-//! the work that it starts: jobs, tasks, boots. Everything else is done by people.
+//! Every object has its creator's [`Origin`], so that the world knows its owner without the product's
+//! marks. A call through a face belongs to the service (see `trip`), and so does all the work that it
+//! starts: jobs, tasks, boots. Everything else is done by people.
 
 use std::sync::Arc;
 
 use howdah_core::failure::System;
 use serde::Serialize;
 
-/// Whose a thing is.
+/// The owner of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// Made through the service's login.
+    /// Created through the service's login.
     Service,
-    /// Made by anybody else, the site's own first furniture among it.
+    /// Created by others, including the initial objects of the site.
     #[default]
     People,
 }
 
-/// Who does something, and what.
+/// An actor and its action.
 #[derive(Debug, Clone)]
 pub struct Actor {
-    /// Whose deed it is.
+    /// The actor.
     pub origin: Origin,
-    /// The call that it goes back to, for people.
-    pub deed: Arc<str>,
+    /// The original call, for display.
+    pub action: Arc<str>,
 }
 
 tokio::task_local! {
@@ -35,14 +35,14 @@ tokio::task_local! {
 
 impl Default for Actor {
     fn default() -> Self {
-        Self { origin: Origin::People, deed: Arc::from("by hand") }
+        Self { origin: Origin::People, action: Arc::from("by hand") }
     }
 }
 
 impl Actor {
-    /// Somebody who calls a system.
+    /// A caller of a system.
     pub(crate) fn calling(origin: Origin, system: System, method: &str, object: &str) -> Self {
-        Self { origin, deed: Arc::from(format!("{system}: {method} {object}").trim_end()) }
+        Self { origin, action: Arc::from(format!("{system}: {method} {object}").trim_end()) }
     }
 
     /// Who acts here and now.

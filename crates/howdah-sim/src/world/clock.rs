@@ -48,7 +48,7 @@ impl SimClock {
         self.start.elapsed().mul_f64(self.speed)
     }
 
-    /// What a wall clock shows that nobody has stepped.
+    /// The wall time without any steps.
     pub fn true_now(&self) -> Timestamp {
         let passed = SignedDuration::try_from(self.elapsed()).unwrap_or(SignedDuration::MAX);
         self.epoch.saturating_add(passed).unwrap_or(self.epoch)

@@ -1,9 +1,9 @@
 //! The part of the world that is not the service's, and the part that is.
 //!
-//! Both go by who made a thing ([`Origin`]), never by a mark that the product writes. A
+//! The creator of an object decides ([`Origin`]), never a mark of the product. A
 //! [`ForeignPart`] is compared with a later one; a guard ([`World::guard`]) compares at every
-//! write of the service's and names the call that a change goes back to. What changes by itself
-//! with time (tools, reported addresses, a node's action) is in neither.
+//! write of the service and names the original call of a change. Properties that change with time (tools,
+//! reported addresses, a node's action) are in neither.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
@@ -248,7 +248,7 @@ pub struct Trespass {
     /// When.
     pub at: Timestamp,
     /// The call that it goes back to.
-    pub deed: String,
+    pub action: String,
     /// What changed.
     pub changes: Vec<String>,
 }
@@ -276,8 +276,8 @@ pub(crate) fn guarded<R>(s: &mut State, change: impl FnOnce(&mut State) -> R) ->
     let result = change(s);
     if by_service && !guard.seen.holds(s) {
         let now = ForeignPart::of(s);
-        let (deed, changes) = (s.actor.deed.to_string(), guard.seen.changes(&now));
-        guard.found.push(Trespass { at: s.now, deed, changes });
+        let (action, changes) = (s.actor.action.to_string(), guard.seen.changes(&now));
+        guard.found.push(Trespass { at: s.now, action, changes });
         guard.seen = now;
     }
     s.guard = Some(guard);

@@ -18,7 +18,7 @@ pub struct VmTimes {
     pub mac: Option<Mac>,
     /// The clone was asked for.
     pub clone_requested: Option<Timestamp>,
-    /// The first card is on its network: its MAC will not change any more.
+    /// The first card is on its network: its MAC is final.
     pub mac_final: Option<Timestamp>,
     /// The first power on.
     pub power_on: Option<Timestamp>,

@@ -1,8 +1,8 @@
-//! The world: one value behind one lock, a change counter to wait on, and work that goes on by
-//! itself (guests booting, jobs, tasks) on the world's clock.
+//! The world: one value behind one lock, a change counter to wait on, and background work (guests
+//! booting, jobs, tasks) on the world's clock.
 //!
-//! Invariant: the lock is never held across an `.await`, and all that changes the state goes
-//! through [`World::write`]. Its other methods stand with the system whose requests they serve:
+//! Invariant: the lock is never held across an `.await`, and every change of the state goes
+//! through [`World::write`]. Its other methods are in the modules of the systems that they serve:
 //! [`vcenter`], [`bde`], [`neutron`], [`keystone`]; guests and their leases are in [`guest`].
 
 use std::collections::HashMap;
@@ -147,7 +147,7 @@ impl World {
         look(&self.lock())
     }
 
-    /// Changes the state, moves the revision, and wakes whoever waits for it.
+    /// Changes the state, increments the revision, and wakes the waiters.
     pub fn write<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
         state.now = self.now();
@@ -214,8 +214,8 @@ impl World {
         });
     }
 
-    /// Starts work that goes on by itself until it ends or the world is stopped. It is done by
-    /// whoever acts here and now.
+    /// Starts background work that runs until it ends or the world is stopped. Its actor is the current
+    /// one.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.spawn_as(Actor::current(), work);
     }
@@ -247,7 +247,7 @@ impl World {
         }
     }
 
-    /// Ends all work that goes on by itself.
+    /// Ends all background work.
     pub fn stop(&self) {
         self.0.stopped.send_replace(true);
     }

@@ -1,6 +1,6 @@
-//! What people do by hand, to their own things or to the service's: each at once, without a job.
+//! Manual changes by people, to their own objects or to the service's: each is immediate, without a job.
 //!
-//! What takes its time stands with the systems and is by hand too, if called from outside a face:
+//! Changes that take time are in the systems' modules; outside a face they count as manual too:
 //! [`World::bde_action`] stops and starts a cluster, [`World::bde_delete`] deletes one,
 //! [`World::bde_remove_network`] takes a registration away, [`World::reset_task`] resets a VM.
 

@@ -20,7 +20,7 @@ pub enum GuestProfile {
     /// NetworkManager: four tries of 45 s, then again after five minutes, or at once when the
     /// link comes back.
     NetworkManager,
-    /// systemd-networkd: for ever, with gaps of up to 64 s, or at once when the link comes back.
+    /// systemd-networkd: without limit, with gaps of up to 64 s, or immediately when the link is back.
     Networkd,
 }
 
@@ -219,7 +219,7 @@ fn default_distros() -> Vec<DistroSeed> {
     ]
 }
 
-/// Whether a bystander is on, for the inventory's first look.
+/// Whether a bystander is on in the initial inventory.
 pub(crate) fn bystander_power(index: usize) -> Power {
     if index.is_multiple_of(3) { Power::Off } else { Power::On }
 }

@@ -1,5 +1,5 @@
-//! How things of others come to be there, settled: clusters, VMs that have been on for long, ports.
-//! What they are is said in [`strangers`](super::strangers).
+//! Adds objects of others in a stable state: clusters, VMs that have been on for long, ports.
+//! [`strangers`](super::strangers) describes them.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -80,7 +80,7 @@ impl State {
         let vm = self.add_running_vm(&template, &spec, nics)?;
         let port = self.port_for(&vm, neighbour.ports, Some(&network), neighbour.project.clone())?;
         self.give_address(&vm, port.as_ref(), self.neutron.ports.len());
-        // Whoever watches the folder that it was put into sees it.
+        // The watchers of its folder see it.
         self.touched.extend(neighbour.in_folder_of.clone());
         Ok(Added { vms: vec![vm], ports: port.into_iter().map(|p| p.id).collect() })
     }

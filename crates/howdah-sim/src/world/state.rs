@@ -1,5 +1,5 @@
-//! Everything the world knows, in one value. It is changed only inside `World::write`, which
-//! moves the revision; whoever waits for a change waits for that.
+//! The whole state of the world in one value. Only `World::write` changes it, which increments the
+//! revision; waiters wait for the revision.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
 //! Others at the site: clusters, VMs and ports that are not the service's.
 //!
-//! What is added here is settled: it runs, and nothing of it changes by itself, so that a
-//! comparison of [`foreign_part`](World::foreign_part) sees only what somebody did to it. The
-//! exception says so: [`World::start_stranger`] is a real create, which takes its time and its turn.
+//! The added objects are stable: they run and do not change with time, so that a comparison of
+//! [`foreign_part`](World::foreign_part) shows only changes by an actor. The exception is
+//! [`World::start_stranger`], a real create, which takes time and waits for its turn.
 
 use howdah_core::ids::VmRef;
 

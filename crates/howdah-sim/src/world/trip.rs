@@ -1,9 +1,9 @@
-//! A call's way: to the server, its effect there, and the answer's way back.
+//! The path of a call: to the server, its effect there, and the answer back.
 //!
-//! The server looks at the world at one moment between the two ways, so answers overtake each
-//! other as they do in life: a look that was begun before a write can be answered after it, with
-//! what was there before. Invariant of [`Trip::carry`]: what has been sent goes on in the world
-//! even if whoever sent it is dropped; a real server does not stop because its client hung up.
+//! The server reads the world at one moment between the two ways, so answers overtake each other as in a
+//! real network: a read that started before a write can be answered after it, with the earlier state.
+//! Invariant of [`Trip::carry`]: a sent call continues in the world even if its sender is dropped; a
+//! real server does not stop because its client disconnected.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::world::World;
 use crate::world::actor::{Actor, Origin};
 use crate::world::faults::Fate;
 
-/// A call that is under way.
+/// A call in flight.
 #[derive(Debug)]
 #[must_use = "a call does nothing until it is carried"]
 pub struct Trip {
@@ -39,8 +39,8 @@ pub enum Arrival<T> {
 }
 
 impl World {
-    /// Every face calls this first, once for each call that it serves: counts it, and asks the
-    /// fault rules what shall become of it.
+    /// Every face calls this first, once per call: counts the call and applies the fault rules to
+    /// it.
     pub fn depart(&self, system: System, method: &str, object: &str) -> Trip {
         let dice = self.dice();
         let mut state = self.lock();
@@ -113,7 +113,7 @@ impl Trip {
             server.sleep(lands).await;
             let outcome = work(server.clone()).await;
             server.landed(&met);
-            // Nobody may be waiting for it any more.
+            // The caller may be gone.
             let _ = done.send(outcome);
         });
         if matches!(fate, Fate::Late(_)) {

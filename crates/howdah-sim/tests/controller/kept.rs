@@ -89,7 +89,7 @@ async fn a_secret_that_becomes_unreadable_after_its_use_fails_nothing() {
     story.end().await;
 }
 
-/// A cluster that is not needed any more can be deleted without its secrets.
+/// A cluster can be deleted without its secrets.
 #[tokio::test(start_paused = true)]
 async fn a_cluster_whose_secret_is_unreadable_can_be_deleted() {
     let (mut story, key) = sealed(22).await;
@@ -139,7 +139,7 @@ async fn a_store_that_refuses_writes_for_an_hour_ends_nothing_and_nothing_is_sta
         let key = story.create("c1", 4).await;
         full_for_an_hour(&story, &key, after).await;
         let state = story.ended(&key).await.unwrap();
-        // BDE does not wait for ports that nobody may make: then the second request finishes it.
+        // BDE does not wait for ports that cannot be created: the second request completes it.
         if state.operation.unwrap().state == OperationState::Failed {
             story.service.want(&key, Goal::Running, OperationKind::Create).await.unwrap();
             story.good(&key).await;

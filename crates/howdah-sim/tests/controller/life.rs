@@ -77,7 +77,7 @@ async fn a_port_that_was_deleted_by_hand_comes_back() {
     let victim = run.state(&id).await.nodes.values().next().unwrap().port.clone().unwrap();
     run.controller.site.networking.delete_port(&victim).await.unwrap();
     assert_eq!(run.left().0, 1);
-    // Nobody asks for anything: the controller sees it at its next look.
+    // Without a request, the controller sees it at its next look.
     let (_stop, stopped) = tokio::sync::watch::channel(false);
     let life = run.controller.run(id.clone(), Default::default(), stopped);
     let back = async {

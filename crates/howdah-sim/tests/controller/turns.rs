@@ -1,5 +1,5 @@
 //! Fair turns at the manager, seen from the manager: in which order it is asked for clusters, and
-//! that a turn comes back from whoever ends, is deleted, or dies.
+//! that a cluster that ends, is deleted, or crashes releases its turn.
 
 use std::time::Duration;
 

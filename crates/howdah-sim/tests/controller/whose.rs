@@ -27,7 +27,7 @@ async fn a_name_that_is_taken_is_refused_and_nothing_there_is_touched() {
         let key = story.create("c1", 3).await;
         let failure = story.failure(&key).await;
         assert!(failure.starts_with("cluster_name_taken: "), "seed {seed}: {failure}");
-        // Between operations nothing of the other one is taken for ours either.
+        // Between operations nothing of the other one counts as ours either.
         story.pass(600).await;
         assert!(story.service.state(&key).await.unwrap().nodes.is_empty(), "seed {seed}");
         assert!(story.world.service_part().is_empty(), "seed {seed}: something was made");
@@ -73,7 +73,7 @@ async fn a_look_that_took_long_to_arrive_is_too_old_to_change_anything() {
         story.stop(&key).await;
         let slow = story.rule(slow.times(1));
         story.world.until_met(slow, 1).await;
-        // While the answer is on its way. What it shows is not there any more when it arrives.
+        // While the answer is in flight. Its content is outdated when it arrives.
         story.world.by_hand_remake_cluster(&Stranger::new("c1", 3)).unwrap();
         assert!(story.failure(&key).await.starts_with("cluster_replaced: "), "seed {seed}");
         story.removed(&key).await;

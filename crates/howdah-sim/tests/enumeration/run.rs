@@ -168,7 +168,7 @@ impl Run {
         self.want(key, Goal::Deleted, OperationKind::Delete).await;
     }
 
-    /// Waits for something of the world, not for ever: a call that is not made is no fault.
+    /// Waits for a state of the world, with a limit: a missing call is not a failure.
     async fn until(&self, event: impl Future<Output = ()>) {
         tokio::select! {
             () = event => {}

@@ -74,7 +74,7 @@ async fn bounce(world: &World, vm: &VmRef, off: u64) {
     for link in [false, true] {
         let nics = vec![NicChange { connected: Some(link), ..NicChange::edit(FIRST_NIC) }];
         let (vm, change) = (vm.clone(), Reconfigure { nics, ..Reconfigure::default() });
-        // The service's remedy, not somebody's deed.
+        // The service's remedy, not a change by others.
         let call = world.depart(System::VCenter, "ReconfigVM_Task", vm.as_str());
         let done = call.carry(|w| async move { w.task_end(&w.reconfigure_task(&vm, change).unwrap()).await });
         assert_eq!(done.await, Arrival::Answered(Ok(None)));

@@ -104,7 +104,7 @@ async fn a_thing_of_others_that_the_service_changes_removes_or_switches_off() {
     networking.delete_port(&port).await.unwrap();
     SimVCenter::new(world.clone()).power_off(&added.vms[0]).await.unwrap();
     let found = world.invariants(Moment::Anytime, &[]);
-    let (rules, deeds): (Vec<_>, Vec<_>) = found.iter().map(|v| (v.rule, v.subject.as_str())).unzip();
+    let (rules, actions): (Vec<_>, Vec<_>) = found.iter().map(|v| (v.rule, v.subject.as_str())).unzip();
     assert_eq!(rules, ["others_untouched"; 3]);
     let (port, vm) = (&added.ports[0], &added.vms[0]);
     let expected = [
@@ -112,6 +112,6 @@ async fn a_thing_of_others_that_the_service_changes_removes_or_switches_off() {
         format!("Neutron: delete_port {port}"),
         format!("vCenter: power_off {vm}"),
     ];
-    assert_eq!(deeds, expected);
+    assert_eq!(actions, expected);
     assert!(found[0].seen.contains("ours now"), "{}", found[0].seen);
 }

@@ -229,7 +229,7 @@ async fn the_world_knows_whose_a_thing_is() {
     settled(&world, "theirs").await;
     let trespasses = world.trespasses();
     assert!(
-        trespasses.len() > 1 && trespasses.iter().all(|t| t.deed == "BDE: delete_cluster theirs"),
+        trespasses.len() > 1 && trespasses.iter().all(|t| t.action == "BDE: delete_cluster theirs"),
         "{trespasses:?}"
     );
     settled(&world, "c1").await;

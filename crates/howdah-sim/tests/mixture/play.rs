@@ -16,13 +16,13 @@ use howdah_sim::world::strangers::{Neighbour, PortForm, Stranger};
 use howdah_sim::{SiteSettings, World};
 use jiff::SignedDuration;
 
-use crate::script::{Deed, Script, draw};
+use crate::script::{Action, Script, draw};
 
 /// What a seed came to.
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub seed: u64,
-    /// How often each operation, fault, stranger and deed really took place.
+    /// How often each operation, fault, stranger and action really took place.
     pub tally: BTreeMap<String, u64>,
     /// What was wrong; empty if nothing.
     pub wrong: Vec<String>,
@@ -78,9 +78,9 @@ impl Play {
         let rules: Vec<_> =
             script.rules.into_iter().map(|(word, rule)| (word, self.world.write(|s| s.faults.add(rule)))).collect();
         self.service.start().await;
-        let mut deeds = script.deeds.into_iter().peekable();
+        let mut actions = script.actions.into_iter().peekable();
         loop {
-            let next = deeds.peek().map(|(at, _)| *at).into_iter().chain(self.away).chain(self.full).min();
+            let next = actions.peek().map(|(at, _)| *at).into_iter().chain(self.away).chain(self.full).min();
             let Some(next) = next else { break };
             self.until(next).await;
             if self.away.is_some_and(|at| at <= self.now()) {
@@ -91,8 +91,8 @@ impl Play {
                 self.full = None;
                 self.service.store().fail_writes(false);
             }
-            if let Some((_, deed)) = deeds.next_if(|(at, _)| *at <= self.now()) {
-                self.take(deed).await;
+            if let Some((_, action)) = actions.next_if(|(at, _)| *at <= self.now()) {
+                self.take(action).await;
             }
         }
         for (word, rule) in rules {
@@ -125,25 +125,25 @@ impl Play {
         *self.outcome.tally.entry(word.to_owned()).or_default() += 1;
     }
 
-    async fn take(&mut self, deed: Deed) {
-        let done = self.does(&deed).await;
+    async fn take(&mut self, action: Action) {
+        let done = self.does(&action).await;
         if self.trace {
-            eprintln!("{:>9.3} s  {} {deed:?}", self.now().as_secs_f64(), if done { "    " } else { "(no)" });
+            eprintln!("{:>9.3} s  {} {action:?}", self.now().as_secs_f64(), if done { "    " } else { "(no)" });
         }
         // The armed crash is counted when it comes.
-        if done && !matches!(deed, Deed::CrashAtWrite { .. }) {
-            self.count(deed.word());
+        if done && !matches!(action, Action::CrashAtWrite { .. }) {
+            self.count(action.word());
         }
     }
 
     /// Does it; whether it could be done.
-    async fn does(&mut self, deed: &Deed) -> bool {
-        match deed {
-            Deed::Create { name, nodes } => match self.service.create(name, *nodes).await {
+    async fn does(&mut self, action: &Action) -> bool {
+        match action {
+            Action::Create { name, nodes } => match self.service.create(name, *nodes).await {
                 Ok(key) => self.keys.insert(name, key).is_none(),
                 Err(_) => false,
             },
-            Deed::Want { name, goal, kind } => {
+            Action::Want { name, goal, kind } => {
                 let Some(key) = self.keys.get(name).cloned() else { return false };
                 // The API takes nothing but deletes for a cluster that is being deleted.
                 let record = self.service.store().inner().wanted(&key).await.ok().flatten();
@@ -155,25 +155,25 @@ impl Play {
                 }
                 self.service.want(&key, *goal, *kind).await.unwrap_or(false)
             }
-            Deed::Crash { away } => {
+            Action::Crash { away } => {
                 self.service.kill().await;
                 self.away = Some(self.now() + *away);
                 true
             }
-            Deed::CrashAtWrite { writes } => {
+            Action::CrashAtWrite { writes } => {
                 self.service.store().crash_after(*writes);
                 true
             }
-            Deed::StoreFull { lasts } => {
+            Action::StoreFull { lasts } => {
                 self.service.store().fail_writes(true);
                 self.full = Some(self.now() + *lasts);
                 true
             }
-            Deed::ClockStep { hours } => {
+            Action::ClockStep { hours } => {
                 self.world.clock().step(SignedDuration::from_hours(*hours));
                 true
             }
-            Deed::Stranger { name, nodes } => {
+            Action::Stranger { name, nodes } => {
                 let form = if *nodes % 2 == 0 { PortForm::Of2015 } else { PortForm::Compute };
                 let done = self.world.add_stranger(&Stranger::new(name, *nodes).with_ports(form)).is_ok();
                 if done {
@@ -181,30 +181,30 @@ impl Play {
                 }
                 done
             }
-            Deed::BdeRestart => {
+            Action::BdeRestart => {
                 self.world.bde_restart();
                 true
             }
-            Deed::Unregistered => {
+            Action::Unregistered => {
                 let ours = self.world.service_part().registrations;
                 ours.first().is_some_and(|name| self.world.bde_remove_network(name).is_ok())
             }
-            Deed::DeletedByHand { name, remade } => {
+            Action::DeletedByHand { name, remade } => {
                 let on_its_way = self.has_a_call_on_its_way(name).await;
                 if on_its_way && remade.is_some() {
                     self.count("person: remake put off, a call of ours was on its way");
                 }
                 self.delete_by_hand(name, remade.filter(|_| !on_its_way))
             }
-            Deed::ByHand { name, action } => self.is_ours(name) && self.world.bde_action(name, *action).is_ok(),
-            Deed::Stuck { name, status } => {
+            Action::ByHand { name, action } => self.is_ours(name) && self.world.bde_action(name, *action).is_ok(),
+            Action::Stuck { name, status } => {
                 let stable = self.world.read(|s| s.bde.clusters.get(*name).is_some_and(|c| c.status.is_stable()));
                 stable && self.is_ours(name) && self.world.by_hand_stick(name, *status).is_ok()
             }
-            Deed::VmOff { name } => self.vm(name).is_some_and(|vm| self.world.by_hand_power_off(&vm).is_ok()),
-            Deed::VmDestroyed { name } => self.vm(name).is_some_and(|vm| self.world.by_hand_destroy(&vm).is_ok()),
-            Deed::PortDeleted { name, address_taken } => self.delete_port(name, *address_taken),
-            Deed::PortChanged { name } => {
+            Action::VmOff { name } => self.vm(name).is_some_and(|vm| self.world.by_hand_power_off(&vm).is_ok()),
+            Action::VmDestroyed { name } => self.vm(name).is_some_and(|vm| self.world.by_hand_destroy(&vm).is_ok()),
+            Action::PortDeleted { name, address_taken } => self.delete_port(name, *address_taken),
+            Action::PortChanged { name } => {
                 let update = PortUpdate { description: Some("mine now".to_owned()), ..PortUpdate::default() };
                 let Some(port) = self.port(name) else { return false };
                 if !self.knows(name, &port).await {
@@ -221,8 +221,8 @@ impl Play {
         self.world.service_part().clusters.iter().any(|c| c == name)
     }
 
-    /// Whether the id of a port is stored. Until the answer to its making is, its mark alone tells whose it
-    /// is: whoever takes the mark off by then makes it a stranger's, and nothing cures that.
+    /// Whether the ID of a port is stored. Until the answer to its create is stored, only its mark shows the
+    /// owner: removing the mark before that makes it a foreign port permanently.
     async fn knows(&self, name: &str, port: &str) -> bool {
         let Some(key) = self.keys.get(name) else { return false };
         self.service.state(key).await.is_some_and(|s| s.ports.keys().any(|id| id.as_str() == port))
@@ -298,7 +298,7 @@ impl Play {
             }
             self.says_what_is_true(name, key).await;
         }
-        // Somebody corrects what BDE cannot get out of by itself.
+        // An operator corrects statuses that BDE cannot leave on its own.
         self.world.write(|s| {
             use BdeStatus as S;
             for cluster in s.bde.clusters.values_mut() {

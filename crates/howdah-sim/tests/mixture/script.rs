@@ -20,7 +20,7 @@ const LENGTH: u64 = 1500;
 
 /// Something that happens.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Deed {
+pub enum Action {
     Create {
         name: &'static str,
         nodes: u32,
@@ -79,7 +79,7 @@ pub enum Deed {
     BdeRestart,
 }
 
-impl Deed {
+impl Action {
     /// The word that it is counted under.
     pub fn word(&self) -> &'static str {
         match self {
@@ -114,7 +114,7 @@ pub struct Script {
     pub backend: NetworkBackend,
     pub rules: Vec<(&'static str, FaultRule)>,
     /// Sorted by time.
-    pub deeds: Vec<(Duration, Deed)>,
+    pub actions: Vec<(Duration, Action)>,
 }
 
 /// Draws a seed's story.
@@ -122,15 +122,15 @@ pub fn draw(seed: u64) -> Script {
     let mut dice = StdRng::seed_from_u64(seed);
     let dice = &mut dice;
     let backends = [NetworkBackend::NsxV, NetworkBackend::NsxT, NetworkBackend::Ml2];
-    let mut deeds = vec![];
+    let mut actions = vec![];
     let count = dice.random_range(1..=NAMES.len());
     for name in &NAMES[..count] {
-        operations(dice, name, &mut deeds);
-        people(dice, name, &mut deeds);
+        operations(dice, name, &mut actions);
+        people(dice, name, &mut actions);
     }
-    around(dice, &mut deeds);
-    deeds.sort_by_key(|(at, _)| *at);
-    Script { backend: backends[dice.random_range(0..3)], rules: rules(dice), deeds }
+    around(dice, &mut actions);
+    actions.sort_by_key(|(at, _)| *at);
+    Script { backend: backends[dice.random_range(0..3)], rules: rules(dice), actions }
 }
 
 fn at(dice: &mut StdRng, from: u64, to: u64) -> Duration {
@@ -141,67 +141,67 @@ fn chance(dice: &mut StdRng, percent: u32) -> bool {
     dice.random_range(0..100) < percent
 }
 
-fn operations(dice: &mut StdRng, name: &'static str, deeds: &mut Vec<(Duration, Deed)>) {
+fn operations(dice: &mut StdRng, name: &'static str, actions: &mut Vec<(Duration, Action)>) {
     let create = at(dice, 0, 60);
-    deeds.push((create, Deed::Create { name, nodes: dice.random_range(1..=4) }));
+    actions.push((create, Action::Create { name, nodes: dice.random_range(1..=4) }));
     for _ in 0..dice.random_range(0..4) {
         let (goal, kind) = match dice.random_range(0..10) {
             0..4 => (Goal::Stopped, OperationKind::Stop),
             4..8 => (Goal::Running, OperationKind::Start),
             _ => (Goal::Deleted, OperationKind::Delete),
         };
-        deeds.push((create + at(dice, 1, LENGTH - 100), Deed::Want { name, goal, kind }));
+        actions.push((create + at(dice, 1, LENGTH - 100), Action::Want { name, goal, kind }));
     }
 }
 
-fn people(dice: &mut StdRng, name: &'static str, deeds: &mut Vec<(Duration, Deed)>) {
-    let mut add = |dice: &mut StdRng, percent, deed| {
+fn people(dice: &mut StdRng, name: &'static str, actions: &mut Vec<(Duration, Action)>) {
+    let mut add = |dice: &mut StdRng, percent, action| {
         if chance(dice, percent) {
             let at = at(dice, 60, LENGTH);
-            deeds.push((at, deed));
+            actions.push((at, action));
         }
     };
     let nodes = dice.random_range(1..=5);
     let statuses = [BdeStatus::Updating, BdeStatus::Maintenance, BdeStatus::Upgrading, BdeStatus::Expanding];
     let status = statuses[dice.random_range(0..statuses.len())];
     let remade = chance(dice, 50).then_some(nodes);
-    add(dice, 10, Deed::DeletedByHand { name, remade });
-    add(dice, 10, Deed::ByHand { name, action: ClusterAction::Stop });
-    add(dice, 10, Deed::ByHand { name, action: ClusterAction::Start });
-    add(dice, 10, Deed::VmOff { name });
-    add(dice, 10, Deed::VmDestroyed { name });
-    add(dice, 15, Deed::PortDeleted { name, address_taken: false });
-    add(dice, 5, Deed::PortDeleted { name, address_taken: true });
-    add(dice, 10, Deed::PortChanged { name });
-    add(dice, 4, Deed::Stuck { name, status });
+    add(dice, 10, Action::DeletedByHand { name, remade });
+    add(dice, 10, Action::ByHand { name, action: ClusterAction::Stop });
+    add(dice, 10, Action::ByHand { name, action: ClusterAction::Start });
+    add(dice, 10, Action::VmOff { name });
+    add(dice, 10, Action::VmDestroyed { name });
+    add(dice, 15, Action::PortDeleted { name, address_taken: false });
+    add(dice, 5, Action::PortDeleted { name, address_taken: true });
+    add(dice, 10, Action::PortChanged { name });
+    add(dice, 4, Action::Stuck { name, status });
 }
 
-fn around(dice: &mut StdRng, deeds: &mut Vec<(Duration, Deed)>) {
+fn around(dice: &mut StdRng, actions: &mut Vec<(Duration, Action)>) {
     for _ in 0..dice.random_range(0..4) {
         let away = if chance(dice, 20) { at(dice, 600, 6 * 3600) } else { at(dice, 0, 60) };
-        deeds.push((at(dice, 1, LENGTH), Deed::Crash { away }));
+        actions.push((at(dice, 1, LENGTH), Action::Crash { away }));
     }
     for _ in 0..dice.random_range(0..3) {
-        deeds.push((at(dice, 1, LENGTH), Deed::CrashAtWrite { writes: dice.random_range(0..8) }));
+        actions.push((at(dice, 1, LENGTH), Action::CrashAtWrite { writes: dice.random_range(0..8) }));
     }
     if chance(dice, 15) {
         let lasts = at(dice, 1, 400);
-        deeds.push((at(dice, 1, LENGTH), Deed::StoreFull { lasts }));
+        actions.push((at(dice, 1, LENGTH), Action::StoreFull { lasts }));
     }
     if chance(dice, 30) {
-        deeds.push((at(dice, 1, LENGTH), Deed::ClockStep { hours: dice.random_range(-48..48) }));
+        actions.push((at(dice, 1, LENGTH), Action::ClockStep { hours: dice.random_range(-48..48) }));
     }
     if chance(dice, 40) {
         let name = if chance(dice, 60) { NAMES[dice.random_range(0..NAMES.len())] } else { "others" };
         // Before ours, or some time after.
         let when = if chance(dice, 50) { Duration::ZERO } else { at(dice, 1, LENGTH) };
-        deeds.push((when, Deed::Stranger { name, nodes: dice.random_range(1..=4) }));
+        actions.push((when, Action::Stranger { name, nodes: dice.random_range(1..=4) }));
     }
     if chance(dice, 15) {
-        deeds.push((at(dice, 1, LENGTH), Deed::Unregistered));
+        actions.push((at(dice, 1, LENGTH), Action::Unregistered));
     }
     if chance(dice, 5) {
-        deeds.push((at(dice, 60, LENGTH), Deed::BdeRestart));
+        actions.push((at(dice, 60, LENGTH), Action::BdeRestart));
     }
 }
 

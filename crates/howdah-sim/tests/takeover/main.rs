@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   stored:   the database file, opened and migrated in real time --> rows, secrets, registrations
-//!   planted:  the world that was written down beside it           --> a simulated site
+//!   planted:  the world that was stored with it                   --> a simulated site
 //!   ends:     a simulated service over both, in virtual time       --> what became of each cluster
 //! ```
 

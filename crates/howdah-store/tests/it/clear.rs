@@ -16,7 +16,7 @@ use crate::sample::{options, raw};
 
 const CANARY: &str = "canary-7f3a";
 
-/// Whether the text is in the database or a file beside it.
+/// Whether the text is in the database or another file in its directory.
 fn is_there(folder: &tempfile::TempDir, text: &str) -> bool {
     let files = fs::read_dir(options(folder).path.parent().unwrap()).unwrap();
     files

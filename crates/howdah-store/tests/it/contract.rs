@@ -373,7 +373,7 @@ async fn what_cannot_be_read_is_shown_and_left_alone(store: &Subject) {
     assert_eq!(store.events(&odd.key(), 0, 10).await.unwrap(), [(1, event("accepted"))]);
     assert!(store.secrets(&odd.key()).await.unwrap().cluster_password.is_some());
     assert_eq!(store.by_capability(&odd.id, &[7; 32]).await.unwrap(), Some(odd.key()));
-    // It is in nobody's way.
+    // It does not block others.
     store.want(&good.key(), &good.operation.id, Goal::Stopped, &stop).await.unwrap();
     store.save(&good.key(), &state, &[event("saved")]).await.unwrap();
     store.remove(&good.key(), &[]).await.unwrap();
@@ -479,7 +479,7 @@ async fn a_failed_create_of_which_nothing_exists_frees_its_name(store: &Subject)
     store.insert(&second, &no_secrets(), &[]).await.unwrap();
     taken(store.insert(&third, &no_secrets(), &[]).await.unwrap_err());
 
-    // Begun anew, it takes its name again: refused while another has it, and nothing is changed then.
+    // A retry takes its name again: it is refused while another cluster has the name, and changes nothing.
     let create = operation(7, OperationKind::Create);
     taken(store.want(&first.key(), &first.operation.id, Goal::Running, &create).await.unwrap_err());
     assert_eq!(store.wanted(&first.key()).await.unwrap(), Some(first.clone()));

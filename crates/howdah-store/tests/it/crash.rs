@@ -14,7 +14,7 @@ use crate::sample::{event, key, options, record};
 
 const FOLDER: &str = "HOWDAH_TEST_CRASH_FOLDER";
 
-/// Not a test by itself: the process that the test below kills. Each save has two events and a
+/// Not a test of its own: the process that the test below kills. Each save has two events and a
 /// progress that counts the saves.
 #[tokio::test]
 async fn victim() {

@@ -1,5 +1,5 @@
-//! What damage, or a newer version, has left in a file: it is shown and left alone, and is in
-//! nobody's way.
+//! Damaged documents, and documents of a newer version: they are shown, are not changed, and do not
+//! block others.
 
 use howdah_core::document::Row;
 use howdah_core::event::Level;

@@ -83,7 +83,7 @@ async fn the_first_schema_opens_with_all_that_belongs_to_a_cluster() {
         ("v-shared", Some(vec!["shared_a", "shared_b"])),
         ("v-shared-deleting", Some(vec!["shared_deleting_a", "shared_deleting_b"])),
         ("v-create-registered", Some(vec!["create_registered"])),
-        // A crash before the cluster's state knew of it: whoever releases one next removes it.
+        // A crash before the cluster's state knew of it: the next release removes it.
         ("v-create-registering", Some(vec![])),
         ("v-running-by-hand", None),
     ] {

@@ -83,7 +83,7 @@ fn check(e: &RemoteError, path: &Path) {
     assert_eq!(e.hint.as_ref(), Some(&hint));
 }
 
-/// Not a test by itself: the process that the test above starts in its namespace.
+/// Not a test of its own: the process that the test above starts in its namespace.
 #[tokio::test]
 async fn victim() {
     let Some(at) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };

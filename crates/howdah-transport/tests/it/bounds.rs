@@ -1,5 +1,5 @@
-//! Answers that are larger than they may be, from a server that writes what it likes: reading stops at
-//! the limit, and the connection is given up.
+//! Answers over the limit, from an arbitrary server: reading stops at the limit, and the client closes the
+//! connection.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -16,8 +16,8 @@ use tokio::sync::oneshot;
 
 const MIB: usize = 1024 * 1024;
 
-/// A server that answers one request with `head` and then `piece` after `piece`, `times` over. Says how
-/// many bytes of pieces it got rid of before the client went away.
+/// A server that answers one request with `head` and then `times` times `piece`. Returns how many bytes of
+/// pieces it sent before the client disconnected.
 async fn saying(head: &str, piece: Vec<u8>, times: usize) -> (SocketAddr, oneshot::Receiver<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -53,7 +53,7 @@ async fn is_refused(head: &str, piece: Vec<u8>, limit: usize, says: &str) {
     assert_eq!(error.to_string(), format!("http://{address} sent more than {says} in the answer of /ports"));
     assert_eq!(error.kind(), ErrorKind::BadAnswer);
     assert!(!error.was_not_sent(), "the server may have done what it was asked to do");
-    // What the two sockets hold beside what was read.
+    // The buffers of the two sockets, besides the read bytes.
     let sent = told.await.unwrap();
     assert!(sent < limit + 32 * MIB, "reading went on until {sent} bytes were sent");
 }
@@ -91,7 +91,7 @@ async fn what_counts_is_what_comes_out_of_the_decompression() {
         let (address, _told) = saying(&head, bomb.clone(), 1).await;
         let error = read(address, 4 * MIB).await.unwrap_err();
         assert!(matches!(error, TransportError::TooLarge { limit, .. } if limit == 4 * MIB), "{error}");
-        // With room for it, it is an answer like any other.
+        // With a sufficient limit, it is a normal answer.
         let (address, _told) = saying(&head, bomb.clone(), 1).await;
         assert_eq!(read(address, 16 * MIB).await.unwrap(), 16 * MIB);
     }
@@ -99,13 +99,13 @@ async fn what_counts_is_what_comes_out_of_the_decompression() {
 
 #[tokio::test]
 async fn a_content_length_is_neither_believed_nor_needed() {
-    // A terabyte is promised: nothing is set aside for it, and the limit is met on the way.
+    // It announces a terabyte: the client allocates nothing for it, and stops at the limit.
     is_refused("content-length: 1099511627776", vec![b'x'; 65_536], MIB, "1 MiB").await;
-    // More is promised than comes.
+    // It announces more than it sends.
     let (address, _told) = saying("content-length: 1099511627776", vec![b'x'; 100], 1).await;
     let error = read(address, MIB).await.unwrap_err();
     assert!(matches!(error, TransportError::Broken { .. }), "{error}");
-    // Less is promised than comes: the rest is not part of the answer.
+    // It announces less than it sends: the rest is not part of the answer.
     let (address, _told) = saying("content-length: 100", vec![b'x'; MIB], 1).await;
     assert_eq!(read(address, 100).await.unwrap(), 100);
 }

@@ -1,7 +1,7 @@
-//! The folders of a site: which of them is a cluster's, and whose a VM below them is. No I/O.
+//! The folders of a site: finds the clusters' folders, and the cluster of a VM. No I/O.
 //!
-//! Folders are few, VMs are not among them. A cluster's folder is one whose parent's name begins with
-//! the name of the cluster manager's own folder. What a folder is called and what is above it may change.
+//! A site has few folders. The parent of a cluster's folder has a name that starts with the name of the
+//! cluster manager's folder. Names and parents of folders may change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::retrieve::Object;
 use crate::update::ObjectUpdate;
 use crate::vm::unescape;
 
-/// Deeper than any inventory; it only ends a walk through folders that were told in a wrong order.
+/// A depth limit above any inventory; it ends a walk through folders that arrived in an inconsistent order.
 const DEEPEST: usize = 64;
 
 #[derive(Default)]
@@ -24,12 +24,12 @@ struct Folder {
 pub(super) struct Folders {
     prefix: String,
     folders: BTreeMap<String, Folder>,
-    /// They were read as a whole.
+    /// They were read completely.
     read: bool,
 }
 
 impl Folders {
-    /// None yet. `prefix`: what the name of the folder above the clusters' begins with.
+    /// No folders yet. `prefix`: the prefix of the name of the folder above the clusters'.
     pub(super) fn new(prefix: String) -> Self {
         Self { prefix, folders: BTreeMap::new(), read: false }
     }
@@ -39,7 +39,7 @@ impl Folders {
         self.read = false;
     }
 
-    /// Whether what is not among them is not there.
+    /// Whether the list is complete, so that absence counts.
     pub(super) fn are_read(&self) -> bool {
         self.read
     }
@@ -61,7 +61,7 @@ impl Folders {
         }
     }
 
-    /// Takes all folders as they were read; what was told since that was asked for stays as it was told.
+    /// Applies a complete read of all folders; updates since the start of that read stay.
     pub(super) fn replace(&mut self, objects: &[Object], asked: Age, left_since: impl Fn(&str) -> bool) {
         let there: BTreeSet<&str> = objects.iter().map(|o| o.obj.value.as_str()).collect();
         self.folders.retain(|moref, folder| folder.age > asked || there.contains(moref.as_str()));

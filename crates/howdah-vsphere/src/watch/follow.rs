@@ -1,8 +1,9 @@
-//! Following within one login: waiting for updates, and beside that whatever calls they make necessary.
-//! Any error ends it; the caller starts anew and compares.
+//! The watch within one login: waits for updates, and makes the calls that they require in parallel.
+//! Any error ends it; the caller restarts and compares.
 //!
-//! Invariant: no other call holds a wait back, and an update is all that is needed to tell of a VM. Between two waits there is a short pause, so that
-//! what changes at a time is told by one call; an update that comes after a quiet time is told at once.
+//! Invariant: no other call delays a wait, and an update alone is enough to report a VM. A short pause
+//! between two waits combines simultaneous changes in one call; an update after a quiet time is reported
+//! immediately.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -26,16 +27,16 @@ use crate::vm::{DEVICES, LIGHT, PARENT};
 
 /// How long a cancelled wait may take to end.
 const CANCEL: Duration = Duration::from_secs(2);
-/// From one set of updates to the next wait, while VMs are being made: their ports are urgent.
+/// The pause between a set of updates and the next wait while VMs are being created: their ports are urgent.
 const PAUSE: Duration = Duration::from_millis(150);
-/// The same while all VMs are on.
+/// The pause while all VMs are on.
 const LONG_PAUSE: Duration = Duration::from_secs(1);
-/// How many folders one filter looks into, and one read.
+/// The maximum number of folders in one filter, and in one read.
 const FOLDERS: usize = 100;
-/// How many calls of [`Job`] are under way at the most.
+/// The maximum number of concurrent calls of [`Job`].
 const JOBS: usize = 4;
 
-/// A call that is to be made.
+/// A pending call.
 enum Job {
     Open(Vec<String>),
     ReadFolders,
@@ -44,7 +45,7 @@ enum Job {
     Cancel,
 }
 
-/// What became of a call.
+/// The result of a call.
 enum Done {
     Opened(Vec<String>, Result<Ref, Error>),
     FoldersRead(Age, Result<Vec<Object>, Error>),
@@ -54,7 +55,7 @@ enum Done {
 
 type Wait<'a> = Pin<Box<dyn Future<Output = Result<Option<UpdateSet>, Error>> + Send + 'a>>;
 
-/// What lives in a login.
+/// The state within a login.
 struct Watch<'a> {
     session: &'a Session,
     live: &'a Live,
@@ -64,11 +65,11 @@ struct Watch<'a> {
     version: String,
     jobs: VecDeque<Job>,
     running: FuturesUnordered<BoxFuture<'a, Done>>,
-    /// Filters are being made, or are to be.
+    /// Filters are being created, or are pending.
     opening: usize,
-    /// The wait that is under way may not know of the newest filter.
+    /// The current wait may not include the newest filter.
     outdated: bool,
-    /// A wait is being cancelled, and when that is tried again.
+    /// A wait is being cancelled, with the time of the next try.
     cancelled: Option<Instant>,
 }
 
@@ -95,7 +96,7 @@ pub(super) async fn follow(
     match result {
         Ok(ended) => ended,
         Err(e) => {
-            // Whatever is left of it must not be met again.
+            // No leftover of it may be used again.
             session.bury(&live).await;
             Ended::Lost(e)
         }
@@ -178,7 +179,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// The next wait. It goes on where the one before has ended, so nothing is lost in between.
+    /// The next wait. It continues where the previous one ended, so no update is lost.
     fn wait(&mut self) -> Wait<'a> {
         (self.outdated, self.cancelled) = (false, None);
         let (session, live, collector, version) =
@@ -202,15 +203,15 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Looks into new folders, and out of old ones.
+    /// Adds new folders to filters, and drops old ones.
     fn rearrange(&mut self, site: &mut Site, waits: bool) {
         let (open, close) = site.rearrange();
         self.jobs.extend(close.into_iter().map(Job::Remove));
         for folders in open.chunks(FOLDERS) {
             self.open(folders.to_vec());
         }
-        // A wait that began before a filter was made need not tell of it. It is ended rather than dropped:
-        // what it may have fetched must not be lost. The cancel may overtake it, and is then repeated.
+        // A wait that started before the filter existed may not report its updates. Cancel it instead of
+        // dropping it, because its updates must not be lost. The cancel may overtake it; it is then repeated.
         if waits && self.outdated && self.opening == 0 && self.cancelled.is_none_or(|again| Instant::now() >= again) {
             self.cancelled = Some(Instant::now() + CANCEL);
             self.jobs.push_front(Job::Cancel);
@@ -222,13 +223,13 @@ impl<'a> Watch<'a> {
         self.jobs.push_front(Job::Open(folders));
     }
 
-    /// Reads everything anew, in case an update was lost.
+    /// Reads everything again, in case an update was lost.
     fn resync(&mut self, site: &Site) {
         self.jobs.push_back(Job::ReadFolders);
         self.jobs.extend(site.open().chunks(FOLDERS).map(|folders| Job::Read(folders.to_vec())));
     }
 
-    /// Starts as many calls as may be under way.
+    /// Starts pending calls up to the limit.
     fn start_calls(&mut self, site: &mut Site) {
         while self.running.len() < JOBS
             && let Some(job) = self.jobs.pop_front()
@@ -273,13 +274,13 @@ impl<'a> Watch<'a> {
             Done::Opened(folders, result) => {
                 self.opening -= 1;
                 match result {
-                    // The filter first, then its content, so that nothing falls between.
+                    // Create the filter before reading its content, so that no change is missed.
                     Ok(filter) => {
                         site.opened(&folders, filter);
                         self.outdated = true;
                         self.jobs.push_front(Job::Read(folders));
                     }
-                    // One has gone meanwhile, and its leaving will be told.
+                    // One is gone meanwhile; an update will report it.
                     Err(e) if is_gone(&e) => match folders.as_slice() {
                         [folder] => site.vanished(folder),
                         several => several.iter().for_each(|folder| self.open(vec![folder.clone()])),

@@ -1,5 +1,5 @@
-//! Following the VMs of clusters: one task, one session and one property collector for a whole site,
-//! however many clusters are followed.
+//! The watch on the clusters' VMs: one task, one session and one property collector for a whole site,
+//! for any number of clusters.
 //!
 //! ```text
 //!            first listener            all set up               update, command, resync
@@ -11,10 +11,10 @@
 //!       (backoff)
 //! ```
 //!
-//! Invariants: what listeners were told adds up to what vCenter showed last; after a loss they get
-//! [`WatchEvent::Reset`] first. The number of calls depends on the followed clusters' VMs only: the
-//! site-wide filter is on folders, and VMs are looked at from the clusters' own folders down, many
-//! folders in one call.
+//! Invariants: the events of a listener add up to the last state of vCenter; after a lost connection it gets
+//! [`WatchEvent::Reset`] first. The number of calls depends only on the watched clusters' VMs: the
+//! site-wide filter covers folders, and VMs are read from the clusters' folders down, many folders in
+//! one call.
 
 mod folders;
 mod follow;
@@ -41,19 +41,19 @@ use crate::fault::FaultKind;
 use crate::session::Session;
 use site::Site;
 
-/// How often everything is read anew, in case an update was lost.
+/// How often everything is read again, in case an update was lost.
 pub(crate) const RESYNC: Duration = Duration::from_secs(600);
 
-/// A refused password is not tried often: vCenter locks accounts.
+/// The pause after a refused login: vCenter locks accounts.
 const AFTER_REFUSED_LOGIN: Duration = Duration::from_secs(300);
 
-/// A moment in the order of what came: the number of the set of updates.
+/// A moment in the order of updates: the number of the set of updates.
 type Age = u64;
 
-/// Where listeners are sent to.
+/// The sender of a listener.
 type Listener = mpsc::UnboundedSender<Remote<WatchEvent>>;
 
-/// What the task is told.
+/// A command for the task.
 enum Command {
     Listen { cluster: String, id: u64, to: Listener },
     Leave { cluster: String, id: u64 },
@@ -73,7 +73,7 @@ impl Watcher {
         Self { session, folder_prefix, commands: OnceLock::new(), next: AtomicU64::new(0) }
     }
 
-    /// Follows a cluster's VMs until the stream is dropped.
+    /// Watches a cluster's VMs until the stream is dropped.
     pub(crate) fn watch(&self, cluster: &ClusterName) -> BoxStream<'static, Remote<WatchEvent>> {
         let commands = self.commands.get_or_init(|| {
             let (send, receive) = mpsc::unbounded_channel();
@@ -83,13 +83,13 @@ impl Watcher {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (to, events) = mpsc::unbounded_channel();
         let cluster = cluster.as_str().to_owned();
-        // The task ends only after the last sender, so it is there to hear this.
+        // The task ends only after the last sender, so it still receives this.
         let _ = commands.send(Command::Listen { cluster: cluster.clone(), id, to });
         Watching { events, commands: commands.clone(), cluster, id }.boxed()
     }
 }
 
-/// A listener's end.
+/// The receiving end of a listener.
 struct Watching {
     events: mpsc::UnboundedReceiver<Remote<WatchEvent>>,
     commands: mpsc::UnboundedSender<Command>,
@@ -111,13 +111,13 @@ impl Drop for Watching {
     }
 }
 
-/// Why following ended.
+/// Why the watch ended.
 enum Ended {
-    /// Nobody listens any more.
+    /// No listener is left.
     Idle,
-    /// Nobody ever will.
+    /// No listener can be added.
     Closed,
-    /// Something broke.
+    /// An error.
     Lost(Error),
 }
 
@@ -161,7 +161,7 @@ async fn run(session: Arc<Session>, folder_prefix: String, mut commands: mpsc::U
     }
 }
 
-/// Waits, and goes on hearing commands meanwhile.
+/// Waits, and handles commands meanwhile.
 async fn pause(wait: Duration, site: &mut Site, commands: &mut mpsc::UnboundedReceiver<Command>) {
     let until = Instant::now() + wait;
     while !site.is_empty() {
@@ -173,7 +173,7 @@ async fn pause(wait: Duration, site: &mut Site, commands: &mut mpsc::UnboundedRe
     }
 }
 
-/// Whether the session or what lived in it is gone while the server is well.
+/// Whether the session or its objects are gone while the server is healthy.
 fn is_end_of_session(error: &Error) -> bool {
     matches!(
         error.fault_kind(),

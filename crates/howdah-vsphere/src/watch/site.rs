@@ -1,9 +1,9 @@
-//! What the watch knows: folders, filters, followed clusters, their VMs, and who listens. No I/O: updates
-//! and reads go in, what to do next and what to tell comes out.
+//! The state of the watch: folders, filters, watched clusters, their VMs, and listeners. No I/O: its input
+//! is updates and reads, its output the next calls and events.
 //!
-//! A filter looks into many folders at once and is kept as long as one of them is a followed cluster's.
-//! A cluster is in sync from when each of its folders was read; from then on its updates are told one by
-//! one, and until then nothing of it is.
+//! A filter covers many folders and is kept as long as one of them belongs to a watched cluster.
+//! A cluster is in sync once each of its folders has been read; from then on its updates are reported one
+//! by one, and before that none are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,40 +19,40 @@ use crate::request::Ref;
 use crate::retrieve::Object;
 use crate::update::ObjectUpdate;
 
-/// Everything that is known of a site.
+/// The state of a site.
 pub(super) struct Site {
     folders: Folders,
     clusters: BTreeMap<String, Followed>,
-    /// The folders that are looked into, or are about to be.
+    /// The folders in filters, existing or pending.
     places: BTreeMap<String, Place>,
     filters: BTreeMap<String, Ref>,
     vms: Vms,
-    /// How many sets of updates came.
+    /// The number of sets of updates.
     age: Age,
-    /// What has left while something was being read.
+    /// The objects that left during a read.
     left: BTreeMap<String, Age>,
-    /// Folders or clusters are others than at the last [`Self::rearrange`].
+    /// Folders or clusters have changed since the last [`Self::rearrange`].
     rearranged: bool,
 }
 
-/// A followed cluster.
+/// A watched cluster.
 #[derive(Default)]
 struct Followed {
     listeners: Vec<(u64, Listener)>,
-    /// The present state has been told.
+    /// The current state has been reported.
     synced: bool,
-    /// What was told is void.
+    /// The reported state is invalid.
     reset_due: bool,
     told: BTreeMap<VmRef, VmFacts>,
 }
 
-/// A folder that is looked into.
+/// A folder in a filter.
 enum Place {
-    /// Its filter is being made.
+    /// Its filter is being created.
     Opening,
-    /// This filter shows what changes in it; whether its content was read.
+    /// This filter reports its changes; the flag shows whether its content was read.
     Open { filter: String, read: bool },
-    /// It went while its filter was being made.
+    /// It was dropped while its filter was being created.
     Gone,
 }
 
@@ -70,12 +70,12 @@ impl Site {
         }
     }
 
-    /// Whether nobody listens.
+    /// Whether there is no listener.
     pub(super) fn is_empty(&self) -> bool {
         self.clusters.is_empty()
     }
 
-    /// The age of what is known: a read that is asked for now is newer than that.
+    /// The age of the current state: a read that starts now is newer.
     pub(super) fn age(&self) -> Age {
         self.age
     }
@@ -104,7 +104,7 @@ impl Site {
         }
     }
 
-    /// Forgets what depended on a connection. Listeners are told when it is back.
+    /// Drops everything that depended on a connection. Listeners are notified when it is back.
     pub(super) fn lose(&mut self) {
         self.folders.clear();
         self.places.clear();
@@ -132,7 +132,7 @@ impl Site {
 
     // ------------------------------------------------------------ what comes in
 
-    /// A set of updates came; its parts follow.
+    /// A set of updates starts; its parts follow.
     pub(super) fn begin_set(&mut self) {
         self.age += 1;
     }
@@ -145,13 +145,13 @@ impl Site {
         self.folders.update(update, self.age);
     }
 
-    /// Takes the updates of a filter on VMs; those of one that was not made yet, or was removed, are of no
-    /// interest: what one shows is read after it was made.
+    /// Applies the updates of a filter on VMs. Updates of a removed or unregistered filter are ignored: its
+    /// content is read after its creation.
     pub(super) fn update_vms(&mut self, filter: &str, updates: &[ObjectUpdate]) {
         if !self.filters.contains_key(filter) {
             return;
         }
-        // A folder that is missing is told of like a VM; its own filter says so too.
+        // A missing folder is reported like a VM; its own filter reports it too.
         for update in updates.iter().filter(|u| u.obj.ty == "VirtualMachine") {
             if update.left {
                 self.left.insert(update.obj.value.clone(), self.age);
@@ -162,14 +162,14 @@ impl Site {
         }
     }
 
-    /// Takes all folders, as they were read.
+    /// Applies a read of all folders.
     pub(super) fn read_folders(&mut self, objects: &[Object], asked: Age) {
         let left = &self.left;
         self.folders.replace(objects, asked, |moref| left.get(moref).is_some_and(|at| *at > asked));
         self.rearranged = true;
     }
 
-    /// Takes the whole content of these folders, as it was read.
+    /// Applies a complete read of these folders' content.
     pub(super) fn read_vms(&mut self, folders: &[String], objects: &[Object], asked: Age) {
         let left_since = |moref: &str| self.left.get(moref).is_some_and(|at| *at > asked);
         for object in objects.iter().filter(|o| !left_since(&o.obj.value)) {
@@ -188,14 +188,14 @@ impl Site {
         }
     }
 
-    /// Nothing is being read: nothing can come that is older than what has left.
+    /// No read is in progress, so no older data can arrive for objects that left.
     pub(super) fn nothing_is_read(&mut self) {
         self.left.clear();
     }
 
     // ------------------------------------------------------------ what to look into
 
-    /// The folders to look into now, and the filters to remove, if that may have changed.
+    /// The folders to add to filters, and the filters to remove, if that may have changed.
     pub(super) fn rearrange(&mut self) -> (Vec<String>, Vec<Ref>) {
         if !std::mem::take(&mut self.rearranged) {
             return Default::default();
@@ -231,36 +231,36 @@ impl Site {
         (open, close)
     }
 
-    /// A filter looks into these folders.
+    /// A filter covers these folders.
     pub(super) fn opened(&mut self, folders: &[String], filter: Ref) {
         for folder in folders {
             self.places.insert(folder.clone(), Place::Open { filter: filter.value.clone(), read: false });
         }
         self.filters.insert(filter.value.clone(), filter);
-        // What it was made for may not be wanted any more.
+        // Its folders may no longer be needed.
         self.rearranged = true;
     }
 
-    /// A folder was not there any more.
+    /// A folder no longer exists.
     pub(super) fn vanished(&mut self, folder: &str) {
         self.places.insert(folder.to_owned(), Place::Gone);
         self.rearranged = true;
     }
 
-    /// All folders that are looked into.
+    /// All folders in filters.
     pub(super) fn open(&self) -> Vec<String> {
         let open = |(folder, place): (&String, &Place)| matches!(place, Place::Open { .. }).then(|| folder.clone());
         self.places.iter().filter_map(open).collect()
     }
 
-    /// No VM is being made, as far as can be seen: all are on.
+    /// Whether no VM is being created: all visible VMs are on.
     pub(super) fn is_calm(&self) -> bool {
         self.vms.all.values().all(Seen::is_on)
     }
 
     // ------------------------------------------------------------ what to tell
 
-    /// Tells the listeners whatever they do not know yet and can be told.
+    /// Sends the listeners all new events.
     pub(super) fn tell(&mut self) {
         let ready = self.ready();
         for name in &ready {
@@ -279,7 +279,7 @@ impl Site {
                 seen.cluster = cluster.map(str::to_owned);
             }
             let Some((name, followed)) = cluster.and_then(|c| Some((c, self.clusters.get_mut(c)?))) else {
-                seen.changed = false; // until its cluster is followed
+                seen.changed = false; // until its cluster is watched
                 continue;
             };
             if followed.synced || ready.contains(name) {
@@ -319,7 +319,7 @@ impl Site {
 impl Followed {
     fn send(&self, event: &WatchEvent) {
         for (_, listener) in &self.listeners {
-            // A listener that is gone says so by a command of its own.
+            // A dropped listener sends a command.
             let _ = listener.send(Ok(event.clone()));
         }
     }

@@ -1,4 +1,4 @@
-//! What is told, and what is looked into, as updates and reads come in.
+//! The events and the filters, after updates and reads.
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -40,7 +40,7 @@ fn left(ty: &str, value: &str) -> ObjectUpdate {
     ObjectUpdate { left: true, ..update(ty, value, &[]) }
 }
 
-/// Looks into whatever has to be, each folder by a filter of its name, and finds nothing there.
+/// Creates the pending filters, one per folder, and reads them as empty.
 fn settle(site: &mut Site) {
     let asked = site.age();
     let (open, _) = site.rearrange();
@@ -51,7 +51,7 @@ fn settle(site: &mut Site) {
     site.tell();
 }
 
-/// What a filter tells of VMs.
+/// A filter's updates of VMs.
 fn show(site: &mut Site, filter: &str, updates: &[ObjectUpdate]) {
     site.begin_set();
     site.update_vms(filter, updates);
@@ -86,7 +86,7 @@ fn only_a_folder_below_the_root_counts() {
     let filter = Ref::new("PropertyFilter", "f");
     site.opened(&["c1".to_owned()], filter.clone());
     assert_eq!(site.rearrange(), (vec![], vec![]));
-    // Renamed, it is another cluster's.
+    // After a rename, it belongs to another cluster.
     site.update_folder(&update("Folder", "c1", &[("name", "d")]));
     assert_eq!(site.rearrange(), (vec![], vec![filter]));
 }
@@ -102,7 +102,7 @@ fn a_filter_is_kept_as_long_as_one_of_its_folders_is_followed() {
     site.read_vms(&both, &[object("vm-1", &[("name", "a"), ("parent", "c1")])], 0);
     site.take(Command::Leave { cluster: "c".to_owned(), id: 1 });
     assert_eq!(site.rearrange(), (vec![], vec![]));
-    // Followed again, the cluster is known still.
+    // Watched again, the cluster is still known.
     let mut again = listen(&mut site, "c", 3);
     assert_eq!(site.rearrange(), (vec![], vec![]));
     site.tell();
@@ -147,7 +147,7 @@ fn an_update_that_came_after_a_read_was_asked_for_is_the_newer_one() {
     site.read_vms(&["c1".to_owned()], &before, asked);
     site.tell();
     assert_eq!(told(&mut events), "-vm-3", "its leaving was not told");
-    // The next read was asked for since.
+    // The next read started after that.
     site.read_vms(&["c1".to_owned()], &[object("vm-1", &[("name", "newest"), ("parent", "c1")])], site.age());
     site.tell();
     assert_eq!(told(&mut events), "-vm-4 vm-1=newest");
@@ -178,7 +178,7 @@ fn an_enter_of_something_known_is_an_update_and_news_are_told_once() {
     show(&mut site, "c1", &[named("vm-1", "c-w-0", "c1")]);
     show(&mut site, "c1", &[named("vm-1", "c-w-0", "c1")]);
     assert_eq!(told(&mut events), "vm-1=c-w-0");
-    // Several updates of one object in a set: the end counts.
+    // Several updates of one object in a set: the last one counts.
     show(&mut site, "c1", &[named("vm-1", "c-w-9", "c1"), update("VirtualMachine", "vm-1", &[("name", "c-w-1")])]);
     assert_eq!(told(&mut events), "vm-1=c-w-1");
     show(&mut site, "c1", &[left("VirtualMachine", "vm-1"), left("VirtualMachine", "vm-1"), left("Folder", "c9")]);
@@ -198,7 +198,7 @@ fn a_vm_that_moves_between_two_folders_of_a_cluster_stays() {
     show(&mut site, "c3", &[named("vm-1", "a", "group")]);
     show(&mut site, "c1", &[left("VirtualMachine", "vm-1")]);
     assert_eq!(told(&mut events), "Synced vm-1=a");
-    // With its folder, it goes.
+    // It is removed with its folder.
     site.update_folder(&left("Folder", "c3"));
     settle(&mut site);
     assert_eq!(told(&mut events), "-vm-1");
@@ -247,7 +247,7 @@ fn a_vm_is_told_with_its_cards() {
     assert_eq!(events.try_recv().unwrap().unwrap(), WatchEvent::Synced);
     let Ok(Ok(WatchEvent::Vm(facts))) = events.try_recv() else { panic!("it is not told") };
     assert_eq!(facts.nics.len(), 1);
-    // What an update does not name is as it was.
+    // Properties outside an update do not change.
     show(&mut site, "c1", &[update("VirtualMachine", "vm-1", &[("runtime.powerState", "poweredOn")])]);
     let Ok(Ok(WatchEvent::Vm(facts))) = events.try_recv() else { panic!("it is not told") };
     assert_eq!((facts.power, facts.nics.len()), (howdah_core::systems::vcenter::Power::On, 1));

@@ -1,7 +1,7 @@
-//! The VMs below the folders that are looked into, as vCenter showed them last. No I/O.
+//! The last known state of the VMs below the watched folders. No I/O.
 //!
-//! Reads and updates arrive side by side. An update is the newer one if it came after the read was asked
-//! for, so each VM carries the age of its last update and a read takes the place of older ones only.
+//! Reads and updates arrive concurrently. An update is newer if it arrived after the start of the read, so
+//! each VM has the age of its last update, and a read replaces only older data.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,19 +16,19 @@ use crate::xml::Element;
 
 #[derive(Default)]
 pub(super) struct Seen {
-    /// The filter that showed it, if one has; it is gone when that filter says so.
+    /// The filter that reported it, if any; the VM is gone when that filter reports it.
     filter: Option<String>,
     updated: Age,
     light: Light,
     cards: Vec<Nic>,
-    /// The cluster in whose folder it is, as was found last.
+    /// The cluster of its folder, by the last lookup.
     pub(super) cluster: Option<String>,
-    /// It may have to be told.
+    /// It may have a pending event.
     pub(super) changed: bool,
 }
 
 impl Seen {
-    /// Takes a property's new value; `None` if it has lost its value.
+    /// Sets a property's new value; `None` if it no longer has one.
     fn set(&mut self, path: &str, value: Option<&Element>) {
         match path {
             DEVICES => self.cards = value.map(nics).unwrap_or_default(),
@@ -57,11 +57,11 @@ pub(super) struct Vms {
 }
 
 impl Vms {
-    /// Takes the update of a filter; whether the VM is gone with it.
+    /// Applies an update of a filter; returns whether the VM is gone.
     pub(super) fn update(&mut self, filter: &str, update: &ObjectUpdate, age: Age) -> Option<Seen> {
         let vm = VmRef::new(update.obj.value.as_str());
         if update.left {
-            // One that moved to a folder of another filter has entered there already.
+            // A VM that moved to a folder of another filter has already entered that one.
             let here = self.all.get(&vm).is_some_and(|seen| seen.filter.as_deref().is_none_or(|f| f == filter));
             return here.then(|| self.all.remove(&vm)).flatten();
         }
@@ -75,7 +75,7 @@ impl Vms {
         None
     }
 
-    /// Takes a VM as it was read.
+    /// Applies a read of a VM.
     pub(super) fn read(&mut self, object: &Object, asked: Age) {
         let seen = self.all.entry(VmRef::new(object.obj.value.as_str())).or_default();
         if seen.updated > asked {
@@ -89,7 +89,7 @@ impl Vms {
         (seen.light, seen.cards) = (read.light, read.cards);
     }
 
-    /// Forgets those of these folders that a read did not show; their references, and what they were.
+    /// Drops VMs of these folders that a read did not show; returns their references and data.
     pub(super) fn forget_unread(
         &mut self,
         there: &BTreeSet<&str>,
@@ -101,7 +101,7 @@ impl Vms {
             .collect()
     }
 
-    /// Forgets those that only this filter shows.
+    /// Drops the VMs that only this filter reports.
     pub(super) fn forget_filter(&mut self, filter: &str) -> Vec<(VmRef, Seen)> {
         self.all.extract_if(.., |_, seen| seen.filter.as_deref() == Some(filter)).collect()
     }

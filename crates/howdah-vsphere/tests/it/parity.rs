@@ -1,5 +1,5 @@
-//! The simulated vCenter in process and the production client over its SOAP face: whoever stands behind
-//! the core's trait must not be able to tell which, neither by a value nor by an error.
+//! The simulated vCenter in process and the production client over its SOAP face: a caller of the core's
+//! trait must not see a difference, neither in values nor in errors.
 //!
 //! [`Both`] implements the trait over two equal worlds, so a new method does not compile before it is
 //! compared here.
@@ -289,8 +289,8 @@ async fn met(effect: Effect) -> Vec<String> {
     ]
 }
 
-/// The kinds of both ends, which may differ where the client acts on a refusal by itself; but what follows from
-/// them for the controller must not.
+/// The kinds of both sides, which may differ if the client handles a refusal itself; but their meaning for the
+/// controller must not.
 fn kinds<T>(effect: &Effect, call: &str, within: Remote<T>, wire: Remote<T>) -> String {
     let word = |r: &Remote<T>| r.as_ref().map_or_else(|e| format!("{:?}", e.kind), |_| "fine".to_owned());
     let (left, right) = (word(&within), word(&wire));

@@ -154,7 +154,7 @@ pub async fn settled(mut reached: impl FnMut() -> bool) {
     tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it does not come to that");
 }
 
-/// Says loudly that a test needs what this machine lacks; fails where everything is required.
+/// Reports that a test needs what this machine lacks; fails if all tests are required.
 pub fn skip(what: &str, advice: &str) {
     assert!(std::env::var_os("HOWDAH_REQUIRE_ALL").is_none(), "{what} is required and not there: {advice}");
     say(&format!("SKIPPED {what}: {advice}"));

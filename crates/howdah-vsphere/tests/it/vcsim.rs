@@ -136,7 +136,7 @@ async fn the_client_works_with_vcsim() {
     let error = client.reset(&"vm-99999".into()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound);
 
-    // A second cluster is followed beside the first, and ends by itself.
+    // A second cluster is watched together with the first, and its watch ends alone.
     let mut other = client.watch(&cluster("nothing")).await.unwrap();
     assert_eq!(next(&mut other).await, WatchEvent::Synced);
     drop(other);

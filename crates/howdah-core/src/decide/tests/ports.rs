@@ -193,7 +193,7 @@ fn a_foreign_port_on_a_list_from_before_the_request_fails_nothing() {
 
 // ---------------------------------------------------------------- delete
 
-/// A delete of a cluster that is not in the manager any more, whose ports were just listed.
+/// A delete of a cluster that the manager no longer has, whose ports were just listed.
 fn removed() -> Case {
     let mut case = Case::founded(ManagedStatus::Running).wanted(Goal::Deleted, OperationKind::Delete);
     case.eyes.look(None);

@@ -1,5 +1,5 @@
-//! Fair turns in front of the cluster manager, which makes one cluster at a time: without them,
-//! whoever asks for two hundred clusters holds up everybody else for days.
+//! Fair turns in front of the cluster manager, which creates one cluster at a time: without them, a
+//! request for two hundred clusters would block everyone else for days.
 //!
 //! ```text
 //!   ready to create --> waits --> has a turn --> create call --> the manager works --> out

@@ -1,13 +1,13 @@
 //! Whose turn it is: a pure function of who has a turn, who waits, and who was served when.
 //!
-//! Who comes next is decided by project, so that nobody waits for the length of another's queue:
+//! The next cluster is chosen by project, so that no project waits for another's whole queue:
 //!
 //! 1. the project with the fewest creates at the manager,
 //! 2. of those, the one that was served longest ago,
 //! 3. of those, the one with the oldest request;
 //!
-//! and within the project its oldest request. Invariant: as long as there is a free turn, nobody
-//! waits; a turn that was given is never taken back by another's request.
+//! and within the project its oldest request. Invariant: no cluster waits while a turn is free; a
+//! request never takes a turn from another cluster.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -56,13 +56,13 @@ impl Queue {
         }
     }
 
-    /// It neither has a turn nor waits any more.
+    /// It no longer has a turn or waits.
     pub(super) fn leave(&mut self, key: &ClusterKey) {
         self.waiting.remove(key);
         self.serving.retain(|k| k != key);
     }
 
-    /// Gives the free ones of so many turns.
+    /// Assigns the free turns, up to this number in total.
     pub(super) fn serve(&mut self, turns: usize) {
         while self.serving.len() < turns {
             let Some(next) = self.next() else {

@@ -94,7 +94,7 @@ proptest! {
     }
 
     /// Between a project's request and its turn, every other project is served at most once more than
-    /// there are turns, whatever it has asked for and whoever comes later.
+    /// there are turns, whatever it has requested and whatever arrives later.
     #[test]
     fn a_projects_only_request_is_not_held_up_by_the_length_of_others(a in 1u128..60, b in 0u128..60) {
         let mut queue = Queue::default();

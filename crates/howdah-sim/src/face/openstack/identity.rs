@@ -1,4 +1,4 @@
-//! Keystone v3: versions, tokens, and the few look-ups that clients make beside them.
+//! Keystone v3: versions, tokens, and the few other lookups of clients.
 
 use axum::body::Body;
 use axum::extract::{Request, State as Extract};

@@ -1,9 +1,9 @@
 //! Keystone and Neutron over HTTP, in front of the simulated world: enough of both for Howdah's
 //! own client, the `openstack` command, and Heat's own resources of networks and subnets.
 //!
-//! What a request means is decided in the world; here stands only how it is spoken: paths,
-//! bodies, filters, pages, error bodies, as the real services have them. Requests that neither
-//! Howdah nor these clients make are 404.
+//! The world decides what a request does; this module has only the protocol: paths, bodies, filters,
+//! pages, error bodies, like the real services. Requests that neither Howdah nor these clients make are
+//! 404.
 
 use axum::Router;
 

@@ -75,7 +75,7 @@ fn broken() -> Response {
     Response::new(Body::from_stream(futures::stream::once(async { Err::<Bytes, _>(error) })))
 }
 
-/// Carries a call as the fault rules say; its work is done by whoever calls.
+/// Runs a call under the fault rules; the caller is the actor of its work.
 pub(super) async fn carried<F>(
     world: &World,
     (system, method, object): (System, &str, &str),

@@ -1,5 +1,5 @@
-//! What both services say to requests that Howdah's own client does not make, or must never make:
-//! row by row what real ones were seen to say.
+//! Both services' answers to requests that Howdah's own client does not or must not make: row by row the
+//! observed answers of real ones.
 
 use axum::Router;
 use axum::body::Body;

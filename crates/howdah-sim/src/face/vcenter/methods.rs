@@ -257,7 +257,7 @@ impl Call<'_> {
         let number = |name: &str| -> Option<u64> { self.request.at(&["options", name])?.text.trim().parse().ok() };
         let longest = number("maxWaitSeconds");
         let most = number("maxObjectUpdates").and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-        // Subscribed before the first look, so that nothing falls between.
+        // Subscribe before the first read, so that no change is missed.
         let mut world = self.world.subscribe();
         let mut filters = collector.filters.subscribe();
         let mut cancelled = collector.cancelled.subscribe();

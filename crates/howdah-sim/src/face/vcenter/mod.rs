@@ -1,9 +1,9 @@
 //! The vSphere SOAP API over HTTP, in front of the simulated world: about twenty-five methods, enough
-//! for Howdah's own client, PyVmomi and `govc` to log in, look, wait, and act on VMs.
+//! for Howdah's own client, PyVmomi and `govc` to log in, read, wait, and change VMs.
 //!
-//! It is strict where a real vCenter is: element order, properties by API version, versions it does
-//! not speak, objects that are gone, sessions that have ended. Invariant: it keeps no facts of its
-//! own but sessions; a look at a cluster's folder costs nothing for VMs elsewhere.
+//! It is strict where a real vCenter is: element order, properties by API version, unsupported versions,
+//! deleted objects, expired sessions. Invariant: it has no state of its own except sessions; a read of a
+//! cluster's folder does not depend on VMs elsewhere.
 
 mod collect;
 mod collector;
@@ -72,7 +72,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// What clients have left lying about.
+/// The leftovers of clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leftovers {
     /// Sessions that have not ended.
@@ -108,7 +108,7 @@ impl VCenterFace {
         self.sessions.close_all()
     }
 
-    /// What clients have left lying about.
+    /// The leftovers of clients.
     pub fn leftovers(&self) -> Leftovers {
         let (views, filters) = self.sessions.leftovers();
         Leftovers { sessions: self.sessions.count(), views, filters }
@@ -225,7 +225,7 @@ fn refuse(fault: &Fault) -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, headers, fault.envelope()).into_response()
 }
 
-/// A refusal by a fault rule, in the shape that such a refusal has in life.
+/// A refusal by a fault rule, in the form of a real refusal.
 fn injected(face: &VCenterFace, request: &Element, headers: &HeaderMap, kind: ErrorKind) -> Response {
     match kind {
         ErrorKind::Unreachable | ErrorKind::NoAnswer | ErrorKind::Certificate => broken(),

@@ -137,7 +137,7 @@ impl World {
         self.read(|s| s.bde.newest_tasks().cloned().collect())
     }
 
-    /// The appliance starts anew: what it was doing is given up, never taken up again.
+    /// Restarts the appliance: it abandons its work and never resumes it.
     pub fn bde_restart(&self) {
         self.write(|s| {
             s.bde.life += 1;

@@ -1,8 +1,8 @@
 //! A guest: from power on to its first DISCOVER, its DHCP clients, and its tools.
 //!
-//! Each boot of each VM is a few tasks on the world's clock. They watch the VM's signal, which
-//! moves when the boot ends, a link changes or a lease comes; a boot whose number is not the
-//! VM's any more is dead and does nothing.
+//! Each boot of each VM is a few tasks on the world's clock. They watch the VM's signal, which changes
+//! when the boot ends, a link changes or a lease arrives; a boot with an outdated number has ended and
+//! does nothing.
 
 use std::time::Duration;
 

@@ -21,7 +21,7 @@ pub enum GuestChange {
     LinkUp,
 }
 
-/// An event for whoever runs the clients.
+/// An event for the runner of the clients.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GuestEvent {
     /// Counts from 1.

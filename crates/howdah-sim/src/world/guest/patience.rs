@@ -1,7 +1,7 @@
-//! How patient each DHCP client is: when it asks, when it gives up, what wakes it again.
+//! The timeouts of each DHCP client: when it sends a request, when it gives up, what restarts it.
 //!
-//! A pure schedule: [`Patience::next`] says what the client does next, given that nobody has
-//! answered so far. Nothing here knows of networks or clocks.
+//! A pure schedule: [`Patience::next`] returns the client's next step if no answer has arrived. It is
+//! independent of networks and clocks.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::world::settings::GuestProfile;
 pub enum Step {
     /// Waits this long, then asks.
     Ask(Duration),
-    /// Rests this long, then begins anew.
+    /// Pauses this long, then starts again.
     Rest(Duration),
     /// Never asks again.
     GiveUp,
@@ -41,7 +41,7 @@ impl Patience {
         })
     }
 
-    /// How long the link must be down for the client to begin anew when it comes back; `None`
+    /// How long the link must be down for the client to start again when it is back; `None`
     /// if nothing in the guest watches the link.
     pub const fn link_loss(profile: GuestProfile) -> Option<Duration> {
         match profile {

@@ -30,7 +30,7 @@ impl World {
         }
     }
 
-    /// Tells whoever runs the DHCP clients that a guest boots.
+    /// Notifies the runner of the DHCP clients that a guest boots.
     pub(crate) fn announce_boot(&self, vm: &VmRef, firmware: Duration) {
         let real = firmware.div_f64(self.clock().speed());
         self.write(|s| s.announce(vm, GuestChange::On, real.as_secs_f64()));

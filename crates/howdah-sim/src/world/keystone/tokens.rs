@@ -24,14 +24,14 @@ impl World {
         self.read(|s| s.keystone.valid(id, now).cloned())
     }
 
-    /// Who calls, as Neutron sees a token. An admin is whoever has the role `admin` or `service`.
+    /// The caller, from Neutron's view of a token. The roles `admin` and `service` make an admin.
     pub fn caller(&self, token: &str) -> Option<Caller> {
         let token = self.token(token)?;
         let admin = token.roles.iter().any(|r| r == "admin" || r == "service");
         Some(Caller { project: token.project?, admin })
     }
 
-    /// Whose deed a call with this token is: the service's own user's, or anybody else's.
+    /// The actor of a call with this token: the service's user, or another one.
     pub fn origin_of(&self, token: &str) -> Origin {
         let now = self.now();
         self.read(|s| {

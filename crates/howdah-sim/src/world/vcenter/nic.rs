@@ -116,7 +116,7 @@ impl State {
         if known { Ok(()) } else { Err(VcFault::invalid_argument("deviceChange.device.backing")) }
     }
 
-    /// Tells whoever runs the DHCP clients that a link changed.
+    /// Notifies the runner of the DHCP clients that a link changed.
     pub(super) fn announce_link(&mut self, vm: &VmRef, nic: i32, up: bool) {
         self.announce_nic(vm, nic, if up { GuestChange::LinkUp } else { GuestChange::LinkDown }, 0.0);
     }

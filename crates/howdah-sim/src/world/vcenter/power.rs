@@ -1,7 +1,7 @@
 //! Power: what vCenter's operations do to a VM, at once (`*_now`) and as vCenter tasks.
 //!
-//! Invariant: whatever ends a boot moves the VM's boot number first, so that nothing of the old
-//! guest can touch the VM any more.
+//! Invariant: everything that ends a boot first increments the VM's boot number, so that the old guest can
+//! no longer change the VM.
 
 use howdah_core::ids::VmRef;
 use howdah_core::systems::vcenter::{Power, Tools};

@@ -155,7 +155,7 @@ pub struct Vm {
     pub disks_gb: Vec<u32>,
     /// The cluster manager's cluster, if it made this VM.
     pub cluster: Option<String>,
-    /// Whose it is: its cluster's, or whoever made it.
+    /// Its owner: its cluster's, or its creator.
     pub origin: Origin,
 }
 
