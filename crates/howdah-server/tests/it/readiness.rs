@@ -1,5 +1,5 @@
 //! Whether the service says that it can do its work: its own calls alone decide. The adapters are the real ones;
-//! that they report whose a call is has tests beside them.
+//! that they report whose a call is has tests next to it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::fakes::Still;
 use crate::harness::{path, wish};
 use crate::whole::{Service, file, token};
 
-/// A port that nobody listens on: whoever bound it has let it go.
+/// The address of a port without a listener.
 fn nobody() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
