@@ -23,7 +23,11 @@ pub fn run(nodes: &[u32], build: bool) -> Done {
     }
     println!("a thousand clusters, each call takes 30 ms (debug build):");
     let bench = ["test", "--quiet", "-p", "howdah-vsphere", "--test", "it", "--", "--ignored", "bench_of"];
-    must(&mut command("cargo", &bench))
+    must(&mut command("cargo", &bench))?;
+    println!("calls of idle clusters, in virtual time:");
+    let bench = ["--test", "controller", "--", "--ignored", "--nocapture", "bench_of"];
+    let test = ["test", "--quiet", "--profile", "simulation", "-p", "howdah-sim"];
+    must(&mut command("cargo", &[&test[..], &bench[..]].concat()))
 }
 
 /// A create and a delete of so many nodes, at a site and by a service of their own.

@@ -194,9 +194,10 @@ impl Intent {
 pub struct Journal(BTreeMap<Call, Intent>);
 
 impl Journal {
-    /// At the start of a process: answers to the previous process are lost.
+    /// At the start of a process: answers to the previous process are lost, and its stamps mean nothing.
     pub fn resume(&mut self, now: Mono, policy: &Policy) {
         for (call, intent) in &mut self.0 {
+            intent.ended = Stamp::START;
             if matches!(intent.phase, Phase::Sent | Phase::Unknown) {
                 intent.phase = Phase::Unknown;
                 intent.settles = Some(now.plus(policy.settles(call.verb)));
@@ -388,9 +389,10 @@ mod tests {
             journal.looked(asked);
             assert!(matches!(journal.existence(verb), Existence::Settled(_)), "{verb:?}: that look was before it");
             journal.looked(ticker.tick());
+            assert_eq!(journal.quiet(&[verb]), settled);
             journal.resume(T0, &policy);
             assert!(matches!(journal.existence(verb), Existence::Without(_)), "{verb:?}, also after a restart");
-            assert_eq!(journal.quiet(&[verb]), settled);
+            assert_eq!(journal.quiet(&[verb]), Some(Stamp::START), "a later process has its own stamps");
         }
     }
 

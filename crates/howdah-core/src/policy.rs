@@ -28,7 +28,7 @@ pub struct Policy {
     /// How often the cluster manager is asked while it works: it has no events. As often as
     /// its own command line does.
     pub manager_poll: Duration,
-    /// How often everything is looked at while nothing is going on.
+    /// How often everything is looked at while nothing is going on; [`spread`](Self::spread) shortens it.
     pub idle_poll: Duration,
     /// How long NSX may take to make a network's port group.
     pub segment_patience: Duration,
@@ -82,6 +82,13 @@ impl Policy {
     /// larger one is written less often: each node costs the same then.
     pub fn save_every(&self, nodes: usize) -> Duration {
         self.save_first.max(self.save_per_node * u32::try_from(nodes).unwrap_or(u32::MAX))
+    }
+
+    /// The figures for one cluster: its idle poll is up to a fifth shorter, so that clusters which started
+    /// together do not poll in step.
+    #[must_use]
+    pub fn spread(self, entropy: &dyn Entropy) -> Self {
+        Self { idle_poll: self.idle_poll.mul_f64(1.0 - entropy.fraction() / 5.0), ..self }
     }
 
     /// How old an answer may be that another cluster asked for, where a cluster's own has only become old.

@@ -28,9 +28,6 @@ use crate::{Error, OpenStack};
 /// for more than a minute.
 const LONG: Duration = Duration::from_secs(180);
 
-/// How long the list of extensions is cached.
-const FEATURES_LAST: Duration = Duration::from_secs(300);
-
 /// The maximum number of MAC addresses in one query: more would exceed the servers' limit for URLs.
 const MACS_A_QUERY: usize = 100;
 
@@ -161,18 +158,9 @@ fn next_marker(body: &Value, key: &str) -> Option<Vec<(&'static str, String)>> {
 #[async_trait]
 impl Networking for OpenStack {
     async fn features(&self) -> Remote<NetworkingFeatures> {
-        let mut kept = self.inner.features.lock().await;
-        let now = self.inner.clock.mono();
-        if let Some((at, features)) = *kept
-            && now.since(at) < FEATURES_LAST
-        {
-            return Ok(features);
-        }
         let query = vec![("fields", "alias".to_owned())];
         let extensions: Vec<Extension> = self.list(As::Service, "list the extensions", "extensions", query).await?;
-        let features = NetworkingFeatures { vnic_index: extensions.iter().any(|e| e.alias == "vnic-index") };
-        *kept = Some((now, features));
-        Ok(features)
+        Ok(NetworkingFeatures { vnic_index: extensions.iter().any(|e| e.alias == "vnic-index") })
     }
 
     async fn network(&self, id: &NetworkId) -> Remote<Option<Network>> {

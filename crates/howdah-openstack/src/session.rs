@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use howdah_core::failure::{ErrorKind, System};
-use howdah_core::systems::networking::NetworkingFeatures;
 use howdah_core::time::Clock;
 use howdah_core::time::Mono;
 use howdah_transport::{ANSWER_LIMIT, Backoff, Http, Trust, retry};
@@ -50,7 +49,6 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) seen: Seen,
-    pub(crate) features: Mutex<Option<(Mono, NetworkingFeatures)>>,
     http: Http,
     login: Mutex<Login>,
     /// The number of ended logins, successful or not.
@@ -140,7 +138,6 @@ impl OpenStack {
                 settings,
                 clock,
                 seen: Seen::default(),
-                features: Mutex::default(),
                 http,
                 login: Mutex::default(),
                 logins: AtomicU64::new(0),

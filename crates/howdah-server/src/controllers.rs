@@ -15,8 +15,10 @@ use howdah_core::ids::{ClusterKey, SiteName};
 use howdah_core::mark::MarkKey;
 use howdah_core::policy::Policy;
 use howdah_core::provision::Bde;
+use howdah_core::site::looks::Looks;
 use howdah_core::site::ports::PortLists;
 use howdah_core::site::registrar::Registrar;
+use howdah_core::site::segments::Segments;
 use howdah_core::site::turns::Turns;
 use howdah_core::store::Store;
 use howdah_core::systems::Remote;
@@ -43,6 +45,8 @@ pub(crate) struct Parts {
 struct Shared {
     registrar: Arc<Registrar>,
     turns: Arc<Turns>,
+    looks: Arc<Looks>,
+    segments: Arc<Segments>,
     ports: Arc<PortLists>,
 }
 
@@ -62,7 +66,13 @@ impl Controllers {
             let registrar = Registrar::new(site.name.clone(), store, clock, parts.policy.manager_settles);
             (
                 site.name.clone(),
-                Shared { registrar: Arc::new(registrar), turns: Arc::new(turns), ports: Arc::default() },
+                Shared {
+                    registrar: Arc::new(registrar),
+                    turns: Arc::new(turns),
+                    looks: Arc::default(),
+                    segments: Arc::default(),
+                    ports: Arc::default(),
+                },
             )
         };
         let shared = parts.sites.all().iter().map(shared).collect();
@@ -97,6 +107,8 @@ impl Controllers {
                 identity: Arc::clone(&site.identity),
                 registrar: Arc::clone(&shared.registrar),
                 turns: Arc::clone(&shared.turns),
+                looks: (!self.may_have_own_account(&key, site).await).then(|| Arc::clone(&shared.looks)),
+                segments: Arc::clone(&shared.segments),
                 ports: Arc::clone(&shared.ports),
             },
             store: Arc::clone(&parts.store),
@@ -109,6 +121,12 @@ impl Controllers {
         let ended = controller.run(key.clone(), wake, stop).await;
         tracing::debug!(cluster = %key, ?ended, "the controller ended");
         ended
+    }
+
+    /// Whether the template may have credentials of its own: one account's failure must not affect other clusters,
+    /// and an account sees what it may see.
+    async fn may_have_own_account(&self, key: &ClusterKey, site: &SiteHandles) -> bool {
+        site.manager_as.is_some() && !self.parts.store.secrets(key).await.is_ok_and(|s| s.credentials.is_none())
     }
 
     /// The operator's manager, or one with the template's credentials if there are any.

@@ -4,6 +4,7 @@
 //! the cluster's secrets are unreadable, every call is refused (`secrets_unreadable`), and the next call
 //! reads them again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -77,6 +78,10 @@ impl ClusterManager for OwnCredentials {
         self.manager().await?.cluster(name).await
     }
 
+    async fn clusters(&self) -> Remote<BTreeMap<String, ManagedCluster>> {
+        self.manager().await?.clusters().await
+    }
+
     async fn create_cluster(&self, spec: &ManagedSpec) -> Remote<TaskId> {
         self.manager().await?.create_cluster(spec).await
     }
@@ -135,6 +140,9 @@ mod tests {
             refuse()
         }
         async fn cluster(&self, _: &ClusterName) -> Remote<Option<ManagedCluster>> {
+            refuse()
+        }
+        async fn clusters(&self) -> Remote<BTreeMap<String, ManagedCluster>> {
             refuse()
         }
         async fn create_cluster(&self, _: &ManagedSpec) -> Remote<TaskId> {

@@ -5,6 +5,7 @@
 //! What a requester brings along (a token, a password, words to look up) can make any call fail;
 //! whether the system can be worked with is not theirs to say.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -135,6 +136,10 @@ impl ClusterManager for Around<dyn ClusterManager> {
 
     async fn cluster(&self, name: &ClusterName) -> Remote<Option<ManagedCluster>> {
         self.meter.count(System::Bde, "cluster", self.inner.cluster(name)).await
+    }
+
+    async fn clusters(&self) -> Remote<BTreeMap<String, ManagedCluster>> {
+        self.meter.count(System::Bde, "clusters", self.inner.clusters()).await
     }
 
     async fn create_cluster(&self, spec: &ManagedSpec) -> Remote<TaskId> {

@@ -30,13 +30,13 @@ use crate::own;
 use crate::segment;
 use crate::site::keeper::Told;
 use crate::systems::Remote;
-use crate::systems::manager::{ManagedCluster, ManagedTask, TaskState};
+use crate::systems::manager::TaskState;
 use crate::systems::networking::Port;
 use crate::time::Stamp;
 use crate::trouble::Failed;
 
 use super::Controller;
-use super::act::{Answer, Flight};
+use super::act::{Answer, Flight, Look};
 use super::session::Session;
 
 /// Reported once per operation.
@@ -125,10 +125,10 @@ impl Session<'_> {
                     self.findings.checked_at = Some(now);
                 }
             }
-            Answer::Ports(Told { answer, asked, asked_at }) => {
-                self.seen.features = Some(answer.features);
+            Answer::Ports(features, Told { answer, asked, asked_at }) => {
+                self.seen.features = Some(features);
                 let macs = self.seen.vms.values().flat_map(|vm| &vm.nics).filter_map(|nic| nic.mac).collect();
-                let ours = answer.ports.iter().filter(|p| self.concerns_us(p, &macs)).cloned();
+                let ours = answer.iter().filter(|p| self.concerns_us(p, &macs)).cloned();
                 self.seen.ports.complete(asked, asked_at, ours.map(|p| (p.id.clone(), p)).collect::<Vec<_>>());
             }
             Answer::Registered(name) => {
@@ -137,7 +137,7 @@ impl Session<'_> {
                     self.state.registration = Some(name);
                 }
             }
-            Answer::Looked(cluster, task, tasks) => self.looked(flight, cluster, task, tasks),
+            Answer::Looked(look) => self.looked(look),
             Answer::Vms(vms) => {
                 self.seen.checked.learn(
                     flight.asked,
@@ -170,14 +170,7 @@ impl Session<'_> {
         macs.contains(&port.mac) || self.state.ports.contains_key(&port.id) || marked()
     }
 
-    fn looked(
-        &mut self,
-        flight: &Flight,
-        cluster: Option<ManagedCluster>,
-        task: Option<ManagedTask>,
-        tasks: Option<Vec<ManagedTask>>,
-    ) {
-        let (asked, asked_at) = (flight.asked, flight.asked_at);
+    fn looked(&mut self, Look { cluster, task, tasks, asked, asked_at }: Look) {
         let before = self.seen.cluster.last().and_then(Option::as_ref).map(|c| c.status);
         let status = cluster.as_ref().map(|c| c.status);
         let runs = task.as_ref().is_some_and(|t| t.state == TaskState::Running);

@@ -12,10 +12,9 @@ use crate::report;
 use crate::rights::Standing;
 use crate::segment;
 use crate::site::keeper::{Fresh, Told};
-use crate::site::ports::Ports;
 use crate::systems::Remote;
 use crate::systems::manager::{ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, TaskState};
-use crate::systems::networking::Port;
+use crate::systems::networking::{NetworkingFeatures, Port};
 use crate::systems::vcenter::{Segment, VmFacts};
 use crate::time::{Mono, Stamp};
 use crate::wanted::ClusterRecord;
@@ -27,11 +26,11 @@ pub(super) enum Answer {
     /// Whether the checks passed, and whether the service may not look at the requester's rights.
     Checked(Result<(), Failure>, bool),
     /// What Neutron can do, and all ports on the network, as of when they were really listed.
-    Ports(Told<Ports>),
+    Ports(NetworkingFeatures, Told<Vec<Port>>),
     /// Under which name the network is registered.
     Registered(String),
-    /// The cluster, our newest task, and everybody's tasks if they matter.
-    Looked(Option<ManagedCluster>, Option<ManagedTask>, Option<Vec<ManagedTask>>),
+    /// What the manager shows.
+    Looked(Look),
     /// VMs as they are now.
     Vms(Vec<VmFacts>),
     /// A task that was started; `None` if there was nothing to do.
@@ -46,6 +45,19 @@ pub(super) enum Answer {
     Attached(PortId),
     /// The use of the registration has been given up.
     Released,
+}
+
+/// What the manager shows.
+pub(super) struct Look {
+    pub(super) cluster: Option<ManagedCluster>,
+    /// Our newest task.
+    pub(super) task: Option<ManagedTask>,
+    /// Everybody's tasks, if they matter.
+    pub(super) tasks: Option<Vec<ManagedTask>>,
+    /// When its oldest part was requested.
+    pub(super) asked: Stamp,
+    /// The same by the clock.
+    pub(super) asked_at: Mono,
 }
 
 /// An action in flight: its operation, and when it was sent.
@@ -65,6 +77,10 @@ pub(super) struct Snapshot {
     pub(super) segment: Option<Segment>,
     pub(super) registration: Option<String>,
     pub(super) newest_task: Option<TaskId>,
+    /// Which list of the manager's clusters will do; `None` if the cluster is read by name.
+    pub(super) looks: Option<Fresh>,
+    /// Our newest task, if it is known to have ended: it does not change from then on.
+    pub(super) ended_task: Option<ManagedTask>,
     /// Which lists of ports will do.
     pub(super) ports: Fresh,
     /// The checks have passed before: the requester's rights may have gone since.
@@ -73,27 +89,28 @@ pub(super) struct Snapshot {
 
 /// Runs the action.
 pub(super) async fn perform(snapshot: Arc<Snapshot>, flight: Flight) -> (Flight, Remote<Answer>) {
-    let answer = snapshot.perform(&flight.action).await;
+    let answer = snapshot.perform(&flight).await;
     (flight, answer)
 }
 
 impl Snapshot {
-    async fn perform(&self, action: &Action) -> Remote<Answer> {
-        let site = &self.controller.site;
-        match action {
+    async fn perform(&self, flight: &Flight) -> Remote<Answer> {
+        let Controller { site, clock, ticker, .. } = &self.controller;
+        match &flight.action {
             Action::FindSegment => {
-                let segments = site.vcenter.segments().await?;
+                let fresh = Fresh::After(flight.asked);
+                let segments = site.segments.list(fresh, &site.vcenter, clock.as_ref(), ticker).await?.answer;
                 let found = segment::backing(&self.record.spec.network, &segments).map(|s| s.cloned());
                 Ok(Answer::Segment(found, segments.len()))
             }
             Action::Check => self.check().await,
             Action::ListPorts => {
-                let Controller { clock, ticker, .. } = &self.controller;
                 let network = &self.record.spec.network.id;
-                let listed = site.ports.list(network, self.ports, &site.networking, clock.as_ref(), ticker).await?;
-                Ok(Answer::Ports(listed))
+                let (features, ports) =
+                    site.ports.list(network, self.ports, &site.networking, clock.as_ref(), ticker).await?;
+                Ok(Answer::Ports(features, ports))
             }
-            Action::Look => self.look().await,
+            Action::Look => self.look(flight).await.map(Answer::Looked),
             Action::LookAtVms(vms) => site.vcenter.vms(vms).await.map(Answer::Vms),
             Action::Register(_) => self.register().await.map(Answer::Registered),
             Action::Create(..) => self.create().await,
@@ -151,9 +168,12 @@ impl Snapshot {
         Ok(Answer::Checked(preflight::check(&self.record, &demand, &found), standing == Standing::Hidden))
     }
 
-    /// The cluster and our newest task; everybody's tasks only where the two do not say why
-    /// nothing goes on: while a create waits for its turn, and in a status of work without a task.
-    async fn look(&self) -> Remote<Answer> {
+    /// The cluster and our newest task. Everybody's tasks only if these two do not explain why nothing
+    /// happens: while a create waits for its turn, and in a busy status without a task.
+    async fn look(&self, flight: &Flight) -> Remote<Look> {
+        if let Some(look) = self.listed().await? {
+            return Ok(look);
+        }
         let manager = &self.controller.site.manager;
         let cluster = manager.cluster(&self.record.name).await?;
         let task = match &self.newest_task {
@@ -163,8 +183,41 @@ impl Snapshot {
         let runs = task.as_ref().is_some_and(|t| t.state == TaskState::Running);
         let cloned = cluster.as_ref().is_some_and(|c| c.nodes.iter().any(|n| n.vm.is_some()));
         let works = cluster.as_ref().is_some_and(|c| !c.status.is_stable());
-        let tasks = if works && !(runs && cloned) { Some(manager.tasks().await?) } else { None };
-        Ok(Answer::Looked(cluster, task, tasks))
+        let tasks = if works && !(runs && cloned) { Some(self.tasks(flight.asked).await?) } else { None };
+        Ok(Look { cluster, task, tasks, asked: flight.asked, asked_at: flight.asked_at })
+    }
+
+    /// The same from the shared lists; `None` if they will not do or do not show the cluster. An existing
+    /// cluster's newest task is in the list of tasks, so no task is read by its ID.
+    async fn listed(&self) -> Remote<Option<Look>> {
+        let Controller { site, clock, ticker, .. } = &self.controller;
+        let (Some(fresh), Some(looks)) = (self.looks, &site.looks) else {
+            return Ok(None);
+        };
+        let Told { answer, asked, asked_at } = looks.clusters(fresh, &site.manager, clock.as_ref(), ticker).await?;
+        let Some(cluster) = answer.get(self.record.name.as_str()).cloned() else {
+            return Ok(None);
+        };
+        let ended = self.ended_task.clone().filter(|ended| self.newest_task.as_ref() == Some(&ended.id));
+        if cluster.status.is_stable() && (ended.is_some() || self.newest_task.is_none()) {
+            return Ok(Some(Look { cluster: Some(cluster), task: ended, tasks: None, asked, asked_at }));
+        }
+        let tasks = self.tasks(asked).await?;
+        let task = ended.or_else(|| tasks.iter().find(|t| self.newest_task.as_ref() == Some(&t.id)).cloned());
+        let tasks = (!cluster.status.is_stable()).then_some(tasks);
+        Ok(Some(Look { cluster: Some(cluster), task, tasks, asked, asked_at }))
+    }
+
+    /// Everybody's tasks, from a list that was requested after this.
+    async fn tasks(&self, floor: Stamp) -> Remote<Vec<ManagedTask>> {
+        let Controller { site, clock, ticker, .. } = &self.controller;
+        match &site.looks {
+            Some(looks) => {
+                let told = looks.tasks(Fresh::After(floor), &site.manager, clock.as_ref(), ticker).await?;
+                Ok(told.answer.to_vec())
+            }
+            None => site.manager.tasks().await,
+        }
     }
 
     async fn register(&self) -> Remote<String> {

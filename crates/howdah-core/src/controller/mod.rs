@@ -36,8 +36,10 @@ use crate::ids::{ClusterKey, SiteName};
 use crate::mark::MarkKey;
 use crate::policy::{NetworkBackend, Policy};
 use crate::provision::Provision;
+use crate::site::looks::Looks;
 use crate::site::ports::PortLists;
 use crate::site::registrar::Registrar;
+use crate::site::segments::Segments;
 use crate::site::turns::Turns;
 use crate::store::Store;
 use crate::systems::Remote;
@@ -70,6 +72,11 @@ pub struct Site {
     pub registrar: Arc<Registrar>,
     /// The turns at the manager; shared by all its clusters.
     pub turns: Arc<Turns>,
+    /// The lists of the manager's clusters and tasks; shared by all its clusters that use the operator's account.
+    /// `None` for a cluster with an account of its own: it is read by name.
+    pub looks: Option<Arc<Looks>>,
+    /// The list of its port groups; shared by all its clusters.
+    pub segments: Arc<Segments>,
     /// The lists of its networks' ports; shared by all its clusters.
     pub ports: Arc<PortLists>,
 }
@@ -114,7 +121,8 @@ impl Controller {
     /// # Errors
     /// If the cluster cannot be read from the store at the start, or cannot be saved at the end.
     pub async fn run(&self, key: ClusterKey, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) -> Remote<Ended> {
-        let mut session = match Session::begin(self, &key, &wake).await? {
+        let own = Self { policy: self.policy.spread(self.entropy.as_ref()), ..self.clone() };
+        let mut session = match Session::begin(&own, &key, &wake).await? {
             Ok(session) => session,
             Err(Passed::Unreadable) => return Ok(Ended::Unreadable),
             Err(_) => return Ok(Ended::Removed),

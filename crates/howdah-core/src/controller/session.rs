@@ -21,12 +21,13 @@ use crate::failure::chain;
 use crate::findings::Findings;
 use crate::ids::ClusterKey;
 use crate::intent::Verb;
-use crate::known::ClusterState;
+use crate::known::{ClusterState, OperationState};
 use crate::observe::Memo;
 use crate::seen::Seen;
 use crate::site::keeper::Fresh;
 use crate::site::turns::Seat;
 use crate::systems::Remote;
+use crate::systems::manager::TaskState;
 use crate::systems::vcenter::WatchEvent;
 use crate::time::Mono;
 use crate::trouble::Troubles;
@@ -141,6 +142,19 @@ impl<'a> Session<'a> {
         tried
     }
 
+    /// Which list of the manager's clusters will do: none while an operation runs, or if the last look is
+    /// recent, because a caller that looks again so early needs the newest facts.
+    fn which_looks(&self) -> Option<Fresh> {
+        let Controller { clock, policy, ticker, .. } = self.controller;
+        if self.state.operation.as_ref().is_some_and(|o| o.state == OperationState::Running) {
+            return None;
+        }
+        match self.seen.cluster.age(clock.mono()) {
+            None => Some(Fresh::After(ticker.tick())),
+            Some(age) => (age >= policy.idle_poll).then(|| Fresh::Within(policy.shared_lasts())),
+        }
+    }
+
     /// Which list of ports is sufficient: if the own list is only old, a recent one of another cluster. A caller
     /// that needs a new list earlier needs the current state.
     fn which_ports(&self) -> Fresh {
@@ -161,6 +175,8 @@ impl<'a> Session<'a> {
             segment: self.state.segment.clone(),
             registration: self.state.registration.clone(),
             newest_task: self.state.journal.newest_task().cloned(),
+            looks: self.which_looks(),
+            ended_task: self.seen.task.last().cloned().flatten().filter(|t| t.state != TaskState::Running),
             ports: self.which_ports(),
             again: self.state.operation.as_ref().is_some_and(|o| o.checked),
         });

@@ -1,10 +1,13 @@
 //! What exists once for each site, however many clusters live there.
 //!
-//! * [`ports`]: lists of the networks' ports, each asked for once for all clusters (by a [`keeper`]);
-//! * [`registrar`]: the network registrations in the cluster manager, and who uses them;
-//! * [`turns`]: fair turns between projects in front of the cluster manager.
+//! * [`ports`], [`looks`], [`segments`]: lists of ports, of the manager's clusters and tasks, and of port groups,
+//!   each requested once for all clusters (by a [`keeper`]);
+//! * [`registrar`]: the network registrations in the cluster manager, and their users;
+//! * [`turns`]: fair turns between projects at the cluster manager.
 
 pub mod keeper;
+pub mod looks;
 pub mod ports;
 pub mod registrar;
+pub mod segments;
 pub mod turns;

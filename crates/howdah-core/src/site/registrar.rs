@@ -10,7 +10,8 @@
 //! Invariants: there is one registrar for each site, and it does one thing at a time, so two
 //! clusters never decide about one registration from old knowledge; that we may have made a
 //! registration, and for whom, is in the store before it is made, so no crash leaves one behind.
-//! A registration that others made is used and never removed. One whose making was not answered may
+//! A registration that others made is used and never removed, nor is one by which others replaced ours. BDE's
+//! networks have no ID: ours is recognised by its name, port group and use of DHCP. One whose making was not answered may
 //! still turn up: it is not forgotten before that has had its time.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +45,13 @@ pub struct Registration {
     /// A call to make it is under way, or its answer is not known: it may still turn up.
     #[serde(default)]
     pub open: bool,
+}
+
+impl Registration {
+    /// Whether this may be the network that we registered: it has the name and the fields that we sent.
+    fn made(&self, shown: &RegisteredNetwork) -> bool {
+        shown.name == self.name && shown.port_group == self.port_group && shown.dhcp
+    }
 }
 
 /// The one who decides about a site's registrations.
@@ -88,10 +96,12 @@ impl Registrar {
         let known = manager.networks().await?;
         let ours = self.store.registrations(&self.site).await?.into_iter().find(|r| r.name == name);
         let there = known.iter().find(|n| n.port_group == segment.name && n.dhcp);
-        if let Some(theirs) = there.filter(|n| n.name != name || ours.is_none()) {
+        let shown = known.iter().find(|n| n.name == name);
+        let is_others = shown.is_some_and(|n| ours.as_ref().is_none_or(|r| !r.made(n)));
+        if let Some(theirs) = there.filter(|n| n.name != name || is_others) {
             return Ok(theirs.name.clone());
         }
-        if ours.is_none() && known.iter().any(|n| n.name == name) {
+        if is_others {
             return Err(name_taken(&name));
         }
         let was_open = ours.as_ref().is_some_and(|r| r.open);
@@ -103,10 +113,7 @@ impl Registrar {
             open: there.is_none(),
         };
         // Ours, but for a port group that NSX has recreated since: new clusters cannot use it.
-        if there.is_none()
-            && known.iter().any(|n| n.name == name)
-            && manager.unregister_network(&name).await? == Unregistered::InUse
-        {
+        if there.is_none() && shown.is_some() && manager.unregister_network(&name).await? == Unregistered::InUse {
             return Err(still_used(&name));
         }
         self.store.save_registration(&self.site, &registration).await?;
@@ -159,7 +166,13 @@ impl Registrar {
                     return Err(may_turn_up(&registration.name));
                 }
                 open.remove(&registration.name);
-                match manager.unregister_network(&registration.name).await? {
+                let shown = manager.networks().await?.into_iter().find(|n| n.name == registration.name);
+                let removed = match shown {
+                    // Ours is gone: others made this one in its place.
+                    Some(shown) if !registration.made(&shown) => Unregistered::Absent,
+                    _ => manager.unregister_network(&registration.name).await?,
+                };
+                match removed {
                     Unregistered::Removed | Unregistered::Absent => {
                         self.store.remove_registration(&self.site, &registration.name).await?;
                         continue;

@@ -151,6 +151,9 @@ impl ClusterManager for World {
     async fn cluster(&self, _: &ClusterName) -> Remote<Option<ManagedCluster>> {
         unreachable!()
     }
+    async fn clusters(&self) -> Remote<BTreeMap<String, ManagedCluster>> {
+        unreachable!()
+    }
     async fn create_cluster(&self, _: &ManagedSpec) -> Remote<TaskId> {
         unreachable!()
     }
@@ -299,7 +302,7 @@ async fn the_last_user_counts_and_nobody_else() {
 async fn whatever_fails_or_crashes_at_any_call_nothing_is_left_behind() {
     let faults = [Fault::Refused, Fault::Lost, Fault::Silent, Fault::SilentAfter];
     for (phase, calls) in
-        [("need", &["list", "load", "save", "register"][..]), ("release", &["load", "unregister", "forget"])]
+        [("need", &["list", "load", "save", "register"][..]), ("release", &["load", "list", "unregister", "forget"])]
     {
         for call in calls {
             for fault in faults {
@@ -372,7 +375,9 @@ async fn ours_for_a_port_group_that_was_made_anew_is_registered_anew() {
     let world = Arc::new(World::default());
     let process = Process::on(&world);
     process.need(1).await.unwrap();
-    world.registered.lock().unwrap()[0].port_group = "vxw-dvs-1-virtualwire-0-sid-4999-net-1".into();
+    let before = "vxw-dvs-1-virtualwire-0-sid-4999-net-1";
+    world.registered.lock().unwrap()[0].port_group = before.into();
+    world.stored.lock().unwrap()[0].port_group = before.into();
     assert_eq!(process.need(2).await.unwrap(), OURS);
     assert_eq!(world.registered.lock().unwrap()[0].port_group, here());
     assert_eq!(world.users(), [2]);
@@ -499,3 +504,19 @@ trait NowOrNeverSoon: std::future::Future + Sized {
 }
 
 impl<F: std::future::Future> NowOrNeverSoon for F {}
+
+#[tokio::test]
+async fn what_others_registered_in_place_of_ours_is_not_removed_and_not_changed() {
+    for other in ["another port group", "static addresses"] {
+        let world = Arc::new(World::default());
+        let process = Process::on(&world);
+        process.need(1).await.unwrap();
+        let (port_group, dhcp) = if other == "static addresses" { (here(), false) } else { (other.to_owned(), true) };
+        *world.registered.lock().unwrap() = vec![RegisteredNetwork { name: OURS.into(), port_group, dhcp }];
+        let taken = process.need(2).await.unwrap_err();
+        assert_eq!(taken.code, "bde_network_name_taken", "{other}");
+        process.release(1).await.unwrap();
+        assert_eq!((world.names(), world.users()), (vec![OURS.to_owned()], vec![]), "{other}");
+        assert_eq!(world.count("unregister"), 0, "{other}");
+    }
+}

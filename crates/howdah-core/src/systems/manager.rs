@@ -3,7 +3,7 @@
 //! Invariant: answers contain *observations*, never conclusions; every value that may be absent is an
 //! `Option`. No wire formats: the adapter (`howdah-serengeti`) translates.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -40,6 +40,9 @@ pub trait ClusterManager: Send + Sync {
 
     /// A cluster and its nodes; `None` if no cluster has that name.
     async fn cluster(&self, name: &ClusterName) -> Remote<Option<ManagedCluster>>;
+
+    /// All clusters and their nodes, by name. One that cannot be read is left out.
+    async fn clusters(&self) -> Remote<BTreeMap<String, ManagedCluster>>;
 
     /// Starts a create. `Conflict` if the name is taken.
     async fn create_cluster(&self, spec: &ManagedSpec) -> Remote<TaskId>;

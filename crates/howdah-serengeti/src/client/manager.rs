@@ -3,6 +3,8 @@
 //! The only call to change a cluster's state that every release supports is
 //! `PUT cluster/{name}?state=`: 2.1 and 2.2.0 have no `/action`, later releases forward to it.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use howdah_core::ids::{ClusterName, TaskId};
 use howdah_core::systems::Remote;
@@ -21,7 +23,7 @@ use crate::error::Error;
 use crate::names::in_path;
 use crate::release::Release;
 use crate::wire::{
-    AppManagerRead, DatastoreRead, DistroRead, ErrorBody, NetworkRead, ResourcePoolRead, TaskRead, code,
+    AppManagerRead, ClusterRead, DatastoreRead, DistroRead, ErrorBody, NetworkRead, ResourcePoolRead, TaskRead, code,
 };
 
 #[async_trait]
@@ -99,6 +101,18 @@ impl ClusterManager for Client {
             Err(e) if e.is(code::NOT_FOUND) => Ok(None),
             Err(e) => Err(e.into()),
         }
+    }
+
+    async fn clusters(&self) -> Remote<BTreeMap<String, ManagedCluster>> {
+        let step = "list the clusters";
+        let all: Vec<Value> = self.sessions.call(&Call::get("clusters?details=true", step)).await?.json(step)?;
+        // Each is read separately, so that one unreadable cluster does not hide the others.
+        let one = |value: Value| {
+            let read: ClusterRead = serde_json::from_value(value).ok()?;
+            let name = read.name.clone();
+            Some((name, cluster(read, step).ok()?))
+        };
+        Ok(all.into_iter().filter_map(one).collect())
     }
 
     async fn create_cluster(&self, spec: &ManagedSpec) -> Remote<TaskId> {

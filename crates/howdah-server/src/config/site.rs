@@ -30,6 +30,7 @@ pub(super) fn read_sites(source: &mut Source<'_>, root: &mut Section<'_>) -> Opt
     let mut all = Some(Vec::new());
     let mut variables: BTreeMap<String, String> = BTreeMap::new();
     let mut default: Option<String> = None;
+    let mut appliances: BTreeMap<_, String> = BTreeMap::new();
     for (table, origin) in tables {
         // The name is part of the other keys' names, so it is read first and only from the file.
         let mut named = Section::of("site".to_owned(), "HOWDAH_SITE".to_owned(), table, origin.clone());
@@ -43,7 +44,7 @@ pub(super) fn read_sites(source: &mut Source<'_>, root: &mut Section<'_>) -> Opt
                 format!("the sites {} and {other} have the same name or the same environment variables", name.value);
             source.error(name.origin.clone(), message, None);
         }
-        let mut section = Section::of(format!("site.{}", name.value), variable, table, origin);
+        let mut section = Section::of(format!("site.{}", name.value), variable, table, origin.clone());
         let is_default = section.boolean(source, "default", false);
         if is_default.value
             && let Some(other) = default.replace(name.value.clone())
@@ -57,12 +58,26 @@ pub(super) fn read_sites(source: &mut Source<'_>, root: &mut Section<'_>) -> Opt
         let site = site(source, &mut section, SiteName::new(name.value), is_default.value);
         section.text_known("name");
         section.finish(source);
+        // Registered networks and turns have one owner per site, so two sites must not share an appliance.
+        if let Some(site) = &site
+            && let Some(other) = appliances.insert(appliance(&site.bde.url), site.name.to_string())
+        {
+            let message = format!("the sites {} and {other} use the same BDE", site.name);
+            let hint = "Use one site: two remove each other's registered networks and exceed BDE's queue.";
+            source.warn(origin, message, Some(hint.to_owned()));
+        }
         all = all.zip(site).map(|(mut all, site)| {
             all.push(site);
             all
         });
     }
     all
+}
+
+/// What identifies an appliance in its URL.
+fn appliance(url: &str) -> Option<(String, Option<u16>)> {
+    let url = Url::parse(url).ok()?;
+    Some((url.host_str()?.to_ascii_lowercase(), url.port_or_known_default()))
 }
 
 fn variable_of(name: &str) -> String {

@@ -205,6 +205,23 @@ fn two_sites_must_differ() {
 }
 
 #[test]
+fn two_sites_of_one_bde_are_warned_of() {
+    let second =
+        GOOD[GOOD.find("[[site]]").unwrap()..].replacen("\"main\"", "\"lab\"", 1).replacen("default = true", "", 1);
+    let warnings = |second: &str| {
+        let setting = Setting::new(&format!("{GOOD}{second}"));
+        let report = Config::check(&setting.path(), &setting.env);
+        assert!(report.is_good(), "{report}");
+        report.warnings().map(|p| setting.shown(&p.to_string())).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(warnings(&second.replace("bde.example", "BDE.example")), @"
+    howdah.toml:29:1: warning: the sites lab and main use the same BDE
+      hint: Use one site: two remove each other's registered networks and exceed BDE's queue.
+    ");
+    assert_eq!(warnings(&second.replace("bde.example:8443", "bde.example:9443")), "");
+}
+
+#[test]
 fn warnings_do_not_hinder() {
     let setting = but("password_file", "insecure = true\npassword_file");
     fs::set_permissions(setting.folder.path().join("bde.secret"), fs::Permissions::from_mode(0o644)).unwrap();

@@ -1,5 +1,7 @@
 //! The simulated cluster manager as core's `ClusterManager`.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterName, TaskId};
@@ -127,6 +129,13 @@ impl ClusterManager for SimClusterManager {
         let look =
             move |w: &World| w.read(|s| s.bde.clusters.get(wanted.as_str()).map(|c| managed(&s.bde, c)).transpose());
         self.call("cluster", name.as_str(), look).await
+    }
+
+    async fn clusters(&self) -> Remote<BTreeMap<String, ManagedCluster>> {
+        let look = |w: &World| {
+            w.read(|s| s.bde.clusters.iter().map(|(name, c)| Ok((name.clone(), managed(&s.bde, c)?))).collect())
+        };
+        self.call("clusters", "", look).await
     }
 
     async fn create_cluster(&self, spec: &ManagedSpec) -> Remote<TaskId> {

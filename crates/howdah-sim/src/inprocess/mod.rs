@@ -43,6 +43,8 @@ pub fn site(world: &World, name: SiteName, store: &Arc<dyn Store>, policy: &Poli
         identity: Arc::new(SimIdentity::new(world.clone())),
         registrar: Arc::new(Registrar::new(name.clone(), Arc::clone(store), world.clock(), settles)),
         turns: Arc::new(Turns::new(name.clone(), Arc::clone(store), policy.creates_at_once)),
+        looks: Some(Arc::default()),
+        segments: Arc::default(),
         ports: Arc::default(),
         name,
     }

@@ -1,7 +1,7 @@
 //! The controller against the simulated site, in virtual time: whole operations, with faults and
 //! crashes, from seeds. The seed is part of every failure message.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and prints what it counted")]
 
 mod crash;
 mod faults;
