@@ -136,7 +136,7 @@ impl Running {
 /// It calls `started` once the listeners are up.
 ///
 /// # Errors
-/// If it cannot start.
+/// If it cannot start, or another service has taken its database over.
 pub async fn serve(
     config: Config,
     shutdown: impl Future<Output = ()>,
@@ -163,12 +163,16 @@ pub async fn serve(
     let running = start(&config.server, parts).await?;
     let pruning = tokio::spawn(prune(Arc::clone(&store)));
     started(&running);
-    shutdown.await;
+    // A fenced service would refuse every change and act on sites that are no longer its own.
+    let ended = tokio::select! {
+        () = shutdown => Ok(()),
+        lost = store.fenced() => Err(ServerError::LostStore(lost)),
+    };
     running.stop();
     running.wait().await;
     pruning.abort();
     store.close().await;
-    Ok(())
+    ended
 }
 
 async fn prune(store: Arc<SqliteStore>) {
