@@ -75,7 +75,7 @@ impl SqliteStore {
     }
 
     /// Waits until a change is refused because another service has opened the database since. This store
-    /// can never write again. It does not look by itself: without changes it does not end.
+    /// can never write again. Only a change finds that out: without changes this does not end.
     pub async fn fenced(&self) -> StoreError {
         self.writer.fenced().await
     }
