@@ -81,7 +81,7 @@ impl OpenStack {
         let now = self.inner.clock.mono();
         let mut call = Call::new(System::Keystone, "verify a token", Method::GET, &["v3", "auth", "tokens"]);
         call.subject = Some(token.clone());
-        let mut answer = self.call(As::Service, &call).await;
+        let mut answer = self.call(As::ServiceFor, &call).await;
         if answer.as_ref().is_err_and(|e| e.is_status(403)) {
             answer = self.call(As::Requester(token), &call).await;
         }
@@ -147,7 +147,7 @@ impl OpenStack {
                 let project = self.verify(token).await?.project;
                 (As::Requester(token), Some(project.as_str().to_owned()), "the requester")
             }
-            None => (As::Service, self.token().await?.project.clone(), "the service"),
+            None => (As::ServiceFor, self.token().await?.project.clone(), "the service"),
         };
         let missing = |what, wish: &str, place: String| Error::NotFound { what, wish: wish.to_owned(), whom, place };
 

@@ -19,6 +19,7 @@ use std::time::Duration;
 use howdah_core::failure::{ErrorKind, System};
 use howdah_core::time::Clock;
 use howdah_core::time::Mono;
+use howdah_transport::meter::{Failed, Meter, Whose, measure, unmetered};
 use howdah_transport::{ANSWER_LIMIT, Backoff, Http, Trust, retry};
 use http::{HeaderMap, HeaderValue, Method};
 use secrecy::{ExposeSecret, SecretString};
@@ -50,6 +51,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) seen: Seen,
     http: Http,
+    meter: Arc<dyn Meter>,
     login: Mutex<Login>,
     /// The number of ended logins, successful or not.
     logins: AtomicU64,
@@ -103,6 +105,11 @@ impl Call {
         Self::new(System::Neutron, step, method, &path)
     }
 
+    /// The method and the collection, such as `POST ports`.
+    fn label(&self) -> String {
+        format!("{} {}", self.method, self.path.get(1).map_or("", String::as_str))
+    }
+
     pub(crate) fn body(mut self, body: Value) -> Self {
         self.body = Some(body);
         self
@@ -117,8 +124,21 @@ impl Call {
 /// The token of a request.
 #[derive(Clone, Copy)]
 pub(crate) enum As<'a> {
+    /// The service's, for its own work.
     Service,
+    /// The service's, for a question that a requester's words are part of.
+    ServiceFor,
+    /// A requester's.
     Requester(&'a SecretString),
+}
+
+impl As<'_> {
+    const fn whose(self) -> Whose {
+        match self {
+            Self::Service => Whose::Service,
+            Self::ServiceFor | Self::Requester(_) => Whose::Requester,
+        }
+    }
 }
 
 impl OpenStack {
@@ -127,6 +147,14 @@ impl OpenStack {
     /// # Errors
     /// If the trust cannot be set up, for example because the CA file is missing.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        Self::metered(settings, clock, unmetered())
+    }
+
+    /// The same with a meter for its calls.
+    ///
+    /// # Errors
+    /// As [`OpenStack::new`].
+    pub fn metered(settings: Settings, clock: Arc<dyn Clock>, meter: Arc<dyn Meter>) -> Result<Self, Error> {
         if settings.trust == Trust::Insecure {
             let server = settings.auth_url.as_str();
             tracing::warn!(server, "certificates are not verified: the password can be intercepted");
@@ -139,6 +167,7 @@ impl OpenStack {
                 clock,
                 seen: Seen::default(),
                 http,
+                meter,
                 login: Mutex::default(),
                 logins: AtomicU64::new(0),
             }),
@@ -181,6 +210,11 @@ impl OpenStack {
 
     /// Sends a request and returns its successful answer.
     pub(crate) async fn call(&self, who: As<'_>, call: &Call) -> Result<Answer, Error> {
+        self.measured(call, who.whose(), self.answered(who, call)).await
+    }
+
+    /// The answer; with a new token if the service's own turns out to be refused.
+    async fn answered(&self, who: As<'_>, call: &Call) -> Result<Answer, Error> {
         let token = self.token().await?;
         let base = self.base(call.system, &token)?;
         match who {
@@ -191,7 +225,7 @@ impl OpenStack {
                 }
                 e
             }),
-            As::Service => match self.repeat(call, &base, Some(&token.value)).await {
+            As::Service | As::ServiceFor => match self.repeat(call, &base, Some(&token.value)).await {
                 Err(e) if e.is_unauthorized() => {
                     tracing::debug!(system = %call.system, step = call.step, "token refused; getting a new one");
                     self.discard(&token).await;
@@ -203,6 +237,21 @@ impl OpenStack {
                 other => other,
             },
         }
+    }
+
+    /// Every call passes here, and so does every login.
+    async fn measured<T>(
+        &self,
+        call: &Call,
+        whose: Whose,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let failed = |error: &Error| match error {
+            // The answer to the question whether the token is good.
+            Error::RequesterToken => None,
+            _ => Some(Failed { kind: error.kind(), code: error.code() }),
+        };
+        measure(self.inner.meter.as_ref(), (call.system, &call.label(), whose), failed, answer).await
     }
 
     /// The service's token, valid for some more time.
@@ -238,6 +287,7 @@ impl OpenStack {
 
     async fn log_in(&self) -> Result<Arc<Token>, Error> {
         let step = "log in";
+        let refused = |e: Error| if e.is_unauthorized() { Error::Credentials { step } } else { e };
         let asked = self.inner.clock.mono();
         let settings = &self.inner.settings;
         let path = ["v3", "auth", "tokens"];
@@ -245,17 +295,18 @@ impl OpenStack {
             (None, Credentials::Token { token, .. }) => {
                 let mut call = Call::new(System::Keystone, step, Method::GET, &path);
                 call.subject = Some(token.clone());
-                self.repeat_whole(&call, &settings.auth_url, Some(token)).await
+                let answer = self.repeat_whole(&call, &settings.auth_url, Some(token));
+                self.measured(&call, Whose::Service, async { answer.await.map_err(refused) }).await
             }
             (body, _) => {
                 let mut call = Call::new(System::Keystone, step, Method::POST, &path);
                 call.body = body;
                 // An extra token does no harm.
                 call.repeatable = true;
-                self.repeat_whole(&call, &settings.auth_url, None).await
+                let answer = self.repeat_whole(&call, &settings.auth_url, None);
+                self.measured(&call, Whose::Service, async { answer.await.map_err(refused) }).await
             }
-        }
-        .map_err(|e| if e.is_unauthorized() { Error::Credentials { step } } else { e })?;
+        }?;
 
         let value = match (&settings.credentials, headers.get("x-subject-token").and_then(|v| v.to_str().ok())) {
             (_, Some(value)) => value.into(),

@@ -135,7 +135,7 @@ impl Error {
         self.refusal() == Some(code)
     }
 
-    fn kind(&self) -> ErrorKind {
+    pub(crate) fn kind(&self) -> ErrorKind {
         match self {
             Self::Address { .. } | Self::Password { .. } | Self::Closed(_) | Self::TooNew { .. } => ErrorKind::Invalid,
             Self::Transport { source, .. } => source.kind(),
@@ -151,7 +151,7 @@ impl Error {
         }
     }
 
-    fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Address { .. } => "bde_address_invalid",
             Self::Transport { source, .. } => match source.kind() {

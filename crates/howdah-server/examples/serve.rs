@@ -75,11 +75,13 @@ pub async fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(&path, config(&site))?;
     let config = Config::load(&path, &Env::default())?;
     let clock: Arc<dyn Clock> = site.world().clock();
+    let metrics = Arc::default();
     let store = SqliteStore::open(&config.store).await?;
     let running = start(
         &config.server,
         Parts {
-            sites: wiring::sites(&config, &clock)?,
+            sites: wiring::sites(&config, &clock, &metrics)?,
+            metrics,
             marks: store.mark_key(),
             store: Arc::new(store),
             clock,

@@ -1,4 +1,4 @@
-//! Errors of the service's start. Invariant: a message never repeats its source.
+//! Errors of the service's start and run. Invariant: a message never repeats its source.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +13,9 @@ pub enum ServerError {
     /// The database could not be opened.
     #[error("cannot open the store")]
     OpenStore(#[source] StoreError),
+    /// Another service has taken the database over.
+    #[error("cannot continue without the database")]
+    LostStore(#[source] StoreError),
     /// The clusters could not be read.
     #[error("cannot resume the clusters in the store")]
     TakeUp(#[source] RemoteError),
@@ -71,7 +74,7 @@ impl ServerError {
     /// What the operator can do.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::OpenStore(e) => e.hint(),
+            Self::OpenStore(e) | Self::LostStore(e) => e.hint(),
             Self::Listen { .. } => Some("Check for another running howdah. server.listen sets the address.".to_owned()),
             Self::ListenUnix { path, .. } => Some(format!(
                 "Give the service's user write permission for {}. server.unix sets the path.",

@@ -6,7 +6,8 @@ use std::fmt::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use howdah_core::failure::{ErrorKind, RemoteError, System};
+use howdah_core::failure::{ErrorKind, System};
+use howdah_transport::meter::{Called, Failed};
 use jiff::Timestamp;
 
 /// All counters.
@@ -18,7 +19,7 @@ pub struct Metrics {
 #[derive(Debug, Default)]
 struct Counters {
     requests: BTreeMap<(String, String, u16), Sum>,
-    calls: BTreeMap<(String, System, &'static str, &'static str), Sum>,
+    calls: BTreeMap<(String, System, String, &'static str), Sum>,
     health: BTreeMap<(String, System), Health>,
 }
 
@@ -56,29 +57,21 @@ impl Metrics {
     }
 
     /// A call to a remote system of a site was answered, or not.
-    pub fn call(&self, site: &str, system: System, method: &'static str, took: Duration, error: Option<&RemoteError>) {
-        let outcome = error.map_or("ok", |e| kind_word(e.kind));
-        self.counters().calls.entry((site.to_owned(), system, method, outcome)).or_default().add(took);
+    pub fn call(&self, site: &str, call: &Called<'_>) {
+        let outcome = call.failed.map_or("ok", |f| kind_word(f.kind));
+        let key = (site.to_owned(), call.system, call.method.to_owned(), outcome);
+        self.counters().calls.entry(key).or_default().add(call.took);
     }
 
     /// A call of the service's own showed how a remote system is.
-    pub fn heard(&self, site: &str, system: System, at: Timestamp, error: Option<&RemoteError>) {
-        let failing = error.filter(|e| is_out_of_order(e.kind)).map(|e| e.code);
+    pub fn heard(&self, site: &str, system: System, at: Timestamp, failed: Option<Failed>) {
+        let failing = failed.filter(|f| is_out_of_order(f.kind)).map(|f| f.code);
         self.counters().health.insert((site.to_owned(), system), Health { at, failing });
     }
 
     /// What a system said last, if it was asked at all.
     pub fn health(&self, site: &str, system: System) -> Option<Health> {
         self.counters().health.get(&(site.to_owned(), system)).cloned()
-    }
-
-    /// The calls so far, by system.
-    pub fn calls(&self) -> BTreeMap<System, u64> {
-        let mut by_system = BTreeMap::new();
-        for ((_, system, _, _), sum) in &self.counters().calls {
-            *by_system.entry(*system).or_default() += sum.count;
-        }
-        by_system
     }
 
     /// The text, with the present number of clusters by status and of operations by kind and state.
@@ -183,6 +176,8 @@ fn summary(text: &mut String, name: &str, labels: &[(&str, &str)], sum: Sum) {
 
 #[cfg(test)]
 mod tests {
+    use howdah_transport::meter::Whose;
+
     use super::*;
 
     #[test]
@@ -191,16 +186,17 @@ mod tests {
         let second = Duration::from_millis(500);
         metrics.request("GET", "/v1/clusters/{id}", 200, second);
         metrics.request("GET", "/v1/clusters/{id}", 200, second);
-        metrics.call("a\"b", System::Bde, "cluster", second, None);
+        let called = |system, method, failed| Called { system, method, whose: Whose::Service, took: second, failed };
+        metrics.call("a\"b", &called(System::Bde, "GET cluster", None));
         metrics.heard("a\"b", System::Bde, Timestamp::UNIX_EPOCH, None);
-        let refused = RemoteError::new(System::VCenter, ErrorKind::Certificate, "vcenter_certificate", "no");
-        metrics.call("main", System::VCenter, "vms", second, Some(&refused));
-        metrics.heard("main", System::VCenter, Timestamp::UNIX_EPOCH, Some(&refused));
+        let kind = ErrorKind::Certificate;
+        let refused = Some(Failed { kind, code: "vcenter_certificate" });
+        metrics.call("main", &called(System::VCenter, "Login", refused));
+        metrics.heard("main", System::VCenter, Timestamp::UNIX_EPOCH, refused);
         let clusters = BTreeMap::from([(("main".to_owned(), "running".to_owned()), 3)]);
         let operations = BTreeMap::from([(("create".to_owned(), "succeeded".to_owned()), 3)]);
         insta::assert_snapshot!(metrics.text(&clusters, &operations, 3));
         assert_eq!(metrics.health("main", System::VCenter).unwrap().failing, Some("vcenter_certificate"));
         assert_eq!(metrics.health("main", System::Bde), None);
-        assert_eq!(metrics.calls(), BTreeMap::from([(System::Bde, 1), (System::VCenter, 1)]));
     }
 }

@@ -61,6 +61,8 @@ const PROBE_EVERY: Duration = Duration::from_secs(60);
 pub struct Parts {
     /// The sites.
     pub sites: Vec<SiteHandles>,
+    /// The counters that the sites' adapters report to.
+    pub metrics: Arc<Metrics>,
     /// The database.
     pub store: Arc<dyn Store>,
     /// Time.
@@ -134,17 +136,19 @@ impl Running {
 /// It calls `started` once the listeners are up.
 ///
 /// # Errors
-/// If it cannot start.
+/// If it cannot start, or another service has taken its database over.
 pub async fn serve(
     config: Config,
     shutdown: impl Future<Output = ()>,
     started: impl FnOnce(&Running),
 ) -> Result<(), ServerError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let sites = wiring::sites(&config, &clock)?;
+    let metrics = Arc::new(Metrics::default());
+    let sites = wiring::sites(&config, &clock, &metrics)?;
     let store = Arc::new(SqliteStore::open(&config.store).await.map_err(ServerError::OpenStore)?);
     let parts = Parts {
         sites,
+        metrics,
         marks: store.mark_key(),
         store: store.clone(),
         clock,
@@ -159,12 +163,16 @@ pub async fn serve(
     let running = start(&config.server, parts).await?;
     let pruning = tokio::spawn(prune(Arc::clone(&store)));
     started(&running);
-    shutdown.await;
+    // A fenced service would refuse every change and act on sites that are no longer its own.
+    let ended = tokio::select! {
+        () = shutdown => Ok(()),
+        lost = store.fenced() => Err(ServerError::LostStore(lost)),
+    };
     running.stop();
     running.wait().await;
     pruning.abort();
     store.close().await;
-    Ok(())
+    ended
 }
 
 async fn prune(store: Arc<SqliteStore>) {
@@ -183,11 +191,11 @@ async fn prune(store: Arc<SqliteStore>) {
 /// # Errors
 /// If it cannot listen, or the store cannot be read.
 pub async fn start(server: &Server, parts: Parts) -> Result<Running, ServerError> {
-    let metrics = Arc::new(Metrics::default());
+    let metrics = parts.metrics;
     let changes = Arc::new(Changes::default());
     let tally = Arc::new(Tally::default());
     let store: Arc<dyn Store> = Arc::new(AnnouncingStore::new(parts.store, Arc::clone(&changes), Arc::clone(&tally)));
-    let sites = Sites::new(parts.sites, Arc::clone(&metrics), Arc::clone(&parts.clock));
+    let sites = Sites::new(parts.sites, Arc::clone(&metrics));
     let controllers = parts.controllers.unwrap_or_else(|| {
         Arc::new(Controllers::new(controllers::Parts {
             sites: sites.clone(),

@@ -13,12 +13,10 @@ use howdah_core::systems::identity::Identity;
 use howdah_core::systems::manager::ClusterManager;
 use howdah_core::systems::networking::Networking;
 use howdah_core::systems::vcenter::VCenter;
-use howdah_core::time::Clock;
 use howdah_serengeti::Rules;
 use secrecy::SecretString;
 
 use crate::api::ApiError;
-use crate::metered::{Metered, Wrap};
 use crate::metrics::{Metrics, system_word};
 
 /// Creates a cluster manager client with a template's credentials: user, password.
@@ -54,7 +52,7 @@ pub struct SiteHandles {
 }
 
 impl SiteHandles {
-    /// Makes one call to each system with the service's credentials. The decorators from [`Sites::new`]
+    /// Makes one call to each system with the service's credentials. The adapters' meters
     /// record the results; the answers do not matter here.
     pub async fn probe(&self) {
         // An impossible network: the adapter does not cache this answer, unlike the features.
@@ -95,26 +93,9 @@ impl Choice<'_> {
 }
 
 impl Sites {
-    /// Wraps the sites' adapters so that every call is counted.
-    pub fn new(all: Vec<SiteHandles>, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
-        let meter = |site: SiteHandles| {
-            let metered = Metered::new(site.name.to_string(), Arc::clone(&metrics), Arc::clone(&clock));
-            let manager_as = site.manager_as.map(|make| {
-                let metered = metered.of_requesters();
-                let as_user: ManagerAs =
-                    Arc::new(move |user, password| make(user, password).map(|manager| metered.around(manager)));
-                as_user
-            });
-            SiteHandles {
-                manager: metered.around(site.manager),
-                vcenter: metered.around(site.vcenter),
-                networking: metered.around(site.networking),
-                identity: metered.around(site.identity),
-                manager_as,
-                ..site
-            }
-        };
-        Self { all: all.into_iter().map(meter).collect(), metrics }
+    /// The sites; their adapters report to these metrics.
+    pub const fn new(all: Vec<SiteHandles>, metrics: Arc<Metrics>) -> Self {
+        Self { all, metrics }
     }
 
     /// A site by name.

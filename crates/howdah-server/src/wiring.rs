@@ -9,26 +9,36 @@ use howdah_core::systems::networking::Networking;
 use howdah_core::time::Clock;
 use howdah_openstack::OpenStack;
 use howdah_serengeti::Rules;
+use howdah_transport::meter::Meter;
 use secrecy::SecretString;
 
 use crate::ServerError;
 use crate::config::{Config, Endpoint, Site};
+use crate::metered::SiteMeter;
+use crate::metrics::Metrics;
 use crate::sites::{ManagerAs, SiteHandles};
 
 /// All sites.
 ///
 /// # Errors
 /// If one of the clients cannot be set up, for example because a CA file is missing.
-pub fn sites(config: &Config, clock: &Arc<dyn Clock>) -> Result<Vec<SiteHandles>, ServerError> {
-    config.sites.iter().map(|site| wire(site, config.templates.credentials, clock)).collect()
+pub fn sites(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> Result<Vec<SiteHandles>, ServerError> {
+    config.sites.iter().map(|site| wire(site, config.templates.credentials, clock, metrics)).collect()
 }
 
-fn wire(site: &Site, credentials: bool, clock: &Arc<dyn Clock>) -> Result<SiteHandles, ServerError> {
+fn wire(
+    site: &Site,
+    credentials: bool,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+) -> Result<SiteHandles, ServerError> {
+    let own = SiteMeter::new(site.name.clone(), Arc::clone(metrics), Arc::clone(clock));
+    let meter: Arc<dyn Meter> = Arc::new(own.clone());
     let failed = |system| {
         let site = site.name.to_string();
         move |source: Box<dyn std::error::Error + Send + Sync>| ServerError::Adapter { site, system, source }
     };
-    let vcenter = howdah_vsphere::Client::new(howdah_vsphere::Settings {
+    let vcenter = howdah_vsphere::Settings {
         url: site.vcenter.url.clone(),
         username: site.vcenter.username.clone(),
         password: site.vcenter.password.clone(),
@@ -36,11 +46,12 @@ fn wire(site: &Site, credentials: bool, clock: &Arc<dyn Clock>) -> Result<SiteHa
         folder_prefix: site.folder_prefix.clone(),
         switch: site.switch.clone(),
         timeouts: howdah_vsphere::Timeouts::default(),
-    })
-    .map_err(|e| failed("vCenter")(e.into()))?;
-    let openstack =
-        Arc::new(OpenStack::new(site.openstack.clone(), Arc::clone(clock)).map_err(|e| failed("OpenStack")(e.into()))?);
-    let manager = manager(&site.bde, &site.rules, &site.bde.username, site.bde.password.clone())
+    };
+    let vcenter =
+        howdah_vsphere::Client::metered(vcenter, Arc::clone(&meter)).map_err(|e| failed("vCenter")(e.into()))?;
+    let openstack = OpenStack::metered(site.openstack.clone(), Arc::clone(clock), Arc::clone(&meter));
+    let openstack = Arc::new(openstack.map_err(|e| failed("OpenStack")(e.into()))?);
+    let manager = manager(&site.bde, &site.rules, &site.bde.username, site.bde.password.clone(), meter)
         .map_err(|e| failed("BDE")(e.into()))?;
     let networking: Arc<dyn Networking> = openstack.clone();
     let identity: Arc<dyn Identity> = openstack;
@@ -53,7 +64,8 @@ fn wire(site: &Site, credentials: bool, clock: &Arc<dyn Clock>) -> Result<SiteHa
         vcenter_host: site.vcenter.host.clone(),
         realm: site.openstack.auth_url.to_string(),
         manager,
-        manager_as: credentials.then(|| manager_as(site.bde.clone(), site.rules.clone())),
+        manager_as: credentials
+            .then(|| manager_as(site.bde.clone(), site.rules.clone(), Arc::new(own.of_requesters()))),
         vcenter: Arc::new(vcenter),
         networking,
         identity,
@@ -65,18 +77,19 @@ fn manager(
     rules: &Rules,
     username: &str,
     password: SecretString,
+    meter: Arc<dyn Meter>,
 ) -> Result<Arc<dyn ClusterManager>, howdah_serengeti::Error> {
-    let client = howdah_serengeti::Client::new(howdah_serengeti::Settings {
+    let settings = howdah_serengeti::Settings {
         url: bde.url.clone(),
         username: username.to_owned(),
         password,
         trust: bde.trust.clone(),
         timeouts: howdah_serengeti::Timeouts::default(),
-    })?;
-    Ok(Arc::new(client.with_rules(rules.clone())))
+    };
+    Ok(Arc::new(howdah_serengeti::Client::metered(settings, meter)?.with_rules(rules.clone())))
 }
 
 /// A client with other credentials for the same appliance.
-fn manager_as(bde: Endpoint, rules: Rules) -> ManagerAs {
-    Arc::new(move |user, password| manager(&bde, &rules, user, password).map_err(Into::into))
+fn manager_as(bde: Endpoint, rules: Rules, meter: Arc<dyn Meter>) -> ManagerAs {
+    Arc::new(move |user, password| manager(&bde, &rules, user, password, Arc::clone(&meter)).map_err(Into::into))
 }

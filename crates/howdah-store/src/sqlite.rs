@@ -74,6 +74,12 @@ impl SqliteStore {
             .await
     }
 
+    /// Waits until a change is refused because another service has opened the database since. This store
+    /// can never write again. Only a change finds that out: without changes this does not end.
+    pub async fn fenced(&self) -> StoreError {
+        self.writer.fenced().await
+    }
+
     /// Ends all connections. What was answered is on disk without it; this only tidies up.
     pub async fn close(&self) {
         self.readers.close().await;

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::StoreError;
 use crate::rows::failed;
@@ -58,13 +58,15 @@ pub(crate) struct Writer {
     path: PathBuf,
     connect: SqliteConnectOptions,
     epoch: Epoch,
+    fenced: watch::Sender<bool>,
     kept: Mutex<Option<SqliteConnection>>,
 }
 
 impl Writer {
     /// Starts with a connection that works already.
     pub(crate) fn new(path: &Path, connect: SqliteConnectOptions, epoch: Epoch, connection: SqliteConnection) -> Self {
-        Self { path: path.to_owned(), connect, epoch, kept: Mutex::new(Some(connection)) }
+        let (path, fenced) = (path.to_owned(), watch::Sender::new(false));
+        Self { path, connect, epoch, fenced, kept: Mutex::new(Some(connection)) }
     }
 
     /// Makes one change: all that `work` does, or nothing if it fails.
@@ -113,8 +115,22 @@ impl Writer {
     async fn is_newest(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
         match Epoch::newest(db).await? == self.epoch {
             true => Ok(()),
-            false => Err(StoreError::Fenced { path: self.path.clone() }),
+            false => {
+                self.fenced.send_replace(true);
+                Err(self.is_fenced())
+            }
         }
+    }
+
+    /// Waits until a change is refused because another service has opened the database since.
+    pub(crate) async fn fenced(&self) -> StoreError {
+        // The sender lives as long as `self`: it cannot be closed.
+        let _ = self.fenced.subscribe().wait_for(|fenced| *fenced).await;
+        self.is_fenced()
+    }
+
+    fn is_fenced(&self) -> StoreError {
+        StoreError::Fenced { path: self.path.clone() }
     }
 
     /// Fails if so little space is left that a change would soon fail.

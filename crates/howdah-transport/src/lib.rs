@@ -4,7 +4,8 @@
 //! * [`Http`]: a client with deadlines that follows no redirect and uses no proxy, so that it
 //!   contacts exactly the configured host, and that limits the size of answers;
 //! * [`TransportError`]: transport errors, with messages for an operator;
-//! * [`Backoff`] and [`retry`]: bounded retries with jitter.
+//! * [`Backoff`] and [`retry`]: bounded retries with jitter;
+//! * [`meter`]: counts calls, in one place of each adapter.
 //!
 //! It does not handle SOAP, JSON or sessions; the adapters do.
 //!
@@ -14,6 +15,7 @@
 
 mod entropy;
 mod http_client;
+pub mod meter;
 mod retry;
 mod trust;
 

@@ -11,6 +11,7 @@ use howdah_core::ids::{ClusterName, PortId, VmRef};
 use howdah_core::systems::Remote;
 use howdah_core::systems::vcenter::VCenter;
 use howdah_core::systems::vcenter::{Segment, VmFacts, WatchEvent};
+use howdah_transport::meter::{Meter, unmetered};
 use howdah_transport::{Backoff, Deadlines, Http, Trust};
 use secrecy::SecretString;
 
@@ -86,13 +87,21 @@ impl Client {
     /// # Errors
     /// If a CA file cannot be used.
     pub fn new(settings: Settings) -> Result<Self, Error> {
+        Self::metered(settings, unmetered())
+    }
+
+    /// The same with a meter for its calls.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn metered(settings: Settings, meter: Arc<dyn Meter>) -> Result<Self, Error> {
         let deadlines = Deadlines { connect: settings.timeouts.connect, answer: settings.timeouts.call };
         let http = Http::new(&settings.trust, deadlines)
             .map_err(|source| Error::SetUp { url: settings.url.clone(), source })?;
         let wire = Wire::new(http, &settings.url);
         let session = |purpose| {
             let (user, password) = (settings.username.clone(), settings.password.clone());
-            Arc::new(Session::new(wire.clone(), user, password, settings.timeouts.call, purpose))
+            Arc::new(Session::new(wire.clone(), meter.clone(), user, password, settings.timeouts.call, purpose))
         };
         let (acting, watching) = (session("acting"), session("watching"));
         Ok(Self {

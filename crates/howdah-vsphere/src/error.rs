@@ -143,6 +143,11 @@ impl Error {
         self.class().0
     }
 
+    /// The stable code.
+    pub(crate) fn code(&self) -> &'static str {
+        self.class().1
+    }
+
     /// Whether the failed request may have taken effect.
     pub(crate) fn is_ambiguous(&self) -> bool {
         match self {

@@ -8,6 +8,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use howdah_core::failure::System;
+use howdah_transport::meter::{Failed, Meter, Whose, measure};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -46,6 +48,7 @@ pub(crate) struct Live {
 #[derive(Debug)]
 pub(crate) struct Session {
     wire: Wire,
+    meter: Arc<dyn Meter>,
     user: String,
     password: SecretString,
     deadline: Duration,
@@ -64,13 +67,14 @@ struct State {
 impl Session {
     pub(crate) fn new(
         wire: Wire,
+        meter: Arc<dyn Meter>,
         user: String,
         password: SecretString,
         deadline: Duration,
         purpose: &'static str,
     ) -> Self {
         let state = Mutex::new(State { live: None, used: Instant::now(), refused: None });
-        Self { wire, user, password, deadline, purpose, state }
+        Self { wire, meter, user, password, deadline, purpose, state }
     }
 
     /// The current login; logs in if there is none.
@@ -85,7 +89,7 @@ impl Session {
         {
             return Err(Error::Refused { method: "Login".to_owned(), fault: fault.clone() });
         }
-        let live = self.log_in().await.inspect_err(|e| {
+        let live = self.measured("Login", self.log_in()).await.inspect_err(|e| {
             let refused = e.fault().filter(|f| f.kind == FaultKind::InvalidLogin);
             state.refused = refused.map(|f| (Instant::now(), Box::new(f.clone())));
         })?;
@@ -124,8 +128,18 @@ impl Session {
 
     /// The same with a deadline of its own.
     pub(crate) async fn call_for(&self, live: &Live, request: &Element, deadline: Duration) -> Result<Element, Error> {
-        let answer = self.wire.post(&live.version, live.cookie.as_ref(), request, deadline).await?;
-        Ok(answer.body)
+        let answer = self.wire.post(&live.version, live.cookie.as_ref(), request, deadline);
+        Ok(self.measured(&request.name, answer).await?.body)
+    }
+
+    /// Every call passes here, and so does every login.
+    async fn measured<T>(&self, method: &str, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let failed = |error: &Error| {
+            // A session that has ended is renewed, and says nothing about the server.
+            let ended = error.fault_kind() == Some(FaultKind::NotAuthenticated);
+            (!ended).then(|| Failed { kind: error.kind(), code: error.code() })
+        };
+        measure(self.meter.as_ref(), (System::VCenter, method, Whose::Service), failed, answer).await
     }
 
     /// Ends the login, if there is one. A failure does not matter: the session expires.

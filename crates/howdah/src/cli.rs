@@ -26,7 +26,7 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "Exit codes: 0 success; 1 refused or failed; 2 invalid command line, file or configuration;
 3 the service cannot be reached; 4 the service reports that it is not ready;
-130 interrupted.
+5 another service has taken the database over; 130 interrupted.
 
 Try it: howdah demo";
 

@@ -165,8 +165,10 @@ async fn service(site: &Site, folder: &std::path::Path) -> Result<Running, Faile
     let config = Config::load(&path, &nothing).map_err(|e| Failed::Config(e.to_string()))?;
     let clock: Arc<dyn Clock> = site.world().clock();
     let store = SqliteStore::open(&config.store).await.map_err(|e| run_failed("no database", e))?;
+    let metrics = Arc::default();
     let parts = Parts {
-        sites: wiring::sites(&config, &clock).map_err(|e| run_failed("cannot set up the service", e))?,
+        sites: wiring::sites(&config, &clock, &metrics).map_err(|e| run_failed("cannot set up the service", e))?,
+        metrics,
         marks: store.mark_key(),
         store: Arc::new(store),
         clock,

@@ -7,6 +7,7 @@
 //! | 2 | the command line, a file or the configuration is invalid |
 //! | 3 | the service cannot be reached |
 //! | 4 | the service still reports that it is not ready after the retries |
+//! | 5 | another service has taken the database over |
 //! | 130 | interrupted with Ctrl-C |
 
 use std::path::PathBuf;
@@ -111,6 +112,9 @@ pub enum Failed {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Another service has taken the database over.
+    #[error("this service has ended")]
+    TakenOver(#[source] howdah_server::ServerError),
     /// Standard output failed.
     #[error("cannot write to standard output")]
     Stdout(#[source] std::io::Error),
@@ -135,6 +139,7 @@ impl Failed {
             Self::Usage { .. } | Self::Read { .. } | Self::Write { .. } | Self::Template { .. } | Self::Config(_) => 2,
             Self::Service(_) | Self::NotHowdah { .. } => 3,
             Self::Unavailable { .. } => 4,
+            Self::TakenOver(_) => 5,
             Self::Remote(e) if e.kind == ErrorKind::Unreachable => 3,
             Self::Interrupted => 130,
             _ => 1,
@@ -152,6 +157,7 @@ impl Failed {
             Self::Service(source) => source.hint(),
             Self::NotHowdah { .. } => Some("Check the service's address: --endpoint or HOWDAH_ENDPOINT.".to_owned()),
             Self::Remote(e) => e.hint.clone(),
+            Self::TakenOver(e) => e.hint(),
             _ => None,
         }
     }

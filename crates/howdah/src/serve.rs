@@ -22,7 +22,10 @@ pub async fn run(printer: Printer, path: &Path) -> Result<(), Failed> {
 }
 
 fn failed(error: ServerError) -> Failed {
-    Failed::Run { what: "cannot run the service".to_owned(), source: error.into() }
+    match error {
+        ServerError::LostStore(_) => Failed::TakenOver(error),
+        error => Failed::Run { what: "cannot run the service".to_owned(), source: error.into() },
+    }
 }
 
 /// Ends when the user presses Ctrl-C or the service manager sends SIGTERM.

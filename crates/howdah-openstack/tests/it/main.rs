@@ -6,6 +6,7 @@
 mod both;
 mod grants;
 mod login;
+mod meter;
 mod networking;
 mod parity;
 mod ports;

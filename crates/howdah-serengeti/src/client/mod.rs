@@ -20,6 +20,7 @@ mod spec;
 pub mod translate;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use howdah_core::failure::{ErrorKind, RemoteError, System};
@@ -28,6 +29,7 @@ use howdah_core::systems::Remote;
 use howdah_core::systems::manager::ClusterManager;
 use howdah_core::systems::manager::{ManagedTask, TaskState};
 use howdah_core::time::Clock;
+use howdah_transport::meter::{Meter, unmetered};
 use howdah_transport::{Deadlines, Http, Trust};
 use secrecy::SecretString;
 
@@ -86,10 +88,18 @@ impl Client {
     /// # Errors
     /// If the address or the trust cannot be used.
     pub fn new(settings: Settings) -> Result<Self, Error> {
+        Self::metered(settings, unmetered())
+    }
+
+    /// The same with a meter for its calls.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn metered(settings: Settings, meter: Arc<dyn Meter>) -> Result<Self, Error> {
         let base = base(&settings.url)?;
         let deadlines = Deadlines { connect: settings.timeouts.connect, answer: settings.timeouts.answer };
         let http = Http::new(&settings.trust, deadlines).map_err(|e| Error::transport("set up the connection", e))?;
-        Ok(Self { sessions: Sessions::new(http, base, settings), rules: Rules::default() })
+        Ok(Self { sessions: Sessions::new(http, base, settings, meter), rules: Rules::default() })
     }
 
     /// The same client with a site's rules for requests.

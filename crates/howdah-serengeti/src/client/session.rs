@@ -8,6 +8,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use howdah_core::failure::System;
+use howdah_transport::meter::{Failed, Meter, Whose, measure};
 use howdah_transport::{Backoff, Http, TransportError, retry};
 use http::{Method, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -49,6 +51,12 @@ impl Call {
     pub(super) fn new(method: Method, path: impl Into<String>, step: impl Into<String>) -> Self {
         Self { method, path: path.into(), body: None, step: step.into(), slow: false, secrets: vec![] }
     }
+
+    /// The method and the collection, such as `GET cluster`.
+    fn label(&self) -> String {
+        let collection = self.path.split(['/', '?']).next().unwrap_or_default();
+        format!("{} {collection}", self.method)
+    }
 }
 
 /// A successful login.
@@ -64,6 +72,7 @@ pub(super) struct Sessions {
     http: Http,
     base: String,
     settings: Settings,
+    meter: Arc<dyn Meter>,
     state: Mutex<State>,
 }
 
@@ -76,8 +85,8 @@ struct State {
 }
 
 impl Sessions {
-    pub(super) fn new(http: Http, base: String, settings: Settings) -> Self {
-        Self { http, base, settings, state: Mutex::default() }
+    pub(super) fn new(http: Http, base: String, settings: Settings, meter: Arc<dyn Meter>) -> Self {
+        Self { http, base, settings, meter, state: Mutex::default() }
     }
 
     pub(super) fn base(&self) -> &str {
@@ -101,7 +110,7 @@ impl Sessions {
             }
         }
         state.logins += 1;
-        match self.log_in(state.logins).await {
+        match self.measured("POST login", self.log_in(state.logins)).await {
             Ok(session) => {
                 let session = Arc::new(session);
                 state.session = Some(session.clone());
@@ -119,6 +128,16 @@ impl Sessions {
     /// service sends a 401 before it reads the request.
     pub(super) async fn call(&self, call: &Call) -> Result<Answer, Error> {
         let session = self.session(None).await?;
+        self.measured(&call.label(), self.answered(call, session)).await
+    }
+
+    /// Every call passes here, and so does every login.
+    async fn measured<T>(&self, method: &str, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let failed = |error: &Error| Some(Failed { kind: error.kind(), code: error.code() });
+        measure(self.meter.as_ref(), (System::Bde, method, Whose::Service), failed, answer).await
+    }
+
+    async fn answered(&self, call: &Call, session: Arc<Session>) -> Result<Answer, Error> {
         let answer = self.send(call, &session).await?;
         let answer = if answer.status == StatusCode::UNAUTHORIZED {
             tracing::debug!(url = self.base, "the session has expired");

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod certificates;
+mod meter;
 mod refusals;
 mod releases;
 mod requests;

@@ -37,8 +37,11 @@ use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-/// Systems that are switched off.
-pub struct Nobody;
+/// Systems that are switched off, and count what they are asked all the same.
+#[derive(Default)]
+pub struct Nobody {
+    pub asked: AtomicU64,
+}
 
 fn nobody<T>(system: System) -> Remote<T> {
     Err(RemoteError::new(system, ErrorKind::Unreachable, "unreachable", "nobody is there"))
@@ -51,6 +54,7 @@ macro_rules! nobody {
             $($($pure)*)?
             $(async fn $name(&self, $($arg: $of),*) -> Remote<$ret> {
                 $(let _ = $arg;)*
+                self.asked.fetch_add(1, Ordering::Relaxed);
                 nobody(System::$system)
             })*
         }
@@ -118,8 +122,6 @@ pub struct FakeCloud {
     pub demoted: Mutex<Vec<String>>,
     /// The tokens that were shown here.
     pub shown: Mutex<Vec<String>>,
-    /// What every call that is not the service's own ends with, a good token or not.
-    pub chokes: Mutex<Option<ErrorKind>>,
     /// Whether it takes this long to be answered: until somebody has notified it.
     pub slow: Mutex<Option<Arc<Notify>>>,
     /// The tokens that are good without being asked about.
@@ -141,13 +143,6 @@ fn principal(user: &str, project: &str, role: &str) -> Principal {
     }
 }
 
-impl FakeCloud {
-    fn choke(&self) -> Remote<()> {
-        let says = |kind| RemoteError::new(System::Keystone, kind, "a_code", "it chokes on what it was sent");
-        self.chokes.lock().unwrap().map_or(Ok(()), |kind| Err(says(kind)))
-    }
-}
-
 #[async_trait]
 impl Identity for FakeCloud {
     async fn authenticate_anew(&self, token: &SecretString) -> Remote<Principal> {
@@ -164,7 +159,6 @@ impl Identity for FakeCloud {
             notify.notified().await;
         }
         self.own_login().await?;
-        self.choke()?;
         let bad = || RemoteError::new(System::Keystone, ErrorKind::Credentials, TOKEN_REFUSED, "the token is bad");
         let (user, rest) = token.expose_secret().split_once('@').ok_or_else(bad)?;
         let (project, role) = rest.split_once(':').ok_or_else(bad)?;
@@ -196,7 +190,6 @@ impl Identity for FakeCloud {
     }
 
     async fn grant(&self, token: Option<&SecretString>, wish: &NetworkWish) -> Remote<NetworkGrant> {
-        self.choke()?;
         self.grants.lock().unwrap().push(token.map(|t| t.expose_secret().to_owned()));
         self.wishes.lock().unwrap().push(wish.clone());
         let missing = |what: &str, name: &str| {

@@ -58,10 +58,10 @@ pub fn site(name: &str, default: bool, realm: &str, cloud: &Arc<FakeCloud>) -> S
         bde_host: format!("bde.{name}.example"),
         vcenter_host: format!("vc.{name}.example"),
         realm: realm.to_owned(),
-        manager: Arc::new(Nobody),
+        manager: Arc::new(Nobody::default()),
         manager_as: None,
-        vcenter: Arc::new(Nobody),
-        networking: Arc::new(Nobody),
+        vcenter: Arc::new(Nobody::default()),
+        networking: Arc::new(Nobody::default()),
         identity: cloud.clone(),
     }
 }
@@ -75,6 +75,7 @@ pub fn client() -> reqwest::ClientBuilder {
 pub fn parts(store: Arc<dyn Store>, cloud: &Arc<FakeCloud>, idle: &Arc<Idle>) -> Parts {
     Parts {
         sites: vec![site("main", true, "keystone-1", cloud), site("lab", false, "keystone-1", cloud)],
+        metrics: Arc::default(),
         store,
         clock: Arc::new(Still),
         entropy: Arc::new(Ordered::default()),

@@ -14,6 +14,7 @@ mod documentation;
 mod entitled;
 mod events;
 mod fakes;
+mod fenced;
 mod harness;
 mod limits;
 mod logins;

@@ -1,121 +1,131 @@
-//! Whether the service says that it can do its work: by its own calls alone.
+//! Whether the service says that it can do its work: its own calls alone decide. The adapters are the real ones;
+//! that they report whose a call is has tests next to it.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use howdah_core::failure::{ErrorKind, System};
+use howdah_core::failure::System;
+use howdah_core::time::Clock;
+use howdah_server::config::{Config, Env};
 use howdah_server::metrics::Metrics;
-use howdah_server::sites::Sites;
+use howdah_server::wiring;
+use howdah_sim::{Listen, Site, SiteSettings};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::fakes::{FakeCloud, Still};
-use crate::harness::{ANN, Service, but, path, site, wish};
+use crate::fakes::Still;
+use crate::harness::{path, wish};
+use crate::whole::{Service, file, token};
 
-const ALL: [ErrorKind; 12] = [
-    ErrorKind::Unreachable,
-    ErrorKind::NoAnswer,
-    ErrorKind::Certificate,
-    ErrorKind::Credentials,
-    ErrorKind::Forbidden,
-    ErrorKind::NotFound,
-    ErrorKind::Conflict,
-    ErrorKind::Exhausted,
-    ErrorKind::Invalid,
-    ErrorKind::Unavailable,
-    ErrorKind::BadAnswer,
-    ErrorKind::Internal,
-];
+/// The address of a port without a listener.
+fn nobody() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
 
-async fn is_ready(service: &Service) -> Result<(), Value> {
-    let response = service.request(Method::GET, "/readyz").send().await.unwrap();
-    let status = response.status().as_u16();
-    let body: Value = response.json().await.unwrap();
-    let text = service.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
-    let up = !text.lines().any(|line| line.starts_with("howdah_remote_up{") && line.ends_with(" 0"));
-    if status == 200 && up { Ok(()) } else { Err(body) }
+/// A configuration whose systems are all down.
+fn down(folder: &Path) -> PathBuf {
+    let (bde, vcenter, keystone) = (nobody(), nobody(), nobody());
+    let text = format!(
+        r#"
+        [server]
+        listen = "127.0.0.1:0"
+        [store]
+        path = "howdah.db"
+        [templates]
+        credentials = true
+        [[site]]
+        name = "main"
+        [site.bde]
+        url = "http://{bde}"
+        username = "serengeti"
+        password = "bde-secret"
+        [site.vcenter]
+        url = "http://{vcenter}"
+        username = "administrator@vsphere.local"
+        password = "vc-secret"
+        [site.openstack]
+        auth_url = "http://{keystone}/v3"
+        username = "howdah"
+        password = "service-secret"
+        project_name = "demo"
+        "#
+    );
+    let file = folder.join("howdah.toml");
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+/// Asks until the answer is wanted.
+async fn ready(service: &Service, wanted: impl Fn(u16, &Value) -> bool) -> (u16, Value) {
+    let look = async {
+        loop {
+            let response = service.client.get(format!("{}/readyz", service.base)).send().await.unwrap();
+            let (status, body) = (response.status().as_u16(), response.json().await.unwrap());
+            if wanted(status, &body) {
+                return (status, body);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), look).await.expect("never so")
 }
 
 #[tokio::test]
 async fn nothing_that_a_requester_brings_along_makes_the_service_unready() {
-    let service = Service::new().await;
-    let get = async |token: String| {
-        let request = service.request(Method::GET, "/v1/clusters").header("X-Auth-Token", token);
-        request.send().await.unwrap().status().as_u16()
-    };
-    assert_eq!(get("x".repeat(70_000)).await, 401);
-    is_ready(&service).await.unwrap();
-    for n in 0..50 {
-        get(format!("bad-{n}")).await;
+    let epoch = jiff::Timestamp::now();
+    let site =
+        Site::start(SiteSettings { epoch, ..SiteSettings::default() }, Listen { tls: true, ..Listen::default() })
+            .await
+            .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(&file(folder.path(), &site), &token(&site).await).await;
+    let is_ready = async || ready(&service, |_, body| !body.to_string().contains("unknown")).await;
+    assert_eq!(is_ready().await.0, 200);
+    for token in ["bad".to_owned(), "x".repeat(70_000), "x".repeat(7_000), "y@p:member".to_owned()] {
+        let request = service.client.get(format!("{}/v1/clusters", service.base)).header("X-Auth-Token", token);
+        assert!([401, 431].contains(&request.send().await.unwrap().status().as_u16()));
+        assert_eq!(is_ready().await.0, 200);
     }
-    is_ready(&service).await.unwrap();
-    service.cloud.known.lock().unwrap().push(ANN.to_owned());
-    assert_eq!(service.put(&path(1), but(wish(1), json!({"network": "nope"}))).await.0, 400);
-    is_ready(&service).await.unwrap();
-    for kind in ALL {
-        *service.cloud.chokes.lock().unwrap() = Some(kind);
-        // A token that Keystone chokes on, then a lookup that Neutron chokes on.
-        get(format!("{kind:?}@p1:member")).await;
-        assert!(service.put(&path(1), wish(1)).await.0 >= 400, "{kind:?}");
-        is_ready(&service).await.unwrap_or_else(|e| panic!("{kind:?}: {e}"));
+    for network in ["nope", &"x".repeat(9_000)] {
+        let mut odd = wish(1);
+        odd["network"] = json!(network);
+        let (status, answer) = service.ask(Method::PUT, &path(1), Some(odd)).await;
+        assert!((400..500).contains(&status), "{answer}");
+        let (status, answer) = is_ready().await;
+        assert_eq!(status, 200, "{answer}");
     }
+    service.stop().await;
 }
 
 #[tokio::test]
-async fn a_keystone_that_refuses_the_service_itself_is_told_by_the_probe() {
-    let metrics = Arc::new(Metrics::default());
-    let cloud = Arc::new(FakeCloud::default());
-    let sites = Sites::new(vec![site("main", true, "k", &cloud)], metrics.clone(), Arc::new(Still));
-    let keystone = || metrics.health("main", System::Keystone);
-    assert_eq!(keystone(), None);
-    let main = &sites.all()[0];
-    main.probe().await;
-    assert_eq!(keystone().unwrap().failing, None);
-    for (switch, code) in [(&cloud.down, "unreachable"), (&cloud.locked, "keystone_credentials_refused")] {
-        *switch.lock().unwrap() = true;
-        main.probe().await;
-        assert_eq!(keystone().unwrap().failing, Some(code));
-        *switch.lock().unwrap() = false;
-        // A requester's good token is no cure, as a bad one is no harm.
-        main.identity.authenticate(&ANN.into()).await.unwrap();
-        assert_eq!(keystone().unwrap().failing, Some(code));
-        main.probe().await;
-        assert_eq!(keystone().unwrap().failing, None);
-    }
-}
-
-#[tokio::test]
-async fn a_keystone_that_is_down_makes_the_service_unready() {
-    let service = Service::with(|parts| {
-        let cloud = Arc::new(FakeCloud::default());
-        *cloud.down.lock().unwrap() = true;
-        parts.sites = vec![site("main", true, "k", &cloud)];
-        parts.probe = true;
-    })
-    .await;
-    let look = async {
-        loop {
-            match is_ready(&service).await {
-                Err(e) if !e.to_string().contains("unknown") => return e,
-                _ => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
-            }
-        }
-    };
-    let answer = tokio::time::timeout(std::time::Duration::from_secs(20), look).await.expect("never probed");
+async fn systems_that_are_down_make_the_service_unready() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(&down(folder.path()), "no token").await;
+    let (status, answer) = ready(&service, |_, body| !body.to_string().contains("unknown")).await;
+    assert_eq!(status, 503);
     insta::assert_json_snapshot!(answer);
+    let metrics = service.client.get(format!("{}/metrics", service.base)).send().await.unwrap().text().await.unwrap();
+    let down = metrics.lines().filter(|l| l.starts_with("howdah_remote_up{") && l.ends_with(" 0")).count();
+    assert_eq!(down, 4, "{metrics}");
+    service.stop().await;
 }
 
 /// A site whose templates may bring their own BDE credentials.
 #[tokio::test]
 async fn credentials_of_a_template_say_nothing_of_the_appliance() {
-    let metrics = Arc::new(Metrics::default());
-    let mut handles = site("main", true, "k", &Arc::new(FakeCloud::default()));
-    handles.manager_as = Some(Arc::new(|_, _| Ok(Arc::new(crate::fakes::Nobody))));
-    let sites = Sites::new(vec![handles], metrics.clone(), Arc::new(Still));
-    let main = &sites.all()[0];
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::load(&down(folder.path()), &Env::new()).unwrap();
+    let (clock, metrics): (Arc<dyn Clock>, _) = (Arc::new(Still), Arc::new(Metrics::default()));
+    let main = wiring::sites(&config, &clock, &metrics).unwrap().remove(0);
     let theirs = main.manager_as.as_ref().unwrap()("tenant", "wrong".into()).unwrap();
     theirs.version().await.unwrap_err();
     assert_eq!(metrics.health("main", System::Bde), None);
-    assert_eq!(metrics.calls().get(&System::Bde), Some(&1), "counted all the same");
+    let counted = "{site=\"main\",system=\"bde\",method=\"POST login\",outcome=\"unreachable\"} 1";
+    let text = metrics.text(&BTreeMap::new(), &BTreeMap::new(), 0);
+    assert!(text.contains(counted), "counted all the same: {text}");
     main.manager.version().await.unwrap_err();
-    assert_eq!(metrics.health("main", System::Bde).unwrap().failing, Some("unreachable"));
+    assert_eq!(metrics.health("main", System::Bde).unwrap().failing, Some("bde_unreachable"));
 }

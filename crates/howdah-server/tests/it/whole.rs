@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::harness::{client, code, path};
 
-fn file(folder: &Path, site: &Site) -> PathBuf {
+pub fn file(folder: &Path, site: &Site) -> PathBuf {
     let (urls, pin) = (site.urls(), site.fingerprint().unwrap());
     let text = format!(
         r#"

@@ -8,6 +8,7 @@ mod certificates;
 mod create;
 mod errors;
 mod face;
+mod meter;
 mod oracle;
 mod parity;
 mod reading;

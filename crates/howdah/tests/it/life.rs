@@ -165,3 +165,17 @@ fn a_graceful_end_in_the_middle_of_a_create_loses_nothing() {
     assert_eq!(setup.left(), (2, 2, 1));
     second.kill();
 }
+
+#[test]
+fn a_service_that_lost_its_database_to_another_one_ends_with_its_own_exit_code() {
+    let setup = Setup::new(quick(20.0));
+    let first = setup.serve();
+    // As on a file system without locks. The other one takes the database, and then ends: the socket is in use.
+    std::fs::remove_file(setup.path("howdah.db.lock")).unwrap();
+    finish(setup.serve_command()).ended(1);
+    // What the client is told depends on how far the shutdown is.
+    finish(setup.cluster_command(&[&create("hadoop", "worker=1:hadoop_client")[..], &["--patience", "0"]].concat()));
+    let ended = first.end().ended(5);
+    assert!(ended.stderr.contains("error: this service has ended: cannot continue without the database"));
+    assert!(ended.stderr.contains("hint: Stop this service or the other one."), "{}", ended.stderr);
+}
