@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::harness::{client, code, path};
+use crate::harness::{client, code, id, log, path};
 
 pub fn file(folder: &Path, site: &Site) -> PathBuf {
     let (urls, pin) = (site.urls(), site.fingerprint().unwrap());
@@ -113,6 +113,8 @@ pub async fn token(site: &Site) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_lives_from_create_to_delete_across_a_restart() {
+    // Listens from now on.
+    log();
     // The service judges by the system's clock when to log in again, so the world's begins there.
     let epoch = jiff::Timestamp::now();
     let settings = SiteSettings { timings: Timings::quick(), speed: 20.0, epoch, ..SiteSettings::default() };
@@ -161,6 +163,11 @@ async fn a_cluster_lives_from_create_to_delete_across_a_restart() {
 
     let ready = service.client.get(format!("{}/readyz", service.base)).send().await.unwrap();
     assert_eq!(ready.status(), 200, "{}", ready.text().await.unwrap());
+    // Each pass says why it was made.
+    let log = log();
+    for why in ["start", "signal", "answer of Create", "vCenter watch", "timer"] {
+        assert!(log.contains(&format!("pass cluster={} why={why}", id(1))), "no pass because of {why}");
+    }
     let left = site.world().invariants(howdah_sim::invariants::Moment::AtRest, &[]);
     assert!(left.is_empty(), "{left:?}");
     service.stop().await;
