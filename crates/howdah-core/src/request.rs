@@ -50,7 +50,7 @@ tokio::task_local! {
     static CURRENT: Option<RequestId>;
 }
 
-/// Runs a future as part of a request; `None` if it is part of none, whoever polls it.
+/// Runs a future as part of a request; `None` if it is part of none, even if another request polls it.
 pub async fn within<F: Future>(id: Option<RequestId>, future: F) -> F::Output {
     CURRENT.scope(id, future).await
 }

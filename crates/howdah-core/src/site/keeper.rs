@@ -131,7 +131,7 @@ impl<T: Send + Sync + 'static> Keeper<T> {
             return if good(flying.asked, flying.asked_at) { Place::Joined(shared) } else { Place::TooEarly(shared) };
         }
         let (asked, asked_at) = (ticker.tick(), now);
-        // Whoever polls it: it is nobody's own.
+        // It is nobody's own, and any caller may poll it.
         let (asking, kept) = (within(None, query()), Arc::clone(&self.state));
         let shared = async move {
             let end = asking.await;
