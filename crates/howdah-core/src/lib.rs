@@ -59,6 +59,7 @@ pub mod policy;
 pub mod preflight;
 pub mod provision;
 pub mod report;
+pub mod request;
 pub mod rights;
 pub mod sealed;
 pub mod seen;

@@ -86,6 +86,7 @@ pub(crate) fn record() -> ClusterRecord {
             kind: OperationKind::Create,
             requested: at(0),
             by: None,
+            request: None,
         },
         created: at(0),
     }

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ClusterId, ClusterKey, ClusterName, GroupName, OperationId, ProjectId, SecurityGroupId, SiteName};
+use crate::request::RequestId;
 use crate::sealed::SealedSecrets;
 use crate::specification::{SealedSpecification, Specification};
 use crate::systems::networking::{Network, Subnet};
@@ -157,6 +158,9 @@ pub struct OperationRequest {
     /// requests from versions that did not store it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// The ID of the request; `None` for requests from versions that did not store it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
 }
 
 /// The record of a cluster: its wanted state.

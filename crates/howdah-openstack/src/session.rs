@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use howdah_core::failure::{ErrorKind, System};
+use howdah_core::request::{HEADER, current};
 use howdah_core::time::Clock;
 use howdah_core::time::Mono;
 use howdah_transport::meter::{Failed, Meter, Whose, measure, unmetered};
@@ -377,6 +378,9 @@ impl OpenStack {
                 request = request.header(name, header(token)?);
             }
         }
+        if let Some(id) = current() {
+            request = request.header(HEADER, id.as_str());
+        }
         if let Some(body) = &call.body {
             request = request.json(body);
         }
@@ -393,7 +397,7 @@ impl OpenStack {
         let body = http.body_within(response, answer_limit(call.system)).await.map_err(failed)?;
         let answer = Answer { system: call.system, step: call.step, status, body }.checked().inspect_err(|error| {
             // The ID for the server's own log.
-            let request_id = headers.get("x-openstack-request-id").and_then(|v| v.to_str().ok());
+            let request_id = headers.get(HEADER).and_then(|v| v.to_str().ok());
             tracing::debug!(%error, request_id, "refused");
         })?;
         Ok((headers, answer))

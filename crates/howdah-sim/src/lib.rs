@@ -18,7 +18,7 @@
 //! [`crashing`] goes around the store that a simulated controller keeps its clusters in, and can be made
 //! to fail as if the service were killed.
 //!
-//! `examples/create.rs` creates a cluster in virtual time, past a fault.
+//! `examples/virtual_time.rs` creates a cluster in virtual time, past a fault.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -194,7 +194,7 @@ impl Service {
     /// A new request.
     pub fn request(&self, kind: OperationKind) -> OperationRequest {
         let id = OperationId(self.world.entropy().uuid());
-        OperationRequest { id, kind, requested: self.world.now(), by: None }
+        OperationRequest { id, kind, requested: self.world.now(), by: None, request: None }
     }
 
     /// Asks for a cluster of so many workers, as the API would.

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use howdah_core::request::{RequestId, current};
 use howdah_transport::{Http, TransportError};
 use http::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use reqwest::Method;
@@ -72,7 +73,7 @@ impl Wire {
             .timeout(deadline)
             .header(CONTENT_TYPE, "text/xml; charset=utf-8")
             .header("SOAPAction", format!("urn:vim25/{version}"))
-            .body(request.envelope());
+            .body(request.envelope(current().as_ref().map(RequestId::as_str)));
         if let Some(mut value) = cookie.and_then(|c| HeaderValue::from_str(c.expose_secret()).ok()) {
             value.set_sensitive(true);
             post = post.header(COOKIE, value);

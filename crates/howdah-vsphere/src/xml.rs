@@ -199,16 +199,23 @@ impl Element {
         self.write_rest(out);
     }
 
-    /// Writes a SOAP envelope around it, in the namespace `urn:vim25`.
-    pub fn envelope(&self) -> String {
+    /// Writes a SOAP envelope around it, in the namespace `urn:vim25`. vCenter shows an operation ID in its log and
+    /// in the task that the call starts (govmomi: `soap.Header`).
+    pub fn envelope(&self, operation: Option<&str>) -> String {
         let mut out = String::with_capacity(1024);
         out.push_str(concat!(
             r#"<?xml version="1.0" encoding="UTF-8"?>"#,
             "\n",
             r#"<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" "#,
             r#"xmlns:xsd="http://www.w3.org/2001/XMLSchema" "#,
-            r#"xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body>"#,
+            r#"xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">"#,
         ));
+        if let Some(id) = operation {
+            out.push_str(r#"<soapenv:Header><operationID>"#);
+            escape(id, &mut out);
+            out.push_str("</operationID></soapenv:Header>");
+        }
+        out.push_str("<soapenv:Body>");
         out.push('<');
         out.push_str(&self.name);
         out.push_str(r#" xmlns="urn:vim25""#);
@@ -360,7 +367,7 @@ mod tests {
             .with_leaf("userName", "dom\\u<s>&\"r\"\r\n\t")
             .with(Element::leaf("value", "1").typed("string"))
             .with(Element::new("device").typed("VirtualVmxnet3").with_leaf("key", 4000));
-        let read = Element::parse(element.envelope().as_bytes()).unwrap();
+        let read = Element::parse(element.envelope(None).as_bytes()).unwrap();
         assert_eq!(read.at(&["Body", "Login"]), Some(&element));
     }
 
@@ -401,7 +408,7 @@ mod tests {
 
     #[test]
     fn every_prefix_of_an_answer_is_an_error() {
-        let whole = Element::new("Login").with_leaf("userName", "a&b").envelope();
+        let whole = Element::new("Login").with_leaf("userName", "a&b").envelope(None);
         for end in 0..whole.len() {
             assert!(Element::parse(&whole.as_bytes()[..end]).is_err(), "{}", &whole[..end]);
         }

@@ -26,11 +26,13 @@ mod saving;
 mod session;
 mod waiting;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use crate::action::Kind;
 use crate::entropy::Entropy;
 use crate::ids::{ClusterKey, SiteName};
 use crate::mark::MarkKey;
@@ -111,6 +113,33 @@ pub enum Ended {
     Stopped,
 }
 
+/// Why a pass is made: what came first since the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// The controller has just started.
+    Start,
+    /// Somebody signalled that the wanted state may have changed.
+    Signal,
+    /// An action ended.
+    Answer(Kind),
+    /// The watch on the VMs was opened, failed, or reported something.
+    Watch,
+    /// A pause, a deadline or a poll is due.
+    Timer,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start => f.write_str("start"),
+            Self::Signal => f.write_str("signal"),
+            Self::Answer(kind) => write!(f, "answer of {kind:?}"),
+            Self::Watch => f.write_str("vCenter watch"),
+            Self::Timer => f.write_str("timer"),
+        }
+    }
+}
+
 /// How long a stop waits for answers that are in flight.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -127,14 +156,16 @@ impl Controller {
             Err(Passed::Unreadable) => return Ok(Ended::Unreadable),
             Err(_) => return Ok(Ended::Removed),
         };
+        let mut why = Why::Start;
         loop {
             let begun = self.clock.mono();
+            tracing::debug!(cluster = %key.id, %why, "pass");
             let again = match session.pass().await {
                 Passed::Again(again) => again,
                 Passed::Removed => return Ok(Ended::Removed),
                 Passed::Unreadable => return Ok(Ended::Unreadable),
             };
-            tokio::select! {
+            why = tokio::select! {
                 // A stop has priority, so that a busy cluster cannot delay it.
                 biased;
                 // The guard must not be held across the drain: it is not `Send`.
@@ -142,10 +173,10 @@ impl Controller {
                     session.drain(DRAIN).await?;
                     return Ok(Ended::Stopped);
                 }
-                () = wake.notified() => {}
-                () = session.something_happens() => {}
-                () = self.clock.sleep(again) => {}
-            }
+                () = wake.notified() => Why::Signal,
+                news = session.something_happens() => news,
+                () = self.clock.sleep(again) => Why::Timer,
+            };
             // A pass visits all nodes, so it handles several answers and updates together.
             let rest = self.policy.pass_every.saturating_sub(self.clock.mono().since(begun));
             if !rest.is_zero() {

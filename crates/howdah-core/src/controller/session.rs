@@ -23,6 +23,7 @@ use crate::ids::ClusterKey;
 use crate::intent::Verb;
 use crate::known::{ClusterState, OperationState};
 use crate::observe::Memo;
+use crate::request::within;
 use crate::seen::Seen;
 use crate::site::keeper::Fresh;
 use crate::site::turns::Seat;
@@ -188,7 +189,8 @@ impl<'a> Session<'a> {
             }
             let (asked, asked_at) = (self.controller.ticker.tick(), self.controller.clock.mono());
             let flight = Flight { action, operation, asked, asked_at };
-            self.running.push(perform(snapshot.clone(), flight).boxed());
+            let request = self.record.operation.request.clone();
+            self.running.push(within(request, perform(snapshot.clone(), flight)).boxed());
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 
+use super::Why;
 use super::session::{Done, Session, Watch};
 use crate::action::{Action, Key};
 use crate::failure::{ErrorKind, RemoteError, System};
@@ -15,14 +16,25 @@ use crate::systems::vcenter::WatchEvent;
 use crate::time::Mono;
 
 impl Session<'_> {
-    /// Ends when an answer or a vCenter update has arrived, and processes all that are available.
-    pub(super) async fn something_happens(&mut self) {
-        tokio::select! {
-            Some(done) = self.running.next(), if !self.running.is_empty() => self.answered(done),
-            opened = opened(&mut self.opening), if self.opening.is_some() => self.opened(opened),
-            event = next(&mut self.watch), if self.watch.is_some() => self.watched(event),
+    /// Ends when an answer or a vCenter update has arrived, and processes all that are available. Says which
+    /// came first.
+    pub(super) async fn something_happens(&mut self) -> Why {
+        let why = tokio::select! {
+            Some(done) = self.running.next(), if !self.running.is_empty() => {
+                let kind = done.0.action.kind();
+                self.answered(done);
+                Why::Answer(kind)
+            }
+            opened = opened(&mut self.opening), if self.opening.is_some() => {
+                self.opened(opened);
+                Why::Watch
+            }
+            event = next(&mut self.watch), if self.watch.is_some() => {
+                self.watched(event);
+                Why::Watch
+            }
             else => std::future::pending().await,
-        }
+        };
         while let Some(Some(done)) = self.running.next().now_or_never() {
             self.answered(done);
         }
@@ -32,6 +44,7 @@ impl Session<'_> {
                 None => break,
             }
         }
+        why
     }
 
     fn answered(&mut self, (flight, answer): Done) {

@@ -21,6 +21,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
 
 use crate::failure::RemoteError;
+use crate::request::within;
 use crate::systems::Remote;
 use crate::time::{Clock, Mono, Stamp, Ticker};
 
@@ -130,7 +131,8 @@ impl<T: Send + Sync + 'static> Keeper<T> {
             return if good(flying.asked, flying.asked_at) { Place::Joined(shared) } else { Place::TooEarly(shared) };
         }
         let (asked, asked_at) = (ticker.tick(), now);
-        let (asking, kept) = (query(), Arc::clone(&self.state));
+        // It is nobody's own, and any caller may poll it.
+        let (asking, kept) = (within(None, query()), Arc::clone(&self.state));
         let shared = async move {
             let end = asking.await;
             let mut state = lock(&kept);

@@ -39,14 +39,16 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{Method, Uri};
+use axum::http::{HeaderValue, Method, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use howdah_core::entropy::Entropy;
 use howdah_core::mark::MarkKey;
+use howdah_core::request::{HEADER, RequestId, current, within};
 use howdah_core::store::Store;
 use howdah_core::time::Clock;
+use howdah_transport::SystemEntropy;
 use tokio::sync::watch;
 
 pub use auth::{AuthMode, Peer};
@@ -140,6 +142,7 @@ pub fn router(app: App) -> Router {
         .fallback(nothing)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(app.clone(), count))
+        .layer(middleware::from_fn(identify))
         .layer(middleware::from_fn(outlive))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(app)
@@ -168,6 +171,18 @@ async fn outlive(request: Request, next: Next) -> Response {
     }
 }
 
+/// Gives each request an ID: the client's, if it sent one in OpenStack's form. The answer has it too.
+async fn identify(request: Request, next: Next) -> Response {
+    let sent = request.headers().get(HEADER).and_then(|v| v.to_str().ok()).and_then(RequestId::parse);
+    // Not from the service's own source, whose order decides what a seed makes.
+    let id = sent.unwrap_or_else(|| RequestId::new(SystemEntropy.uuid()));
+    let mut response = within(Some(id.clone()), next.run(request)).await;
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(HEADER, value);
+    }
+    response
+}
+
 async fn count(State(routes): State<Routes>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = match *request.method() {
@@ -179,7 +194,8 @@ async fn count(State(routes): State<Routes>, request: Request, next: Next) -> Re
     let route = request.extensions().get::<MatchedPath>().map_or("none", |p| p.as_str()).to_owned();
     let response = next.run(request).await;
     let (status, took) = (response.status().as_u16(), begun.elapsed());
-    tracing::debug!(method, route, status, ?took, "answered");
+    let request = current().map(|id| id.to_string());
+    tracing::debug!(method, route, status, ?took, request, "answered");
     routes.metrics.request(method, &route, status, took);
     response
 }

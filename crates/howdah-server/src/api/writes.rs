@@ -19,6 +19,7 @@ use howdah_core::capability;
 use howdah_core::failure::{ErrorKind, RemoteError};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId};
 use howdah_core::known::ClusterState;
+use howdah_core::request::current;
 use howdah_core::store::Page;
 use howdah_core::systems::identity::{NetworkGrant, NetworkWish, TOKEN_REFUSED};
 use howdah_core::wanted::{ClusterRecord, Goal, OperationKind, OperationRequest};
@@ -280,7 +281,7 @@ fn accepted(record: &ClusterRecord, state: &ClusterState, capability: String) ->
 
 fn operation(routes: &Routes, caller: &Caller, kind: OperationKind) -> OperationRequest {
     let (id, by) = (OperationId(routes.entropy.uuid()), caller.user_id.clone());
-    OperationRequest { id, kind, requested: routes.clock.now(), by }
+    OperationRequest { id, kind, requested: routes.clock.now(), by, request: current() }
 }
 
 async fn grant(site: &SiteHandles, caller: &Caller, wish: &NetworkWish) -> Result<NetworkGrant, ApiError> {

@@ -233,7 +233,10 @@ impl Log {
         static LOG: OnceLock<Log> = OnceLock::new();
         LOG.get_or_init(|| {
             let log = Self(Arc::default());
-            let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone());
+            let subscriber = tracing_subscriber::fmt()
+                .with_ansi(false)
+                .with_max_level(tracing::Level::TRACE)
+                .with_writer(log.clone());
             tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
             log
         })

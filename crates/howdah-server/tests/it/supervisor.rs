@@ -50,7 +50,13 @@ async fn record(n: u128) -> ClusterRecord {
             remedy: Default::default(),
         },
         shape: Shape::first(vec![]),
-        operation: OperationRequest { id: OperationId(id(n)), kind: OperationKind::Create, requested: now(), by: None },
+        operation: OperationRequest {
+            id: OperationId(id(n)),
+            kind: OperationKind::Create,
+            requested: now(),
+            by: None,
+            request: None,
+        },
         created: now(),
     }
 }

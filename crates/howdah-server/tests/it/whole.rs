@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::harness::{client, code, path};
+use crate::harness::{client, code, id, log, path};
 
 pub fn file(folder: &Path, site: &Site) -> PathBuf {
     let (urls, pin) = (site.urls(), site.fingerprint().unwrap());
@@ -113,6 +113,8 @@ pub async fn token(site: &Site) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_lives_from_create_to_delete_across_a_restart() {
+    // Listens from now on.
+    log();
     // The service judges by the system's clock when to log in again, so the world's begins there.
     let epoch = jiff::Timestamp::now();
     let settings = SiteSettings { timings: Timings::quick(), speed: 20.0, epoch, ..SiteSettings::default() };
@@ -127,8 +129,14 @@ async fn a_cluster_lives_from_create_to_delete_across_a_restart() {
         "vcm_server": site.urls().vcenter,
         "node_groups": [{"name": "worker", "roles": ["hadoop_datanode"], "count": 3}],
     });
-    let (status, accepted) = service.ask(Method::PUT, &path(1), Some(wish.clone())).await;
-    assert_eq!(status, 202, "{accepted}");
+    let request_id = "req-3fa85f64-5717-4562-b3fc-2c963f66afa6";
+    let put = service.client.put(format!("{}{}", service.base, path(1))).header("X-Auth-Token", &service.token);
+    let answer = put.header("X-OpenStack-Request-ID", request_id).json(&wish).send().await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["x-openstack-request-id"]),
+        (202, &request_id.parse().unwrap())
+    );
+    let accepted: Value = answer.json().await.unwrap();
     service.until("taken up", |_, c| c["operation"]["started"].is_string()).await;
 
     // The service goes away in the middle and comes back: the same operation goes on.
@@ -161,6 +169,16 @@ async fn a_cluster_lives_from_create_to_delete_across_a_restart() {
 
     let ready = service.client.get(format!("{}/readyz", service.base)).send().await.unwrap();
     assert_eq!(ready.status(), 200, "{}", ready.text().await.unwrap());
+    // One ID from the request to the systems, and no other's calls have it.
+    let log = log();
+    let with_id = |what: &str| log.lines().filter(|l| l.contains(request_id) && l.contains(what)).count();
+    assert!(with_id("a call to OpenStack") > 0 && with_id("method=POST path=\"/v2.0/ports\"") > 0);
+    assert!(with_id("method=RetrievePropertiesEx") > 0);
+    assert_eq!(with_id("WaitForUpdatesEx"), 0, "the watch is everybody's");
+    // Each pass says why it was made.
+    for why in ["start", "signal", "answer of Create", "vCenter watch", "timer"] {
+        assert!(log.contains(&format!("pass cluster={} why={why}", id(1))), "no pass because of {why}");
+    }
     let left = site.world().invariants(howdah_sim::invariants::Moment::AtRest, &[]);
     assert!(left.is_empty(), "{left:?}");
     service.stop().await;

@@ -100,7 +100,7 @@ impl Run {
 
     fn request(&self, kind: OperationKind) -> OperationRequest {
         let id = OperationId(self.controller.entropy.uuid());
-        OperationRequest { id, kind, requested: self.controller.clock.now(), by: None }
+        OperationRequest { id, kind, requested: self.controller.clock.now(), by: None, request: None }
     }
 
     pub async fn add(&self, name: &str, nodes: u32) -> ClusterKey {

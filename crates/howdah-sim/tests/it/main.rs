@@ -13,7 +13,7 @@ mod scale;
 mod site;
 mod support;
 
-#[path = "../../examples/create.rs"]
+#[path = "../../examples/virtual_time.rs"]
 mod example;
 
 #[test]

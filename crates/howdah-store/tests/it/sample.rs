@@ -28,7 +28,7 @@ pub fn time(second: i64) -> Timestamp {
 }
 
 pub fn operation(n: u128, kind: OperationKind) -> OperationRequest {
-    OperationRequest { id: OperationId(Uuid::from_u128(n)), kind, requested: time(0), by: None }
+    OperationRequest { id: OperationId(Uuid::from_u128(n)), kind, requested: time(0), by: None, request: None }
 }
 
 pub fn record(n: u128, name: &str) -> ClusterRecord {

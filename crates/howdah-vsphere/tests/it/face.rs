@@ -35,7 +35,7 @@ impl<'a> Raw<'a> {
         if let Some(cookie) = &self.cookie {
             post = post.header("Cookie", cookie);
         }
-        let answer = self.http.send(post.body(request.envelope())).await.unwrap();
+        let answer = self.http.send(post.body(request.envelope(None))).await.unwrap();
         if let Some(cookie) = answer.headers().get("set-cookie") {
             self.cookie = Some(cookie.to_str().unwrap().split(';').next().unwrap().to_owned());
         }

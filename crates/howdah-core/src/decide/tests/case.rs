@@ -87,7 +87,7 @@ impl<P: Provision + Default> Case<P> {
     /// Another request was taken up: nothing was looked at for it yet.
     pub(crate) fn wanted(mut self, goal: Goal, kind: OperationKind) -> Self {
         self.record.shape.goal = goal;
-        self.record.operation = OperationRequest { id: LATER_OP, kind, requested: at(0), by: None };
+        self.record.operation = OperationRequest { id: LATER_OP, kind, requested: at(0), by: None, request: None };
         self.state.operation = Some(OperationProgress { id: LATER_OP, kind, ..state().operation.unwrap() });
         self.findings.begun = self.eyes.ticker.tick();
         self.troubles = Troubles::default();

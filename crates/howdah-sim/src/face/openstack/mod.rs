@@ -6,6 +6,10 @@
 //! 404.
 
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use howdah_core::request::HEADER;
 
 use crate::World;
 
@@ -23,7 +27,7 @@ mod tests;
 
 /// Keystone. Its catalogue is the world's.
 pub fn keystone(world: World) -> Router {
-    Router::new().fallback(identity::serve).with_state(world)
+    Router::new().fallback(identity::serve).with_state(world).layer(from_fn(log_id))
 }
 
 /// Neutron.
@@ -33,5 +37,13 @@ pub fn neutron(world: World) -> Router {
 
 /// Neutron with the operator's option `pagination_max_limit`: no answer lists more than this.
 pub fn neutron_with_pages(world: World, most: Option<usize>) -> Router {
-    Router::new().fallback(network::serve).with_state(network::Neutron { world, most })
+    Router::new().fallback(network::serve).with_state(network::Neutron { world, most }).layer(from_fn(log_id))
+}
+
+/// OpenStack's services log the ID of the request that a call is part of (`oslo_middleware.request_id`).
+async fn log_id(request: Request, next: Next) -> Response {
+    if let Some(id) = request.headers().get(HEADER).and_then(|v| v.to_str().ok()) {
+        tracing::debug!(id, method = %request.method(), path = request.uri().path(), "a call to OpenStack");
+    }
+    next.run(request).await
 }

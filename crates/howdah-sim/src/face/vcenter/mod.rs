@@ -153,6 +153,10 @@ async fn soap(State(face): State<VCenterFace>, headers: HeaderMap, body: Bytes) 
     let Some(request) = envelope.child("Body").and_then(|b| b.children.first()) else {
         return refuse(&Fault::invalid_request("there is no SOAP body"));
     };
+    // vCenter logs the operation ID, and shows it in the task.
+    if let Some(id) = envelope.child("Header").and_then(|h| h.text_of("operationID")) {
+        tracing::debug!(id, method = %request.name, "a call to vCenter");
+    }
     let trip = face.world.depart(System::VCenter, &request.name, request.text_of("_this").unwrap_or_default());
     // A wait lasts as long as its client; what else was asked for is done though the client may go.
     let arrival = if request.name.starts_with("WaitForUpdates") {
@@ -210,7 +214,7 @@ fn cookie(headers: &HeaderMap) -> Option<String> {
 }
 
 fn accept(request: &Element, reply: Reply) -> Response {
-    let body = Element::new(format!("{}Response", request.name)).with_all(reply.children).envelope();
+    let body = Element::new(format!("{}Response", request.name)).with_all(reply.children).envelope(None);
     let mut response = ([(CONTENT_TYPE, "text/xml; charset=utf-8")], body).into_response();
     if let Some(cookie) = reply.cookie
         && let Ok(value) = format!("{COOKIE_NAME}=\"{cookie}\"; Path=/; HttpOnly").parse()
@@ -234,7 +238,8 @@ fn injected(face: &VCenterFace, request: &Element, headers: &HeaderMap, kind: Er
             (StatusCode::SERVICE_UNAVAILABLE, [(CONTENT_TYPE, "text/html")], page).into_response()
         }
         ErrorKind::BadAnswer => {
-            let mut whole = Element::new(format!("{}Response", request.name)).with_leaf("returnval", "cut").envelope();
+            let mut whole =
+                Element::new(format!("{}Response", request.name)).with_leaf("returnval", "cut").envelope(None);
             whole.truncate(whole.len() - 60);
             ([(CONTENT_TYPE, "text/xml; charset=utf-8")], whole).into_response()
         }

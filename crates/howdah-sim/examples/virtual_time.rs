@@ -1,7 +1,7 @@
 //! Creates a cluster on a simulated site in virtual time, with Neutron refusing the first request for ports:
 //!
 //! ```text
-//! cargo run -p howdah-sim --example create
+//! cargo run -p howdah-sim --example virtual_time
 //! ```
 //!
 //! Half an hour of simulated time takes a moment, and the same seed gives the same run.
