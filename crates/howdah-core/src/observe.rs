@@ -17,7 +17,7 @@ use crate::known::{ClusterState, NodeState, Nodes, OperationState, OwnPort};
 use crate::mark::{Mark, MarkKey};
 use crate::own::{self, Pass};
 use crate::policy::NetworkBackend;
-use crate::seen::{Seen, nic_on, vms_by_node};
+use crate::seen::{Seen, VmsByNode, nic_on, vms_by_node};
 use crate::stage::{Stage, stage};
 use crate::systems::manager::{ManagedCluster, ManagedNode, ManagedStatus};
 use crate::systems::networking::Port;
@@ -93,7 +93,7 @@ pub fn observe(sight: &Sight<'_>, state: &mut ClusterState, memo: &mut Memo) -> 
 
 /// Indices over the seen facts, built once for all nodes.
 struct Found<'a> {
-    vms: BTreeMap<NodeName, &'a VmFacts>,
+    vms: VmsByNode<'a>,
     managed: BTreeMap<&'a NodeName, &'a ManagedNode>,
     /// Ports of ours.
     ports: BTreeMap<Mac, &'a Port>,
@@ -172,7 +172,7 @@ impl Facts<'_> {
 
 /// All nodes: those that the manager has planned and those whose VM exists. While the manager shows no
 /// cluster of ours, and during a delete, also the nodes known before: the progress of a delete counts them.
-fn node_names(sight: &Sight<'_>, vms: &BTreeMap<NodeName, &VmFacts>, before: &Nodes) -> Vec<NodeName> {
+fn node_names(sight: &Sight<'_>, vms: &VmsByNode<'_>, before: &Nodes) -> Vec<NodeName> {
     let mut names: Vec<_> = vms.keys().cloned().collect();
     match sight.cluster {
         Some(cluster) if sight.record.shape.goal != Goal::Deleted => {

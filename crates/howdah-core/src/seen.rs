@@ -70,13 +70,12 @@ impl Seen {
     }
 }
 
+/// The VMs of nodes, by the node's name.
+pub type VmsByNode<'a> = BTreeMap<NodeName, &'a VmFacts>;
+
 /// Maps nodes to VMs: by the reference that the manager reports, else by the recorded one, else by name.
 /// So a VM that is renamed in vCenter stays with its node. No VM belongs to two nodes.
-pub fn vms_by_node<'a>(
-    vms: &'a Vms,
-    nodes: &Nodes,
-    cluster: Option<&ManagedCluster>,
-) -> BTreeMap<NodeName, &'a VmFacts> {
+pub fn vms_by_node<'a>(vms: &'a Vms, nodes: &Nodes, cluster: Option<&ManagedCluster>) -> VmsByNode<'a> {
     let managed = cluster.into_iter().flat_map(|c| &c.nodes).map(|n| (&n.name, n.vm.as_ref()));
     let recorded = nodes.iter().map(|(name, node)| (name, node.vm.as_ref()));
     let by_reference = managed.chain(recorded).filter_map(|(name, vm)| Some((name, vms.get(vm?)?.as_ref())));

@@ -1,9 +1,10 @@
 //! Small values that the tests of several modules start from: the cluster `c` of project `p1` with
 //! one node, as it looks in each system.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -18,7 +19,7 @@ use crate::seen::Seen;
 use crate::systems::manager::{ManagedCluster, ManagedNode, ManagedStatus, ManagedTask, TaskState};
 use crate::systems::networking::{FixedIp, Network, NetworkingFeatures, Port, Subnet};
 use crate::systems::vcenter::{NicFacts, Power, Segment, Tools, VmFacts};
-use crate::time::{Mono, Stamp, Ticker};
+use crate::time::{Clock, Mono, Stamp, Ticker};
 use crate::trouble::Failed;
 use crate::wanted::{ClusterRecord, ClusterSpec, OperationKind, OperationRequest, RemedyPolicy, Shape, WaitFor};
 
@@ -276,4 +277,20 @@ pub(crate) fn seen(vms: Vec<VmFacts>, ports: Vec<Port>) -> Seen {
     eyes.list(ports);
     eyes.look(Some(managed(ManagedStatus::Provisioning)));
     eyes.seen
+}
+
+/// A clock that is set by hand.
+#[derive(Default)]
+pub(crate) struct Hand(pub(crate) Mutex<Duration>);
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+    fn mono(&self) -> Mono {
+        Mono::new(*self.0.lock().unwrap())
+    }
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        unreachable!("nothing that asks for this clock sleeps")
+    }
 }

@@ -9,10 +9,9 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use howdah_core::policy::Policy;
 use howdah_core::time::Clock;
 use howdah_server::config::{Config, Env};
-use howdah_server::serve::{Connections, Parts, start};
+use howdah_server::serve::{Parts, start};
 use howdah_server::wiring;
 use howdah_sim::{Listen, Site, SiteSettings};
 use howdah_store::SqliteStore;
@@ -75,26 +74,10 @@ pub async fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(&path, config(&site))?;
     let config = Config::load(&path, &Env::default())?;
     let clock: Arc<dyn Clock> = site.world().clock();
-    let metrics = Arc::default();
-    let store = SqliteStore::open(&config.store).await?;
-    let running = start(
-        &config.server,
-        Parts {
-            sites: wiring::sites(&config, &clock, &metrics)?,
-            metrics,
-            marks: store.mark_key(),
-            store: Arc::new(store),
-            clock,
-            entropy: site.world().entropy(),
-            policy: Policy::default(),
-            templates: config.templates,
-            limits: config.limits,
-            controllers: None,
-            probe: false,
-            connections: Connections::of_descriptors(1024),
-        },
-    )
-    .await?;
+    let wired = wiring::sites(&config, &clock)?;
+    let store = Arc::new(SqliteStore::open(&config.store).await?);
+    let parts = Parts::new(&config, wired, &store, clock, site.world().entropy());
+    let running = start(&config.server, parts).await?;
 
     let address = running.tcp.ok_or("the service listens nowhere")?;
     let http = Http::new(&Trust::System, Deadlines::default())?;

@@ -39,6 +39,7 @@ use crate::runtime::SystemClock;
 use crate::sites::{SiteHandles, Sites};
 use crate::supervisor::{RunController, Supervisor};
 use crate::tally::Tally;
+use crate::wiring::Wired;
 use crate::{ServerError, descriptors, tls, unix, wiring};
 
 /// How long connections may take to finish their requests at shutdown.
@@ -85,6 +86,32 @@ pub struct Parts {
     pub connections: Connections,
 }
 
+impl Parts {
+    /// The parts of a service with this configuration, for a program that serves few clients and probes nothing.
+    pub fn new(
+        config: &Config,
+        wired: Wired,
+        store: &Arc<SqliteStore>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self {
+            sites: wired.sites,
+            metrics: wired.metrics,
+            marks: store.mark_key(),
+            store: Arc::<SqliteStore>::clone(store),
+            clock,
+            entropy,
+            policy: Policy::default(),
+            templates: config.templates.clone(),
+            limits: config.limits,
+            controllers: None,
+            probe: false,
+            connections: Connections::of_descriptors(1024),
+        }
+    }
+}
+
 /// The limits of each listener. The UNIX socket has its own seats, so clients over TCP cannot block the
 /// operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,8 +138,6 @@ pub struct Running {
     pub tcp: Option<SocketAddr>,
     /// The UNIX socket.
     pub unix: Option<PathBuf>,
-    /// Its counters.
-    pub metrics: Arc<Metrics>,
     /// The store that announces its changes.
     pub store: Arc<dyn Store>,
     stop: watch::Sender<bool>,
@@ -143,22 +168,12 @@ pub async fn serve(
     started: impl FnOnce(&Running),
 ) -> Result<(), ServerError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let metrics = Arc::new(Metrics::default());
-    let sites = wiring::sites(&config, &clock, &metrics)?;
+    let wired = wiring::sites(&config, &clock)?;
     let store = Arc::new(SqliteStore::open(&config.store).await.map_err(ServerError::OpenStore)?);
     let parts = Parts {
-        sites,
-        metrics,
-        marks: store.mark_key(),
-        store: store.clone(),
-        clock,
-        entropy: Arc::new(SystemEntropy),
-        policy: Policy::default(),
-        templates: config.templates,
-        limits: config.limits,
-        controllers: None,
         probe: true,
         connections: Connections::of_descriptors(descriptors::raise()),
+        ..Parts::new(&config, wired, &store, clock, Arc::new(SystemEntropy))
     };
     let running = start(&config.server, parts).await?;
     let pruning = tokio::spawn(prune(Arc::clone(&store)));
@@ -237,7 +252,7 @@ pub async fn start(server: &Server, parts: Parts) -> Result<Running, ServerError
         supervisor.stop(CONTROLLERS_END).await;
         tracing::info!("stopped");
     });
-    Ok(Running { tcp, unix, metrics, store, stop, all })
+    Ok(Running { tcp, unix, store, stop, all })
 }
 
 async fn probe(sites: Sites) {

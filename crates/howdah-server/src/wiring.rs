@@ -18,12 +18,23 @@ use crate::metered::SiteMeter;
 use crate::metrics::Metrics;
 use crate::sites::{ManagerAs, SiteHandles};
 
+/// The sites of a configuration, and the counters that their adapters report to.
+pub struct Wired {
+    /// The sites.
+    pub sites: Vec<SiteHandles>,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+}
+
 /// All sites.
 ///
 /// # Errors
 /// If one of the clients cannot be set up, for example because a CA file is missing.
-pub fn sites(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> Result<Vec<SiteHandles>, ServerError> {
-    config.sites.iter().map(|site| wire(site, config.templates.credentials, clock, metrics)).collect()
+pub fn sites(config: &Config, clock: &Arc<dyn Clock>) -> Result<Wired, ServerError> {
+    let metrics = Arc::new(Metrics::default());
+    let wire = |site| wire(site, config.templates.credentials, clock, &metrics);
+    let sites = config.sites.iter().map(wire).collect::<Result<_, _>>()?;
+    Ok(Wired { sites, metrics })
 }
 
 fn wire(

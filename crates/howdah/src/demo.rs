@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use howdah_api as api;
 use howdah_core::failure::System;
-use howdah_core::policy::Policy;
 use howdah_core::time::Clock;
 use howdah_openstack::{Keys, OpenStack};
-use howdah_server::serve::{Connections, Parts, Running, start};
+use howdah_server::serve::{Parts, Running, start};
 use howdah_server::{Config, wiring};
 use howdah_sim::SiteSettings;
 use howdah_sim::site::{Listen, Site};
@@ -165,21 +164,8 @@ async fn service(site: &Site, folder: &std::path::Path) -> Result<Running, Faile
     let config = Config::load(&path, &nothing).map_err(|e| Failed::Config(e.to_string()))?;
     let clock: Arc<dyn Clock> = site.world().clock();
     let store = SqliteStore::open(&config.store).await.map_err(|e| run_failed("no database", e))?;
-    let metrics = Arc::default();
-    let parts = Parts {
-        sites: wiring::sites(&config, &clock, &metrics).map_err(|e| run_failed("cannot set up the service", e))?,
-        metrics,
-        marks: store.mark_key(),
-        store: Arc::new(store),
-        clock,
-        entropy: site.world().entropy(),
-        policy: Policy::default(),
-        templates: config.templates,
-        limits: config.limits,
-        controllers: None,
-        probe: false,
-        connections: Connections::of_descriptors(1024),
-    };
+    let wired = wiring::sites(&config, &clock).map_err(|e| run_failed("cannot set up the service", e))?;
+    let parts = Parts::new(&config, wired, &Arc::new(store), clock, site.world().entropy());
     start(&config.server, parts).await.map_err(|e| run_failed("cannot start the service", e))
 }
 

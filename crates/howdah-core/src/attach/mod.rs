@@ -18,7 +18,7 @@ use crate::ids::{Mac, NodeName, PortId, SegmentKey};
 use crate::mark::{Mark, MarkKey};
 use crate::own::{self, Marked, OurVm, Owner};
 use crate::policy::NetworkBackend;
-use crate::seen::{nic_on, vms_by_node};
+use crate::seen::{VmsByNode, nic_on, vms_by_node};
 use crate::systems::networking::{Port, PortChange, PortRequest};
 use crate::systems::vcenter::{NicFacts, VmFacts};
 use crate::time::Stamp;
@@ -68,18 +68,13 @@ pub struct Card<'a> {
 }
 
 /// A slot for each card of a VM of ours that is on the segment and has its MAC.
-pub fn slots_of_cards<'a>(owner: &Owner<'a>, segment: &SegmentKey) -> Vec<Slot<'a>> {
-    let slot = |(node, vm): (NodeName, &'a VmFacts)| {
+pub fn slots_of_cards<'a>(owner: &Owner<'a>, vms: &VmsByNode<'a>, segment: &SegmentKey) -> Vec<Slot<'a>> {
+    let slot = |(node, vm): (&NodeName, &&'a VmFacts)| {
         let nic = nic_on(vm, segment)?;
         let card = Card { owner: owner.vm(vm)?, vm, nic };
-        Some(Slot { node, device: vm.instance_uuid?, mac: nic.mac?, card: Some(card) })
+        Some(Slot { node: node.clone(), device: vm.instance_uuid?, mac: nic.mac?, card: Some(card) })
     };
-    nodes_of(owner).into_iter().filter_map(slot).collect()
-}
-
-/// The VMs in the cluster's folder that belong to its nodes, by evidence or by name.
-fn nodes_of<'a>(owner: &Owner<'a>) -> BTreeMap<NodeName, &'a VmFacts> {
-    vms_by_node(&owner.seen.vms, &owner.state.nodes, owner.cluster())
+    vms.iter().filter_map(slot).collect()
 }
 
 /// The input of a plan.
@@ -101,8 +96,9 @@ pub fn plan(bond: &Bond<'_>, segment: &SegmentKey) -> Plan {
     }
     let ours = |port: &Port| own::marked(ours.pass(), record, state, bond.marks, port);
     let ports = ports_by_mac(bond);
+    let vms = vms_by_node(&seen.vms, &state.nodes, bond.owner.cluster());
     let mut asked = BTreeSet::new();
-    for slot in provision.slots(&bond.owner, segment) {
+    for slot in provision.slots(&bond.owner, &vms, segment) {
         let nic = slot.card.as_ref().map(|card| card.nic);
         let mark = Mark::new(record.id, slot.node.clone(), nic.map_or(0, NicFacts::index));
         let port = ports.get(&slot.mac).copied();
@@ -130,7 +126,6 @@ pub fn plan(bond: &Bond<'_>, segment: &SegmentKey) -> Plan {
         }
     }
     if seen.vms_synced {
-        let vms = nodes_of(&bond.owner);
         plan.remove = seen.ports.present().filter(|p| is_stale(bond, &vms, p, segment)).filter_map(ours).collect();
     }
     plan
@@ -169,7 +164,7 @@ fn request(bond: &Bond<'_>, mark: &Mark, slot: &Slot<'_>) -> PortRequest {
 
 /// Whether the port's node has another card now, or no longer exists. A port is kept while its node's
 /// VM is between two states (no card on the segment yet).
-fn is_stale(bond: &Bond<'_>, vms: &BTreeMap<NodeName, &VmFacts>, port: &Port, segment: &SegmentKey) -> bool {
+fn is_stale(bond: &Bond<'_>, vms: &VmsByNode<'_>, port: &Port, segment: &SegmentKey) -> bool {
     let Owner { record, state, .. } = bond.owner;
     let marked = || Mark::parse(&port.description).filter(|m| m.cluster == record.id).map(|m| m.node);
     let Some(node) = state.ports.get(&port.id).map(|p| p.node.clone()).or_else(marked) else {

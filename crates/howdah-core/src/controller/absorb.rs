@@ -41,8 +41,7 @@ use super::session::Session;
 
 /// Reported once per operation.
 const RIGHTS_UNKNOWN: &str = "The create had to wait, and Howdah could not verify that the requester still has the \
-right to it: Keystone does not let the service's account list role assignments. The \
-create continues.";
+    right to it: Keystone does not let the service's account list role assignments. The create continues.";
 
 impl Session<'_> {
     pub(super) fn absorb(&mut self, flight: Flight, answer: Remote<Answer>) {

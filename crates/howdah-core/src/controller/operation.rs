@@ -8,11 +8,12 @@ use std::time::Duration;
 use super::session::Session;
 use crate::event::Level;
 use crate::failure::Failure;
-use crate::known::{OperationProgress, OperationState};
+use crate::known::{ClusterState, OperationProgress, OperationState};
 use crate::own::Ownership;
+use crate::request::RequestId;
 use crate::stage::Stage;
 use crate::systems::manager::ManagedCluster;
-use crate::wanted::{Goal, OperationKind};
+use crate::wanted::{ClusterRecord, Goal, OperationKind};
 
 impl Session<'_> {
     /// Starts the newest operation unless it is in progress already.
@@ -80,11 +81,45 @@ impl Session<'_> {
     }
 }
 
+/// The request that calls are made for now: that of the operation while it runs. Later calls, such as the repair of
+/// a port after a week, were requested by nobody.
+pub(super) fn request_of(record: &ClusterRecord, state: &ClusterState) -> Option<RequestId> {
+    let runs =
+        state.operation.as_ref().is_some_and(|o| o.id == record.operation.id && o.state == OperationState::Running);
+    record.operation.request.clone().filter(|_| runs)
+}
+
 fn word(kind: OperationKind) -> &'static str {
     match kind {
         OperationKind::Create => "Create",
         OperationKind::Start => "Start",
         OperationKind::Stop => "Stop",
         OperationKind::Delete => "Delete",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::ids::OperationId;
+    use crate::test_support::{record, state};
+
+    #[test]
+    fn only_a_running_operation_lends_its_request_to_calls() {
+        let (mut record, mut state) = (record(), state());
+        assert_eq!(request_of(&record, &state), None, "it came from a version without IDs");
+        let id = RequestId::new(Uuid::from_u128(7));
+        record.operation.request = Some(id.clone());
+        assert_eq!(request_of(&record, &state), Some(id));
+        for end in [OperationState::Succeeded, OperationState::Failed] {
+            state.operation.as_mut().unwrap().state = end;
+            assert_eq!(request_of(&record, &state), None, "{end:?}");
+        }
+        // Not taken up yet: what is under way is of the operation before.
+        state.operation.as_mut().unwrap().state = OperationState::Running;
+        record.operation.id = OperationId(Uuid::from_u128(8));
+        assert_eq!(request_of(&record, &state), None);
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::Controller;
 use super::act::{Answer, Flight, Snapshot, perform};
+use super::operation::request_of;
 use crate::action::{Action, Key};
 use crate::document::Row;
 use crate::event::Event;
@@ -189,7 +190,7 @@ impl<'a> Session<'a> {
             }
             let (asked, asked_at) = (self.controller.ticker.tick(), self.controller.clock.mono());
             let flight = Flight { action, operation, asked, asked_at };
-            let request = self.record.operation.request.clone();
+            let request = request_of(&self.record, &self.state);
             self.running.push(within(request, perform(snapshot.clone(), flight)).boxed());
         }
     }

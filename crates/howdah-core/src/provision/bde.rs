@@ -24,7 +24,7 @@ use crate::intent::{Existence, Verb};
 use crate::known::{ClusterState, Identity, Likeness};
 use crate::own::{Match, Ours, Owner, Vacant};
 use crate::report;
-use crate::seen::Seen;
+use crate::seen::{Seen, VmsByNode};
 use crate::systems::manager::{ManagedCluster, ManagedStatus, TaskState};
 use crate::systems::vcenter::VmFacts;
 use crate::wanted::{ClusterRecord, WaitFor};
@@ -123,8 +123,8 @@ impl Provision for Bde {
     }
 
     /// A node wants a port as soon as its card is on the segment and has its MAC.
-    fn slots<'a>(&self, owner: &Owner<'a>, segment: &SegmentKey) -> Vec<Slot<'a>> {
-        attach::slots_of_cards(owner, segment)
+    fn slots<'a>(&self, owner: &Owner<'a>, vms: &VmsByNode<'a>, segment: &SegmentKey) -> Vec<Slot<'a>> {
+        attach::slots_of_cards(owner, vms, segment)
     }
 
     fn found(&self, draft: &mut Draft<'_>, vacant: Vacant) {

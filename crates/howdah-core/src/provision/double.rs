@@ -19,7 +19,7 @@ use crate::ids::{Mac, NodeName, SegmentKey};
 use crate::intent::{Call, Subject, Verb};
 use crate::known::{ClusterState, NodePlan, NodeState};
 use crate::own::{Match, Ours, Owner, Vacant};
-use crate::seen::Seen;
+use crate::seen::{Seen, VmsByNode};
 use crate::systems::manager::{ManagedCluster, ManagedStatus};
 use crate::systems::vcenter::{Power, VmFacts};
 use crate::wanted::ClusterRecord;
@@ -64,8 +64,8 @@ impl Provision for PortFirst {
         vm.instance_uuid.is_some_and(|uuid| state.nodes.values().any(|n| n.plan.is_some_and(|p| p.instance == uuid)))
     }
 
-    fn slots<'a>(&self, owner: &Owner<'a>, segment: &SegmentKey) -> Vec<Slot<'a>> {
-        let mut slots = attach::slots_of_cards(owner, segment);
+    fn slots<'a>(&self, owner: &Owner<'a>, vms: &VmsByNode<'a>, segment: &SegmentKey) -> Vec<Slot<'a>> {
+        let mut slots = attach::slots_of_cards(owner, vms, segment);
         for (name, node) in &owner.state.nodes {
             if let Some(plan) = node.plan.filter(|_| !slots.iter().any(|s| s.node == *name)) {
                 slots.push(Slot { node: name.clone(), device: plan.instance, mac: plan.mac, card: None });

@@ -27,7 +27,7 @@ use crate::ids::SegmentKey;
 use crate::intent::Verb;
 use crate::known::ClusterState;
 use crate::own::{Match, Ours, Owner, Vacant};
-use crate::seen::Seen;
+use crate::seen::{Seen, VmsByNode};
 use crate::systems::manager::ManagedCluster;
 use crate::systems::vcenter::VmFacts;
 use crate::wanted::ClusterRecord;
@@ -60,8 +60,8 @@ pub trait Provision: fmt::Debug + Send + Sync {
         vm: &VmFacts,
     ) -> bool;
 
-    /// The nodes that need a port now.
-    fn slots<'a>(&self, owner: &Owner<'a>, segment: &SegmentKey) -> Vec<Slot<'a>>;
+    /// The nodes that need a port now. `vms` are the VMs in the cluster's folder by node, ours or not.
+    fn slots<'a>(&self, owner: &Owner<'a>, vms: &VmsByNode<'a>, segment: &SegmentKey) -> Vec<Slot<'a>>;
 
     /// The place is free and the cluster is wanted: creates it.
     fn found(&self, draft: &mut Draft<'_>, vacant: Vacant);

@@ -9,24 +9,9 @@ use futures::{FutureExt, poll};
 
 use super::*;
 use crate::failure::{ErrorKind, System};
+use crate::test_support::Hand;
 
 const AGE: Duration = Duration::from_secs(30);
-
-/// A clock that is set by hand.
-#[derive(Default)]
-struct Hand(Mutex<Duration>);
-
-impl Clock for Hand {
-    fn now(&self) -> jiff::Timestamp {
-        jiff::Timestamp::UNIX_EPOCH
-    }
-    fn mono(&self) -> Mono {
-        Mono::new(*self.0.lock().unwrap())
-    }
-    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
-        unreachable!("a keeper does not sleep")
-    }
-}
 
 /// A system whose answers are given by hand, and the keeper in front of it.
 #[derive(Default)]

@@ -2,27 +2,11 @@ use std::sync::Mutex as StdMutex;
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use futures::future::BoxFuture;
 
 use super::*;
 use crate::ids::{PortId, ProjectId, SubnetId};
 use crate::systems::networking::{Network, PortChange, PortRequest, Quota, Subnet};
-
-/// A clock that is set by hand.
-#[derive(Default)]
-struct Hand(StdMutex<Duration>);
-
-impl Clock for Hand {
-    fn now(&self) -> jiff::Timestamp {
-        jiff::Timestamp::UNIX_EPOCH
-    }
-    fn mono(&self) -> Mono {
-        Mono::new(*self.0.lock().unwrap())
-    }
-    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
-        unreachable!("lists of ports do not sleep")
-    }
-}
+use crate::test_support::Hand;
 
 /// A Neutron without ports, whose features can change.
 #[derive(Default)]

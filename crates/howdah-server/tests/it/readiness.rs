@@ -9,53 +9,24 @@ use std::time::Duration;
 use howdah_core::failure::System;
 use howdah_core::time::Clock;
 use howdah_server::config::{Config, Env};
-use howdah_server::metrics::Metrics;
-use howdah_server::wiring;
+use howdah_server::wiring::{self, Wired};
 use howdah_sim::{Listen, Site, SiteSettings};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::fakes::Still;
 use crate::harness::{path, wish};
-use crate::whole::{Service, file, token};
+use crate::whole::{Service, configuration, file, token};
 
-/// The address of a port without a listener.
+/// The URL of a port without a listener.
 fn nobody() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+    format!("http://{}", listener.local_addr().unwrap())
 }
 
 /// A configuration whose systems are all down.
 fn down(folder: &Path) -> PathBuf {
-    let (bde, vcenter, keystone) = (nobody(), nobody(), nobody());
-    let text = format!(
-        r#"
-        [server]
-        listen = "127.0.0.1:0"
-        [store]
-        path = "howdah.db"
-        [templates]
-        credentials = true
-        [[site]]
-        name = "main"
-        [site.bde]
-        url = "http://{bde}"
-        username = "serengeti"
-        password = "bde-secret"
-        [site.vcenter]
-        url = "http://{vcenter}"
-        username = "administrator@vsphere.local"
-        password = "vc-secret"
-        [site.openstack]
-        auth_url = "http://{keystone}/v3"
-        username = "howdah"
-        password = "service-secret"
-        project_name = "demo"
-        "#
-    );
-    let file = folder.join("howdah.toml");
-    std::fs::write(&file, text).unwrap();
-    file
+    configuration(folder, [&nobody(), &nobody(), &format!("{}/v3", nobody())], None)
 }
 
 /// Asks until the answer is wanted.
@@ -117,9 +88,13 @@ async fn systems_that_are_down_make_the_service_unready() {
 #[tokio::test]
 async fn credentials_of_a_template_say_nothing_of_the_appliance() {
     let folder = tempfile::tempdir().unwrap();
-    let config = Config::load(&down(folder.path()), &Env::new()).unwrap();
-    let (clock, metrics): (Arc<dyn Clock>, _) = (Arc::new(Still), Arc::new(Metrics::default()));
-    let main = wiring::sites(&config, &clock, &metrics).unwrap().remove(0);
+    let file = down(folder.path());
+    let text = std::fs::read_to_string(&file).unwrap() + "[templates]\ncredentials = true\n";
+    std::fs::write(&file, text).unwrap();
+    let config = Config::load(&file, &Env::new()).unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(Still);
+    let Wired { mut sites, metrics } = wiring::sites(&config, &clock).unwrap();
+    let main = sites.remove(0);
     let theirs = main.manager_as.as_ref().unwrap()("tenant", "wrong".into()).unwrap();
     theirs.version().await.unwrap_err();
     assert_eq!(metrics.health("main", System::Bde), None);

@@ -15,8 +15,9 @@ use tokio::task::JoinHandle;
 
 use crate::harness::{client, code, id, log, path};
 
-pub fn file(folder: &Path, site: &Site) -> PathBuf {
-    let (urls, pin) = (site.urls(), site.fingerprint().unwrap());
+/// A configuration of one site, whose certificates are pinned where there are some.
+pub fn configuration(folder: &Path, [bde, vcenter, keystone]: [&str; 3], pin: Option<&str>) -> PathBuf {
+    let pin = pin.map(|pin| format!("pin_sha256 = \"{pin}\"")).unwrap_or_default();
     let text = format!(
         r#"
         [server]
@@ -26,27 +27,31 @@ pub fn file(folder: &Path, site: &Site) -> PathBuf {
         [[site]]
         name = "main"
         [site.bde]
-        url = "{}"
+        url = "{bde}"
         username = "serengeti"
         password = "bde-secret"
-        pin_sha256 = "{pin}"
+        {pin}
         [site.vcenter]
-        url = "{}"
+        url = "{vcenter}"
         username = "administrator@vsphere.local"
         password = "vc-secret"
-        pin_sha256 = "{pin}"
+        {pin}
         [site.openstack]
-        auth_url = "{}"
+        auth_url = "{keystone}"
         username = "howdah"
         password = "service-secret"
         project_name = "demo"
-        pin_sha256 = "{pin}"
-        "#,
-        urls.bde, urls.vcenter, urls.keystone
+        {pin}
+        "#
     );
     let file = folder.join("howdah.toml");
     std::fs::write(&file, text).unwrap();
     file
+}
+
+pub fn file(folder: &Path, site: &Site) -> PathBuf {
+    let urls = site.urls();
+    configuration(folder, [&urls.bde, &urls.vcenter, &urls.keystone], Some(site.fingerprint().unwrap()))
 }
 
 pub struct Service {

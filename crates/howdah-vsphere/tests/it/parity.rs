@@ -18,7 +18,7 @@ use howdah_core::systems::vcenter::{Power, Segment, Tools, VCenter, VmFacts, Wat
 use howdah_sim::SiteSettings;
 use howdah_sim::inprocess::SimVCenter;
 use howdah_sim::world::faults::{Effect, FaultRule, Inner};
-use howdah_sim::world::inventory::{Backing, OpaqueNetwork, PortGroup, Vm};
+use howdah_sim::world::inventory::{Backing, OpaqueNetwork, Vm};
 use howdah_vsphere::Client;
 use jiff::Timestamp;
 
@@ -177,28 +177,12 @@ const SITUATIONS: [Situation; 13] = [
     }),
 ];
 
-fn nsx_network(site: &Site) {
-    site.world.write(|s| {
-        let (switch, parent) = s.vc.switches.iter().map(|(k, w)| (k.clone(), w.parent.clone())).next().unwrap();
-        s.vc.add_port_group(PortGroup {
-            name: "50%/net\\work".to_owned(),
-            switch,
-            parent,
-            backing_type: "nsx",
-            segment_id: Some("/infra/segments/abc".to_owned()),
-            logical_switch: Some("ls-1".to_owned()),
-            network: None,
-            vlan: None,
-        });
-    });
-}
-
 const SITES: [Situation; 4] = [
     ("of one datacenter", |_, _| {}),
     ("with an opaque network", SITUATIONS[8].1),
-    ("with a network of NSX-T", |site, _| nsx_network(site)),
+    ("with a network of NSX-T", |site, _| site.add_nsx_network()),
     ("with a network of NSX-T, and a vCenter that does not show it", |site, _| {
-        nsx_network(site);
+        site.add_nsx_network();
         site.world.write(|s| s.settings.vcenter_version = "6.7".to_owned());
     }),
 ];

@@ -15,19 +15,7 @@ async fn segments_of_every_datacenter_are_found_in_three_calls() {
     let datacenters = vec!["dc1".to_owned(), "dc/2".to_owned()];
     let site =
         Site::with(SiteSettings { datacenters, switches: 2, vcenter_version: "7.0".to_owned(), ..swift() }).await;
-    site.world.write(|s| {
-        let (switch, parent) = s.vc.switches.iter().map(|(k, w)| (k.clone(), w.parent.clone())).next_back().unwrap();
-        s.vc.add_port_group(PortGroup {
-            name: "50%/net\\work".to_owned(),
-            switch,
-            parent,
-            backing_type: "nsx",
-            segment_id: Some("/infra/segments/abc".to_owned()),
-            logical_switch: Some("ls-1".to_owned()),
-            network: None,
-            vlan: None,
-        });
-    });
+    site.add_nsx_network();
     let client = site.client();
     client.connect().await.unwrap();
     let before = site.all_calls();

@@ -9,6 +9,7 @@ use howdah_core::systems::Remote;
 use howdah_core::systems::vcenter::{VmFacts, WatchEvent};
 use howdah_sim::face::vcenter::VCenterFace;
 use howdah_sim::world::clock::Span;
+use howdah_sim::world::inventory::PortGroup;
 use howdah_sim::world::settings::Timings;
 use howdah_sim::world::vm_ops::{CloneSpec, Reconfigure};
 use howdah_sim::{SiteSettings, World};
@@ -81,6 +82,24 @@ impl Site {
             let cluster = s.vc.ensure_folder(&app, cluster);
             s.vc.ensure_folder(&cluster, group)
         })
+    }
+
+    /// A network of NSX-T on the last switch, with a name that vCenter escapes.
+    pub fn add_nsx_network(&self) {
+        self.world.write(|s| {
+            let (switch, parent) =
+                s.vc.switches.iter().map(|(k, w)| (k.clone(), w.parent.clone())).next_back().unwrap();
+            s.vc.add_port_group(PortGroup {
+                name: "50%/net\\work".to_owned(),
+                switch,
+                parent,
+                backing_type: "nsx",
+                segment_id: Some("/infra/segments/abc".to_owned()),
+                logical_switch: Some("ls-1".to_owned()),
+                network: None,
+                vlan: None,
+            });
+        });
     }
 
     /// Clones the node template into a folder.
