@@ -52,6 +52,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         security_groups: vec![],
         vnic_index: None,
         status: "ACTIVE".to_owned(),
+        logical_switch: None,
     };
     for backend in [NetworkBackend::NsxV, NetworkBackend::NsxT, NetworkBackend::Ml2] {
         let expected = Expectation {

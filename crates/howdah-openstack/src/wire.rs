@@ -110,6 +110,9 @@ pub(crate) struct PortBody {
     pub(crate) vnic_index: Option<u32>,
     #[serde(default)]
     pub(crate) status: String,
+    /// Its keys depend on the plugin.
+    #[serde(rename = "binding:vif_details", default)]
+    vif_details: Value,
 }
 
 impl From<PortBody> for Port {
@@ -128,6 +131,7 @@ impl From<PortBody> for Port {
             security_groups: b.security_groups.iter().map(|g| g.as_str().into()).collect(),
             vnic_index: b.vnic_index,
             status: b.status,
+            logical_switch: b.vif_details["nsx-logical-switch-id"].as_str().map(str::to_owned),
         }
     }
 }
@@ -260,6 +264,12 @@ mod tests {
             r#", "project_id": "p", "tenant_id": "p", "device_id": null, "vnic_index": 1, "fixed_ips": [{"subnet_id": "s", "ip_address": "10.0.0.5"}]"#,
         );
         assert_eq!((full.vnic_index, full.device_id.as_str()), (Some(1), ""));
+        assert_eq!(full.logical_switch, None);
+        for (details, switch) in [("null", None), (r#"{"nsx-logical-switch-id": null}"#, None), ("{}", None)] {
+            assert_eq!(port(&format!(r#", "binding:vif_details": {details}"#)).logical_switch, switch, "{details}");
+        }
+        let nsx_t = port(r#", "binding:vif_details": {"port_filter": true, "nsx-logical-switch-id": "ls-1"}"#);
+        assert_eq!(nsx_t.logical_switch.as_deref(), Some("ls-1"));
         assert_eq!(full.fixed_ips[0].address.to_string(), "10.0.0.5");
     }
 

@@ -29,6 +29,10 @@ impl Object {
     pub(crate) fn reference(&self, path: &str) -> Option<Ref> {
         self.properties.get(path).and_then(Ref::read)
     }
+
+    pub(crate) fn references(&self, path: &str) -> impl Iterator<Item = Ref> {
+        self.properties.get(path).into_iter().flat_map(|list| &list.children).filter_map(Ref::read)
+    }
 }
 
 /// A specification: property sets and object sets.

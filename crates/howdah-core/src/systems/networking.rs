@@ -121,6 +121,10 @@ pub struct Port {
     pub vnic_index: Option<u32>,
     /// `ACTIVE`, `DOWN`, ... For display: it is not meaningful for an unbound port.
     pub status: String,
+    /// The ID that NSX-T gave the network's switch (`nsx-logical-switch-id` in `binding:vif_details`), if Neutron
+    /// shows it.
+    #[serde(default)]
+    pub logical_switch: Option<String>,
 }
 
 /// An address of a port.

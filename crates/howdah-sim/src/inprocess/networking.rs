@@ -61,7 +61,7 @@ pub(super) fn subnet(s: &State, subnet: &NeutronSubnet) -> Subnet {
     }
 }
 
-fn port(port: &NeutronPort) -> Port {
+fn port(s: &State, port: &NeutronPort) -> Port {
     let fixed = |(subnet, address): &(String, std::net::IpAddr)| FixedIp {
         subnet: SubnetId::new(subnet.clone()),
         address: *address,
@@ -79,6 +79,7 @@ fn port(port: &NeutronPort) -> Port {
         security_groups: port.security_groups.iter().cloned().map(SecurityGroupId::new).collect(),
         vnic_index: port.vnic_index,
         status: port.status.to_owned(),
+        logical_switch: s.shown_switch(&port.network, &port.device_owner),
     }
 }
 
@@ -148,9 +149,13 @@ impl Networking for SimNetworking {
                 let macs: BTreeSet<_> = query.macs.iter().collect();
                 let by_mac = macs.into_iter().filter_map(|m| s.neutron.by_mac.get(m)).flatten();
                 if query.macs.is_empty() {
-                    s.neutron.ports.values().filter(|p| fits(&query, p)).map(port).collect()
+                    s.neutron.ports.values().filter(|p| fits(&query, p)).map(|p| port(s, p)).collect()
                 } else {
-                    by_mac.filter_map(|p| s.neutron.ports.get(p)).filter(|p| fits(&query, p)).map(port).collect()
+                    by_mac
+                        .filter_map(|p| s.neutron.ports.get(p))
+                        .filter(|p| fits(&query, p))
+                        .map(|p| port(s, p))
+                        .collect()
                 }
             }))
         };
@@ -168,7 +173,8 @@ impl Networking for SimNetworking {
         let bodies: Vec<_> = requests.iter().map(body).collect();
         let work = |w: World| async move {
             let made = w.create_ports(bodies, &w.service()).await;
-            Ok(made?.iter().map(port).collect())
+            let made = made?;
+            Ok(w.read(|s| made.iter().map(|p| port(s, p)).collect()))
         };
         call(&self.0, System::Neutron, "create_ports", &object, work).await
     }
@@ -183,7 +189,10 @@ impl Networking for SimNetworking {
             ..PortUpdate::default()
         };
         let target = id.clone();
-        let work = move |w: &World| Ok(port(&w.update_port(target.as_str(), &update, &w.service())?));
+        let work = move |w: &World| {
+            let changed = w.update_port(target.as_str(), &update, &w.service())?;
+            Ok(w.read(|s| port(s, &changed)))
+        };
         self.call("update_port", id.as_str(), work).await
     }
 

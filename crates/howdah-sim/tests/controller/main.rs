@@ -9,6 +9,7 @@ mod fresh;
 mod kept;
 mod life;
 mod messages;
+mod networks;
 mod quiet;
 mod race;
 mod shared;

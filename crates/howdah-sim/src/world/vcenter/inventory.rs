@@ -55,6 +55,8 @@ pub struct Compute {
     pub pool: MoRef,
     /// Hosts.
     pub hosts: Vec<MoRef>,
+    /// Distributed switches that its hosts are not on.
+    pub not_on: BTreeSet<MoRef>,
 }
 
 /// An ESXi host.
@@ -268,7 +270,15 @@ impl Inventory {
 
     /// A port group by name; the first of several.
     pub fn port_group_named(&self, name: &str) -> Option<(&MoRef, &PortGroup)> {
-        self.port_groups.iter().find(|(_, p)| p.name == name)
+        // NSX-T gives the port groups of one segment the same name on each switch: of these, one that hosts are on.
+        let off = |p: &PortGroup| !self.computes.values().any(|c| self.uses(c, p));
+        self.port_groups.iter().filter(|(_, p)| p.name == name).min_by_key(|(_, p)| off(p))
+    }
+
+    /// Whether hosts of the compute cluster are on the port group's switch.
+    pub fn uses(&self, compute: &Compute, group: &PortGroup) -> bool {
+        let datacenter = self.switches.get(&group.switch).and_then(|s| self.datacenters.get(&s.datacenter));
+        datacenter.is_some_and(|d| d.host_folder == compute.parent) && !compute.not_on.contains(&group.switch)
     }
 
     /// The name of what a card is plugged into, as the tools report it.
