@@ -164,6 +164,7 @@ pub(crate) fn good_port() -> Port {
         security_groups: vec![],
         vnic_index: None,
         logical_switch: None,
+        binding: None,
         status: "DOWN".into(),
     }
 }

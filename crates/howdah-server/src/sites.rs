@@ -7,7 +7,7 @@ use std::sync::Arc;
 use howdah_api::{Site, SystemHealth};
 use howdah_core::failure::System;
 use howdah_core::ids::{NetworkId, SiteName};
-use howdah_core::policy::NetworkBackend;
+use howdah_core::policy::{NetworkBackend, Networks};
 use howdah_core::systems::Remote;
 use howdah_core::systems::identity::Identity;
 use howdah_core::systems::manager::ClusterManager;
@@ -29,8 +29,8 @@ pub struct SiteHandles {
     pub name: SiteName,
     /// Whether requests without a site use it.
     pub default: bool,
-    /// The network backend of its OpenStack.
-    pub backend: NetworkBackend,
+    /// The networks of its OpenStack.
+    pub networks: Networks,
     /// The rules for requests at this site; `manager` applies the same rules.
     pub rules: Rules,
     /// Host name of its BDE.
@@ -212,7 +212,7 @@ impl Sites {
         Site {
             name: site.name.to_string(),
             default: site.default,
-            network_backend: backend_word(site.backend).to_owned(),
+            network_backend: backend_word(site.networks.backend).to_owned(),
             bde: site.bde_host.clone(),
             vcenter: site.vcenter_host.clone(),
             systems: systems.to_vec(),

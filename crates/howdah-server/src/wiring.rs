@@ -69,7 +69,7 @@ fn wire(
     Ok(SiteHandles {
         name: site.name.clone(),
         default: site.default,
-        backend: site.backend,
+        networks: site.networks.clone(),
         rules: site.rules.clone(),
         bde_host: site.bde.host.clone(),
         vcenter_host: site.vcenter.host.clone(),

@@ -148,14 +148,14 @@ impl Snapshot {
     async fn segment(&self, fresh: Fresh, segments: &[Segment]) -> Remote<Result<Option<Segment>, Failure>> {
         let Controller { site, clock, ticker, .. } = &self.controller;
         let network = &self.record.spec.network;
-        let ports = match site.backend {
+        let ports = match site.networks.backend {
             NetworkBackend::NsxT => {
                 site.ports.list(&network.id, fresh, &site.networking, clock.as_ref(), ticker).await?.1.answer
             }
             NetworkBackend::NsxV | NetworkBackend::Ml2 => Arc::default(),
         };
         let switches = ports.iter().filter_map(|p| p.logical_switch.as_deref()).collect();
-        let candidates = segment::candidates(network, site.backend, &switches, segments);
+        let candidates = segment::candidates(network, site.networks.backend, &switches, segments);
         let clusters = if candidates.len() > 1 { self.compute_clusters().await? } else { BTreeSet::new() };
         match candidates.as_slice() {
             [] => Ok(Ok(None)),

@@ -36,7 +36,7 @@ use crate::intent::{Existence, Verb};
 use crate::known::{ClusterState, OperationState};
 use crate::mark::MarkKey;
 use crate::own::{LOOK_LASTS, Ours, Owner, Ownership, Pass};
-use crate::policy::{NetworkBackend, Policy};
+use crate::policy::{Networks, Policy};
 use crate::provision::Provision;
 use crate::report;
 use crate::seen::Seen;
@@ -99,8 +99,8 @@ pub struct View<'a> {
     pub waves: usize,
     /// The figures.
     pub policy: &'a Policy,
-    /// The kind of network.
-    pub backend: NetworkBackend,
+    /// The site's networks.
+    pub networks: &'a Networks,
     /// Now.
     pub now: Mono,
     /// The turn at the manager, if this cluster has it.
@@ -205,7 +205,7 @@ impl<'a> Draft<'a> {
         let view = self.view;
         match (view.record.shape.goal, &view.state.segment) {
             (Goal::Running, None) => self.act(Action::FindSegment),
-            // A card that was powered on too early for NSX-T is attached while it is off.
+            // A card of NSX-T is also attached while the cluster is stopped.
             (Goal::Running | Goal::Stopped, Some(segment)) => self.keep_ports(ours, &segment.key),
             (Goal::Stopped, None) | (Goal::Deleted, _) => {}
         }
@@ -249,7 +249,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The cluster, from a look that was requested after all our calls had ended.
-    fn settled(&mut self) -> Option<&'a ManagedCluster> {
+    pub fn settled(&mut self) -> Option<&'a ManagedCluster> {
         let view = self.view;
         let Some(floor) = view.floor() else {
             self.again = self.again.min(view.policy.manager_poll);
@@ -262,10 +262,20 @@ impl<'a> Draft<'a> {
         cluster
     }
 
+    /// Whether the newest look is from the last seconds; if not, requests another.
+    pub fn is_fresh(&mut self) -> bool {
+        let fresh = self.view.seen.cluster.age(self.view.now).is_some_and(|age| age <= LOOK_LASTS);
+        if !fresh {
+            self.look_now();
+        }
+        fresh
+    }
+
     /// A change by name, which needs a look from the last seconds.
     pub fn change(&mut self, action: Action) {
-        let fresh = self.view.seen.cluster.age(self.view.now).is_some_and(|age| age <= LOOK_LASTS);
-        if fresh { self.act(action) } else { self.look_now() }
+        if self.is_fresh() {
+            self.act(action);
+        }
     }
 
     /// Requests an action unless one with a common key is in flight or failed a moment ago.
@@ -326,11 +336,8 @@ impl<'a> Draft<'a> {
         if let Some(refused) = &view.findings.refused {
             return self.fail(refused.clone());
         }
-        let of_this = view
-            .troubles
-            .iter()
-            .filter(|(key, t)| t.operation == Some(operation.id) && is_essential(view.record.shape.goal, key));
-        let mut of_this: Vec<_> = of_this.map(|(_, trouble)| trouble).collect();
+        let of_this = view.troubles.iter().map(|(_, trouble)| trouble).filter(|t| t.operation == Some(operation.id));
+        let mut of_this: Vec<_> = of_this.collect();
         of_this.sort_by_key(|t| t.since);
         let vcenter_fails = of_this.iter().any(|t| t.system == System::VCenter);
         for trouble in of_this {
@@ -385,19 +392,6 @@ impl<'a> Draft<'a> {
                 self.again = self.again.min(view.policy.address_patience - operation.without_address);
             }
         }
-    }
-}
-
-/// Whether an operation needs the calls of a key to succeed. Other failing calls are only conditions.
-fn is_essential(goal: Goal, key: &Key) -> bool {
-    match key {
-        Key::Look | Key::Manager => true,
-        // The watch has a deadline of its own; without the store there is no decision.
-        Key::Watch | Key::Store => false,
-        Key::Segment | Key::Check | Key::Mac(_) | Key::Vm(_) | Key::Vms => goal == Goal::Running,
-        Key::Ports | Key::Port(_) | Key::Registration => goal != Goal::Stopped,
-        #[cfg(test)]
-        Key::Node(_) => goal == Goal::Running,
     }
 }
 

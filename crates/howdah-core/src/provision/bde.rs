@@ -127,6 +127,11 @@ impl Provision for Bde {
         attach::slots_of_cards(owner, vms, segment)
     }
 
+    /// A create, start or stop works on the VMs until the cluster's status is stable.
+    fn spares_vms(&self, draft: &mut Draft<'_>) -> bool {
+        draft.settled().is_some_and(|cluster| cluster.status.is_stable()) && draft.is_fresh()
+    }
+
     fn found(&self, draft: &mut Draft<'_>, vacant: Vacant) {
         let view = draft.view();
         let Some(operation) = view.state.operation.as_ref().filter(|_| view.operation_runs()) else {

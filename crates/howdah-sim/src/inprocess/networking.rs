@@ -8,7 +8,7 @@ use howdah_core::ids::{NetworkId, PortId, ProjectId, SecurityGroupId, SubnetId};
 use howdah_core::systems::Remote;
 use howdah_core::systems::networking::Networking;
 use howdah_core::systems::networking::{
-    FixedIp, Network, NetworkingFeatures, Port, PortChange, PortQuery, PortRequest, Quota, Subnet,
+    Binding, FixedIp, Network, NetworkingFeatures, Port, PortChange, PortQuery, PortRequest, Quota, Subnet,
 };
 
 use super::{call, call_now};
@@ -79,6 +79,7 @@ fn port(s: &State, port: &NeutronPort) -> Port {
         security_groups: port.security_groups.iter().cloned().map(SecurityGroupId::new).collect(),
         vnic_index: port.vnic_index,
         status: port.status.to_owned(),
+        binding: Some(Binding { host: port.host.clone(), vif_type: s.vif_type(port).to_owned() }),
         logical_switch: s.shown_switch(&port.network, &port.device_owner),
     }
 }
@@ -98,6 +99,7 @@ fn body(request: &PortRequest) -> PortBody {
         device_id: request.device_id.to_string(),
         description: request.description.clone(),
         security_groups: (!request.security_groups.is_empty()).then(|| groups(&request.security_groups)),
+        host: request.host.clone(),
         ..PortBody::default()
     }
 }
@@ -186,6 +188,7 @@ impl Networking for SimNetworking {
             device_id: change.device_id.map(|d| d.to_string()),
             description: change.description.clone(),
             security_groups: change.security_groups.as_deref().map(groups),
+            host: change.host.clone(),
             ..PortUpdate::default()
         };
         let target = id.clone();

@@ -7,7 +7,7 @@ use crate::attach::{self, Bond};
 use crate::failure::{ErrorKind, Failure, RemoteError, System};
 use crate::known::OperationProgress;
 use crate::own::{self, Owner};
-use crate::policy::NetworkBackend;
+use crate::policy::{NetworkBackend, Networks};
 use crate::provision::double::PortFirst;
 use crate::systems::manager::{ManagedCluster, ManagedStatus, TaskState};
 use crate::test_support::{
@@ -162,7 +162,8 @@ fn keyed() -> Vec<(Action, [bool; 3])> {
     let owner = Owner { ours, record: &record, state: &known, seen: &seen, provision: &PortFirst };
     let vm = owner.vm(&vm()).unwrap();
     let none = crate::test_support::seen(vec![vm_of_node(0)], vec![]);
-    let bond = Bond { owner: Owner { seen: &none, ..owner }, marks: &marks, backend: NetworkBackend::Ml2 };
+    let networks = Networks::of(NetworkBackend::Ml2);
+    let bond = Bond { owner: Owner { seen: &none, ..owner }, marks: &marks, networks: &networks };
     let requests = attach::plan(&bond, &key).create;
     vec![
         (Action::Look, [true, true, true]),

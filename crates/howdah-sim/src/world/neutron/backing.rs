@@ -3,9 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::world::World;
+use crate::world::neutron::NeutronPort;
 use crate::world::settings::{NetworkBackend, NsxT};
 use crate::world::state::State;
 use crate::world::vcenter::inventory::{OpaqueNetwork, PortGroup, Switch};
+
+/// A host of which no mechanism driver of ML2 knows.
+pub const UNKNOWN_HOST: &str = "no-such-host";
 
 /// The name of a network's switch in NSX-T, cut to 80 characters (vmware-nsx, `common/utils.py`,
 /// `get_name_and_uuid`).
@@ -85,6 +89,18 @@ impl State {
     pub(crate) fn shown_switch(&self, network: &str, device_owner: &str) -> Option<String> {
         let hidden = self.settings.nsx_t == NsxT::Policy && device_owner.starts_with("network:");
         self.logical_switch(network).filter(|_| !hidden && !device_owner.is_empty())
+    }
+
+    /// `binding:vif_type`: the NSX plugins bind without a host (vmware-nsx, `nsx_v/plugin.py`, `nsx_v3`: `dvs`, `ovs`),
+    /// ML2's drivers need one.
+    pub(crate) fn vif_type(&self, port: &NeutronPort) -> &'static str {
+        match self.settings.backend {
+            NetworkBackend::NsxV => "dvs",
+            NetworkBackend::NsxT => "ovs",
+            NetworkBackend::Ml2 if port.host.is_empty() => "unbound",
+            NetworkBackend::Ml2 if port.host == UNKNOWN_HOST => "binding_failed",
+            NetworkBackend::Ml2 => "dvs",
+        }
     }
 
     fn add_opaque_network(&mut self, name: &str, network: &str) {

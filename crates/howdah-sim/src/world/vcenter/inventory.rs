@@ -158,6 +158,9 @@ pub struct Inventory {
     pub switches: BTreeMap<MoRef, Switch>,
     /// Port groups.
     pub port_groups: BTreeMap<MoRef, PortGroup>,
+    /// VMs that a task works on: vCenter runs one at a time on a VM (`TaskInProgress`, vSphere API reference of
+    /// `ReconfigVM_Task` and the power operations).
+    pub worked_on: BTreeSet<VmRef>,
     /// Opaque networks.
     pub opaque: BTreeMap<MoRef, OpaqueNetwork>,
     /// Virtual machines, templates among them.
