@@ -7,7 +7,7 @@
 //!   epoch       a number that each service takes and counts up when it opens the database
 //! ```
 //!
-//! Invariants: a batch is one transaction, and whoever reads afterwards sees it. Its epoch and its conditions
+//! Invariants: a batch is one transaction, and every later read sees it. Its epoch and its conditions
 //! are checked in that transaction, before its first write. A backend compares and stores; it knows no rule
 //! about clusters ([`plan`](crate::plan) has them all) and reads no document. Opening, with its own
 //! configuration and schema, is the backend's own: see `open.rs` for SQLite's. `tests/it/contract.rs` runs on
@@ -89,7 +89,7 @@ pub struct Entry {
 pub struct Found {
     /// Its row.
     pub entry: Entry,
-    /// The record beside it, if it is text.
+    /// The record next to it, if it is text.
     pub record: Option<String>,
     /// Its document [`Place::state`], if it was asked for, is there and is text.
     pub state: Option<String>,

@@ -28,7 +28,7 @@ use crate::plan::{CAPABILITY, Plan, SECRETS, plan, row};
 use crate::seal::{Sealer, hex};
 use crate::secrets::unseal;
 
-/// How often a change is planned anew after concurrent ones. Of two that meet one always succeeds.
+/// How often a change is planned again after concurrent ones. Of two that meet one always succeeds.
 const TRIES: usize = 50;
 
 /// A store: the rules over a database.

@@ -112,7 +112,7 @@ async fn migrate(path: &Path, db: &mut SqliteConnection) -> Result<(), StoreErro
     })
 }
 
-/// Takes the next epoch: whoever holds the previous one can no longer write.
+/// Takes the next epoch: the holder of the previous one can no longer write.
 async fn take_over(db: &mut SqliteConnection) -> Result<i64, StoreError> {
     sqlx::query_scalar("UPDATE writer SET epoch = epoch + 1 RETURNING epoch")
         .fetch_one(db)

@@ -582,7 +582,7 @@ async fn usage_adds_up_the_other_clusters_of_a_project(store: &Subject) {
     assert_eq!(store.usage_beside(&key(9)).await.unwrap(), of(3, 6, 2), "its create has ended");
     let again = operation(200, OperationKind::Create);
     store.want(&one.key(), &one.operation.id, Goal::Running, &again).await.unwrap();
-    assert_eq!(store.usage_beside(&key(9)).await.unwrap(), of(3, 6, 3), "and began anew");
+    assert_eq!(store.usage_beside(&key(9)).await.unwrap(), of(3, 6, 3), "and began again");
     store.spoil(&two).await;
     assert_eq!(store.usage_beside(&key(9)).await.unwrap().clusters, 3, "what cannot be read is there");
     store.remove(&one.key(), &[]).await.unwrap();
