@@ -9,7 +9,7 @@
 //!
 //! Invariants: a batch is one transaction, and every later read sees it. Its epoch and its conditions
 //! are checked in that transaction, before its first write. A backend compares and stores; it knows no rule
-//! about clusters ([`plan`](crate::plan) has them all) and reads no document. Opening, with its own
+//! about clusters (`plan.rs` has them all) and reads no document. Opening, with its own
 //! configuration and schema, is the backend's own: see `open.rs` for SQLite's. `tests/it/contract.rs` runs on
 //! every backend.
 

@@ -33,6 +33,8 @@ const BUSY: Duration = Duration::from_secs(10);
 /// How long a look waits for its turn.
 const TURN: Duration = Duration::from_secs(30);
 const READERS: u32 = 4;
+/// Lists take long: they have connections of their own, so that they hold up no change and no short look.
+const LISTERS: u32 = 2;
 
 /// Where the store is.
 #[derive(Debug, Clone)]
@@ -46,6 +48,7 @@ pub struct Options {
 pub(crate) struct Opened {
     pub(crate) writer: Writer,
     pub(crate) readers: SqlitePool,
+    pub(crate) listers: SqlitePool,
     pub(crate) sealer: Sealer,
     pub(crate) epoch: i64,
     pub(crate) lock: Lock,
@@ -79,14 +82,11 @@ pub(crate) async fn open(options: &Options) -> Result<Opened, StoreError> {
     let epoch = take_over(&mut db).await?;
     unclear(path, &mut db, &sealer).await?;
     let writer = Writer::new(path, connect.clone(), db);
-    let readers = SqlitePoolOptions::new()
-        .acquire_timeout(TURN)
-        .test_before_acquire(false)
-        .max_connections(READERS)
-        .connect_with(connect.read_only(true))
-        .await
-        .map_err(fail)?;
-    Ok(Opened { writer, readers, sealer, epoch, lock })
+    let pool = |size| SqlitePoolOptions::new().acquire_timeout(TURN).test_before_acquire(false).max_connections(size);
+    let connect = connect.read_only(true);
+    let readers = pool(READERS).connect_with(connect.clone()).await.map_err(fail)?;
+    let listers = pool(LISTERS).connect_with(connect).await.map_err(fail)?;
+    Ok(Opened { writer, readers, listers, sealer, epoch, lock })
 }
 
 fn make_folder_of(file: &Path) -> Result<(), StoreError> {

@@ -183,13 +183,14 @@ fn readable(key: &ClusterKey, found: Option<Found>) -> Result<(Entry, ClusterRec
 /// A cluster as the rest of Howdah sees it.
 pub(crate) fn row(found: &Found) -> Row {
     let Entry { key, site, name, .. } = &found.entry;
-    let text = |what: &str, text: &Option<String>| text.clone().ok_or_else(|| format!("its {what} is not text"));
     let read = || {
-        let (record, state) = document::read(&text("record", &found.record)?, &text("state", &found.state)?)?;
+        let record = found.record.as_deref().ok_or("its record is not text")?;
+        let state = found.state.as_deref().ok_or("its state is not text")?;
+        let (record, state) = document::read(record, state)?;
         if record.key() == *key && record.site == *site && record.name.as_str() == name {
             Ok(Row::Cluster(Box::new((record, state))))
         } else {
-            Err("its record is that of another cluster".to_owned())
+            Err("its record is that of another cluster".into())
         }
     };
     let unreadable = |why| document::Unreadable { key: key.clone(), site: site.clone(), name: name.clone(), why };

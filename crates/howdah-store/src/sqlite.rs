@@ -24,6 +24,7 @@ pub type SqliteStore = Documents<Sqlite>;
 pub struct Sqlite {
     writer: Writer,
     readers: SqlitePool,
+    listers: SqlitePool,
     _lock: Lock,
 }
 
@@ -34,8 +35,8 @@ impl SqliteStore {
     /// See [`StoreError`]; a database of a newer version, or in use, is left as it is.
     pub async fn open(options: &Options) -> Result<Self, StoreError> {
         let opened = open(options).await.map_err(|e| e.or_full(&options.path))?;
-        let Opened { writer, readers, sealer, epoch, lock } = opened;
-        let backend = Sqlite { writer, readers, _lock: lock };
+        let Opened { writer, readers, listers, sealer, epoch, lock } = opened;
+        let backend = Sqlite { writer, readers, listers, _lock: lock };
         Ok(Self::over(backend, options.path.display().to_string(), epoch.unsigned_abs(), sealer))
     }
 
@@ -48,6 +49,7 @@ impl SqliteStore {
     /// Ends all connections. What was answered is on disk without it; this only tidies up.
     pub async fn close(&self) {
         self.backend.readers.close().await;
+        self.backend.listers.close().await;
         self.backend.writer.close().await;
     }
 }
@@ -66,9 +68,9 @@ pub(crate) fn keyed(statement: &'static str, key: &ClusterKey) -> Statement<'sta
 macro_rules! clusters {
     ($which:literal) => {
         concat!(
-            "SELECT id, project, site, name, created, removed, holds_name, nodes, creates, version, record, \
-             CASE WHEN ?1 THEN (SELECT text FROM documents WHERE owner = 'cluster/' || id || '/' || project \
-             AND kind = 'state' AND documents.name = '') END AS state FROM clusters ",
+            "SELECT c.id, c.project, c.site, c.name, c.created, c.removed, c.holds_name, c.nodes, c.creates, c.version, \
+             c.record, d.text AS state FROM clusters c LEFT JOIN documents d \
+             ON ?1 AND d.owner = 'cluster/' || c.id || '/' || c.project AND d.kind = 'state' AND d.name = '' ",
             $which
         )
     };
@@ -78,15 +80,15 @@ macro_rules! clusters {
 impl Backend for Sqlite {
     async fn clusters(&self, query: Query<'_>, states: bool) -> Result<Vec<Found>, StoreError> {
         let statement = match query {
-            Query::Key(key) => sqlx::query(clusters!("WHERE id = ?2 AND project = ?3"))
+            Query::Key(key) => sqlx::query(clusters!("WHERE c.id = ?2 AND c.project = ?3"))
                 .bind(states)
                 .bind(key.id.to_string())
                 .bind(key.project.as_str()),
-            Query::Id(id) => sqlx::query(clusters!("WHERE id = ?2 ORDER BY project")).bind(states).bind(id.to_string()),
+            Query::Id(id) => sqlx::query(clusters!("WHERE c.id = ?2 ORDER BY c.project")).bind(states).bind(id.to_string()),
             Query::Page(project, page) => sqlx::query(clusters!(
-                "WHERE removed IS NULL AND (?2 IS NULL OR project = ?2) AND (?3 IS NULL OR (created, id, project) > \
+                "WHERE c.removed IS NULL AND (?2 IS NULL OR c.project = ?2) AND (?3 IS NULL OR (c.created, c.id, c.project) > \
                  (SELECT created, id, project FROM clusters WHERE id = ?3 AND project = ?4)) \
-                 ORDER BY created, id, project LIMIT ?5"
+                 ORDER BY c.created, c.id, c.project LIMIT ?5"
             ))
             .bind(states)
             .bind(project.map(|project| project.as_str()))
@@ -95,10 +97,11 @@ impl Backend for Sqlite {
             // SQLite takes a negative limit for none.
             .bind(page.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX))),
             Query::RemovedBefore(time) => {
-                sqlx::query(clusters!("WHERE removed < ?2")).bind(states).bind(time.as_microsecond())
+                sqlx::query(clusters!("WHERE c.removed < ?2")).bind(states).bind(time.as_microsecond())
             }
         };
-        let rows = statement.fetch_all(&self.readers).await.map_err(failed("read clusters"))?;
+        let pool = if matches!(query, Query::Page(..)) { &self.listers } else { &self.readers };
+        let rows = statement.fetch_all(pool).await.map_err(failed("read clusters"))?;
         Ok(rows.iter().filter_map(found).collect())
     }
 
