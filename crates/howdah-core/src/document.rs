@@ -22,6 +22,7 @@ use serde_json::{Map, Value, json};
 use crate::ids::{ClusterKey, SiteName};
 use crate::known::ClusterState;
 use crate::mark::MarkKey;
+use crate::site::registrar::Registration;
 use crate::specification::Specification;
 use crate::wanted::ClusterRecord;
 
@@ -72,6 +73,25 @@ pub struct Unreadable {
     pub name: String,
     /// Why the document cannot be read, without quoting it.
     pub why: String,
+}
+
+/// A kind of documents that belong to a site, not to one of its clusters.
+#[derive(Debug)]
+pub struct SiteKind {
+    /// What they are stored under, and called in messages.
+    pub name: &'static str,
+    /// Whether this is a readable document of that name.
+    pub reads: fn(name: &str, text: &str) -> bool,
+}
+
+/// Network registrations in the cluster manager.
+pub const REGISTRATION: SiteKind =
+    SiteKind { name: "registration", reads: |name, text| read_registration(name, text).is_some() };
+
+/// Reads the registration of a name; `None` if a newer version wrote it, or it is damaged.
+pub fn read_registration(name: &str, text: &str) -> Option<Registration> {
+    version("registration", text).ok()?;
+    serde_json::from_str(text).ok().filter(|read: &Registration| read.name == name)
 }
 
 /// The text of a document.

@@ -20,7 +20,7 @@
 //! | [`store`], [`time`], [`entropy`] | the other traits: database, clock, randomness |
 //! | [`ids`], [`text`], [`failure`], [`event`] | basic types |
 //! | [`wanted`], [`known`], [`condition`] | the wanted state of a cluster (written by the API) and the known state (written by its controller) |
-//! | [`document`], [`specification`], [`naming`] | the stored form of both, encrypted parts, which clusters hold their names |
+//! | [`document`], [`specification`], [`naming`], [`usage`] | the stored form of both, encrypted parts, which clusters hold their names, what they count for |
 //! | [`fresh`], [`seen`] | seen facts, with the moment of their query |
 //! | [`intent`], [`trouble`] | the journal of sent calls; failing calls |
 //! | [`own`], [`mark`], [`capability`], [`rights`] | ownership and permissions |
@@ -72,6 +72,7 @@ pub mod systems;
 pub mod text;
 pub mod time;
 pub mod trouble;
+pub mod usage;
 pub mod wanted;
 
 #[cfg(test)]

@@ -5,14 +5,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use howdah_core::document::Row;
+use howdah_core::document::{Row, SiteKind};
 use howdah_core::event::Event;
-use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
-use howdah_core::known::ClusterState;
-use howdah_core::site::registrar::Registration;
-use howdah_core::store::{Page, Store, Trace};
+use howdah_core::ids::{ClusterId, ClusterKey, ProjectId, SiteName};
+use howdah_core::store::{Change, Page, Store, Trace};
 use howdah_core::systems::Remote;
-use howdah_core::wanted::{ClusterRecord, Goal, OperationRequest, Secrets};
+use howdah_core::usage::Usage;
+use howdah_core::wanted::{ClusterRecord, Secrets};
 use tokio::sync::watch;
 
 use crate::tally::Tally;
@@ -58,11 +57,23 @@ impl AnnouncingStore {
 
 #[async_trait]
 impl Store for AnnouncingStore {
-    async fn insert(&self, record: &ClusterRecord, secrets: &Secrets, events: &[Event]) -> Remote<()> {
-        self.inner.insert(record, secrets, events).await.inspect(|()| {
-            self.tally.inserted(record);
-            self.changes.announce(&record.key());
-        })
+    async fn write(&self, change: Change<'_>) -> Remote<()> {
+        self.inner.write(change).await?;
+        match change {
+            Change::Insert { record, .. } => self.tally.inserted(record),
+            Change::Want { key, operation, .. } => self.tally.wanted(key, operation),
+            Change::Save { key, state, .. } => self.tally.saved(key, state),
+            Change::Remove { key, .. } => self.tally.removed(key),
+            Change::AddEvents { .. } => {}
+            // Nobody is shown these.
+            Change::ForgetSecrets { .. } | Change::PutCapability { .. } | Change::SiteDocument { .. } | Change::Try => {
+                return Ok(());
+            }
+        }
+        if let Some(key) = change.key() {
+            self.changes.announce(&key);
+        }
+        Ok(())
     }
 
     async fn load(&self, key: &ClusterKey) -> Remote<Option<Row>> {
@@ -71,14 +82,6 @@ impl Store for AnnouncingStore {
 
     async fn wanted(&self, key: &ClusterKey) -> Remote<Option<ClusterRecord>> {
         self.inner.wanted(key).await
-    }
-
-    async fn find(&self, id: &ClusterId) -> Remote<Vec<ClusterKey>> {
-        self.inner.find(id).await
-    }
-
-    async fn traces(&self, id: &ClusterId) -> Remote<Vec<Trace>> {
-        self.inner.traces(id).await
     }
 
     async fn list(&self, project: Option<&ProjectId>, page: Page<'_>) -> Remote<Vec<Row>> {
@@ -90,64 +93,27 @@ impl Store for AnnouncingStore {
         Ok(rows)
     }
 
-    async fn want(&self, key: &ClusterKey, seen: &OperationId, goal: Goal, operation: &OperationRequest) -> Remote<()> {
-        self.inner.want(key, seen, goal, operation).await.inspect(|()| {
-            self.tally.wanted(key, operation);
-            self.changes.announce(key);
-        })
+    async fn traces(&self, id: &ClusterId) -> Remote<Vec<Trace>> {
+        self.inner.traces(id).await
     }
 
-    async fn save(&self, key: &ClusterKey, state: &ClusterState, events: &[Event]) -> Remote<()> {
-        self.inner.save(key, state, events).await.inspect(|()| {
-            self.tally.saved(key, state);
-            self.changes.announce(key);
-        })
-    }
-
-    async fn add_events(&self, key: &ClusterKey, events: &[Event]) -> Remote<()> {
-        self.inner.add_events(key, events).await.inspect(|()| self.changes.announce(key))
-    }
-
-    async fn remove(&self, key: &ClusterKey, events: &[Event]) -> Remote<()> {
-        self.inner.remove(key, events).await.inspect(|()| {
-            self.tally.removed(key);
-            self.changes.announce(key);
-        })
+    async fn usage_beside(&self, key: &ClusterKey) -> Remote<Usage> {
+        self.inner.usage_beside(key).await
     }
 
     async fn secrets(&self, key: &ClusterKey) -> Remote<Secrets> {
         self.inner.secrets(key).await
     }
 
-    async fn forget_secrets(&self, key: &ClusterKey) -> Remote<()> {
-        self.inner.forget_secrets(key).await
-    }
-
     async fn events(&self, key: &ClusterKey, after: u64, limit: usize) -> Remote<Vec<(u64, Event)>> {
         self.inner.events(key, after, limit).await
-    }
-
-    async fn registrations(&self, site: &SiteName) -> Remote<Vec<Registration>> {
-        self.inner.registrations(site).await
-    }
-
-    async fn save_registration(&self, site: &SiteName, registration: &Registration) -> Remote<()> {
-        self.inner.save_registration(site, registration).await
-    }
-
-    async fn remove_registration(&self, site: &SiteName, name: &str) -> Remote<()> {
-        self.inner.remove_registration(site, name).await
-    }
-
-    async fn put_capability(&self, key: &ClusterKey, hash: &[u8; 32]) -> Remote<()> {
-        self.inner.put_capability(key, hash).await
     }
 
     async fn by_capability(&self, id: &ClusterId, hash: &[u8; 32]) -> Remote<Option<ClusterKey>> {
         self.inner.by_capability(id, hash).await
     }
 
-    async fn try_write(&self) -> Remote<()> {
-        self.inner.try_write().await
+    async fn site_documents(&self, site: &SiteName, kind: &SiteKind) -> Remote<Vec<(String, String)>> {
+        self.inner.site_documents(site, kind).await
     }
 }

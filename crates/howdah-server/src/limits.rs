@@ -1,25 +1,17 @@
 //! What one project may have at a time: clusters, nodes, creates in progress, event streams. The operator's figures,
 //! so that no project fills the site, or its queue, for everybody else.
 //!
-//! | what | counts |
-//! |---|---|
-//! | clusters | all that are stored: also failed ones, those being deleted until they are gone, and those that cannot be read |
-//! | nodes | per cluster the larger of the requested and the actual number; one if neither is known |
-//! | creates | creates that were accepted and have not ended, whether they wait for their turn or run |
-//! | streams | event streams that are open; counted where they are opened (`api/streams.rs`) |
+//! What a cluster counts for is [`howdah_core::usage`]'s, and the store adds it up. Event streams are counted where
+//! they are opened (`api/streams.rs`).
 //!
 //! Invariant: looking and adding are one step under [`Door`]: of two requests at the same time one
 //! sees the other's cluster. One lock in the process is enough for that, because a database is used
 //! by one service at a time (the store locks its file). What it does not do: take anything away from
 //! who has more than an operator allows since; it only refuses more.
 
-use std::collections::BTreeMap;
-
-use howdah_core::document::Row;
-use howdah_core::ids::ClusterKey;
-use howdah_core::known::{ClusterState, OperationState};
-use howdah_core::preflight;
-use howdah_core::wanted::{ClusterRecord, OperationKind};
+use howdah_core::known::ClusterState;
+use howdah_core::usage::Usage;
+use howdah_core::wanted::ClusterRecord;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -137,48 +129,27 @@ impl Inside<'_> {
         *self.limits != Limits::NONE
     }
 
-    /// Whether the create of this cluster may begin beside what its project has.
-    pub(crate) fn check(&self, record: &ClusterRecord, project: &[Row]) -> Result<(), Reached> {
-        check(self.limits, record, project)
+    /// Whether the create of this cluster may begin beside what else its project has. One that is there
+    /// already adds a create in progress only.
+    pub(crate) fn check(&self, record: &ClusterRecord, is_there: bool, others: Usage) -> Result<(), Reached> {
+        let mut more = Usage::of(record, &ClusterState::default());
+        if is_there {
+            more = Usage { creates: more.creates, ..Usage::default() };
+        }
+        check(self.limits, more, others)
     }
 }
 
-/// What a request adds, and what exists already. An existing cluster adds a create
-/// in progress only.
-fn check(limits: &Limits, record: &ClusterRecord, project: &[Row]) -> Result<(), Reached> {
-    let key: ClusterKey = record.key();
-    let is_there = project.iter().any(|row| row.key() == key);
-    let mut used: BTreeMap<What, u64> = BTreeMap::new();
-    for row in project {
-        let (nodes, creates) = match row {
-            Row::Cluster(cluster) => {
-                let (other, state) = cluster.as_ref();
-                (nodes(other, state), u64::from(other.key() != key && is_in_progress(other, state)))
-            }
-            Row::Unreadable(_) => (1, 0),
-        };
-        for (what, more) in [(What::Clusters, 1), (What::Nodes, nodes), (What::Creates, creates)] {
-            *used.entry(what).or_default() += more;
-        }
-    }
-    let new = if is_there { 0 } else { nodes(record, &ClusterState::default()) };
-    let asked = [(What::Clusters, u64::from(!is_there)), (What::Nodes, new), (What::Creates, 1)];
-    for (what, asked) in asked.into_iter().filter(|(_, asked)| *asked > 0) {
-        let used = used.get(&what).copied().unwrap_or(0);
+fn check(limits: &Limits, more: Usage, others: Usage) -> Result<(), Reached> {
+    let all = [
+        (What::Clusters, others.clusters, more.clusters),
+        (What::Nodes, others.nodes, more.nodes),
+        (What::Creates, others.creates, more.creates),
+    ];
+    for (what, used, asked) in all.into_iter().filter(|(_, _, asked)| *asked > 0) {
         if let Some(allowed) = limits.of(what).filter(|allowed| used.saturating_add(asked) > *allowed) {
             return Err(Reached { what, allowed, used, asked });
         }
     }
     Ok(())
-}
-
-fn nodes(record: &ClusterRecord, state: &ClusterState) -> u64 {
-    // A request may leave its nodes to the distribution's template: at least one comes of it.
-    preflight::nodes_asked(record).unwrap_or(1).max(state.nodes.len() as u64)
-}
-
-fn is_in_progress(record: &ClusterRecord, state: &ClusterState) -> bool {
-    let ended =
-        |o: &howdah_core::known::OperationProgress| o.id == record.operation.id && o.state != OperationState::Running;
-    record.operation.kind == OperationKind::Create && !state.operation.as_ref().is_some_and(ended)
 }

@@ -2,26 +2,35 @@
 //! disk that is full for a while. Until then it only delegates.
 //!
 //! ```text
-//!   crash_after(n): n writes pass --> the next one and everything after it fail, until `revive`
+//!   crash_after(n, Before): n writes pass --> the next one and everything after it fail, until `revive`
+//!   crash_after(n, After): the same, but that next one has its effect; only its answer is lost
 //!   fail_writes(true): every write is refused, reads go on, until `fail_writes(false)`
 //! ```
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use howdah_core::document::Row;
+use howdah_core::document::{Row, SiteKind};
 use howdah_core::event::Event;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
-use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
-use howdah_core::known::ClusterState;
-use howdah_core::site::registrar::Registration;
-use howdah_core::store::{Page, Store, Trace};
+use howdah_core::ids::{ClusterId, ClusterKey, ProjectId, SiteName};
+use howdah_core::store::{Change, Page, Store, Trace};
 use howdah_core::systems::Remote;
-use howdah_core::wanted::{ClusterRecord, Goal, OperationRequest, Secrets};
+use howdah_core::usage::Usage;
+use howdah_core::wanted::{ClusterRecord, Secrets};
 use tokio::sync::watch;
 
 /// No crash is planned.
 const NEVER: u64 = u64::MAX;
+
+/// On which side of its last write a process dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Before its effect.
+    Before,
+    /// After its effect, before its answer.
+    After,
+}
 
 /// A store that can fail.
 #[derive(Debug)]
@@ -29,6 +38,7 @@ pub struct Crashing<S> {
     inner: S,
     writes: AtomicU64,
     crash_at: AtomicU64,
+    has_effect: AtomicBool,
     refuses: AtomicBool,
     down: watch::Sender<bool>,
 }
@@ -44,6 +54,7 @@ impl<S: Store> Crashing<S> {
             inner,
             writes: AtomicU64::new(0),
             crash_at: AtomicU64::new(NEVER),
+            has_effect: AtomicBool::new(false),
             refuses: AtomicBool::new(false),
             down: watch::Sender::new(false),
         }
@@ -59,8 +70,9 @@ impl<S: Store> Crashing<S> {
         self.writes.load(Ordering::SeqCst)
     }
 
-    /// The store goes down instead of taking the write after so many more.
-    pub fn crash_after(&self, writes: u64) {
+    /// The store goes down at the write after so many more.
+    pub fn crash_after(&self, writes: u64, side: Side) {
+        self.has_effect.store(side == Side::After, Ordering::SeqCst);
         self.crash_at.store(self.writes() + writes, Ordering::SeqCst);
     }
 
@@ -100,24 +112,26 @@ impl<S: Store> Crashing<S> {
         Ok(&self.inner)
     }
 
-    fn writing(&self) -> Remote<&S> {
-        self.up()?;
-        if self.refuses.load(Ordering::SeqCst) {
-            return Err(refused("store_full", "the disk is full"));
-        }
-        if self.writes() >= self.crash_at.load(Ordering::SeqCst) {
-            self.down.send_replace(true);
-            return Err(refused("store_unreachable", "the store went down"));
-        }
-        self.writes.fetch_add(1, Ordering::SeqCst);
-        Ok(&self.inner)
+    fn go_down(&self) -> RemoteError {
+        self.down.send_replace(true);
+        refused("store_unreachable", "the store went down")
     }
 }
 
 #[async_trait]
 impl<S: Store> Store for Crashing<S> {
-    async fn insert(&self, record: &ClusterRecord, secrets: &Secrets, events: &[Event]) -> Remote<()> {
-        self.writing()?.insert(record, secrets, events).await
+    async fn write(&self, change: Change<'_>) -> Remote<()> {
+        let inner = self.up()?;
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err(refused("store_full", "the disk is full"));
+        }
+        let is_last = self.writes() >= self.crash_at.load(Ordering::SeqCst);
+        if is_last && !self.has_effect.load(Ordering::SeqCst) {
+            return Err(self.go_down());
+        }
+        self.writes.fetch_add(1, Ordering::SeqCst);
+        let answer = inner.write(change).await;
+        if is_last { Err(self.go_down()) } else { answer }
     }
 
     async fn load(&self, key: &ClusterKey) -> Remote<Option<Row>> {
@@ -128,67 +142,31 @@ impl<S: Store> Store for Crashing<S> {
         self.up()?.wanted(key).await
     }
 
-    async fn find(&self, id: &ClusterId) -> Remote<Vec<ClusterKey>> {
-        self.up()?.find(id).await
+    async fn list(&self, project: Option<&ProjectId>, page: Page<'_>) -> Remote<Vec<Row>> {
+        self.up()?.list(project, page).await
     }
 
     async fn traces(&self, id: &ClusterId) -> Remote<Vec<Trace>> {
         self.up()?.traces(id).await
     }
 
-    async fn list(&self, project: Option<&ProjectId>, page: Page<'_>) -> Remote<Vec<Row>> {
-        self.up()?.list(project, page).await
-    }
-
-    async fn want(&self, key: &ClusterKey, seen: &OperationId, goal: Goal, operation: &OperationRequest) -> Remote<()> {
-        self.writing()?.want(key, seen, goal, operation).await
-    }
-
-    async fn save(&self, key: &ClusterKey, state: &ClusterState, events: &[Event]) -> Remote<()> {
-        self.writing()?.save(key, state, events).await
-    }
-
-    async fn add_events(&self, key: &ClusterKey, events: &[Event]) -> Remote<()> {
-        self.writing()?.add_events(key, events).await
-    }
-
-    async fn remove(&self, key: &ClusterKey, events: &[Event]) -> Remote<()> {
-        self.writing()?.remove(key, events).await
+    async fn usage_beside(&self, key: &ClusterKey) -> Remote<Usage> {
+        self.up()?.usage_beside(key).await
     }
 
     async fn secrets(&self, key: &ClusterKey) -> Remote<Secrets> {
         self.up()?.secrets(key).await
     }
 
-    async fn forget_secrets(&self, key: &ClusterKey) -> Remote<()> {
-        self.writing()?.forget_secrets(key).await
-    }
-
     async fn events(&self, key: &ClusterKey, after: u64, limit: usize) -> Remote<Vec<(u64, Event)>> {
         self.up()?.events(key, after, limit).await
-    }
-
-    async fn registrations(&self, site: &SiteName) -> Remote<Vec<Registration>> {
-        self.up()?.registrations(site).await
-    }
-
-    async fn save_registration(&self, site: &SiteName, registration: &Registration) -> Remote<()> {
-        self.writing()?.save_registration(site, registration).await
-    }
-
-    async fn remove_registration(&self, site: &SiteName, name: &str) -> Remote<()> {
-        self.writing()?.remove_registration(site, name).await
-    }
-
-    async fn put_capability(&self, key: &ClusterKey, hash: &[u8; 32]) -> Remote<()> {
-        self.writing()?.put_capability(key, hash).await
     }
 
     async fn by_capability(&self, id: &ClusterId, hash: &[u8; 32]) -> Remote<Option<ClusterKey>> {
         self.up()?.by_capability(id, hash).await
     }
 
-    async fn try_write(&self) -> Remote<()> {
-        self.writing()?.try_write().await
+    async fn site_documents(&self, site: &SiteName, kind: &SiteKind) -> Remote<Vec<(String, String)>> {
+        self.up()?.site_documents(site, kind).await
     }
 }

@@ -15,8 +15,11 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Row as _};
 
 use crate::StoreError;
-use crate::rows::{failed, keyed, seal, unseal};
+use crate::backend::{Place, Write};
+use crate::plan::SECRETS;
 use crate::seal::Sealer;
+use crate::secrets::{seal, unseal};
+use crate::sqlite::{failed, keyed, write};
 
 /// Seals what stands in clear, once for each file.
 pub(crate) async fn unclear(path: &Path, db: &mut SqliteConnection, sealer: &Sealer) -> Result<(), StoreError> {
@@ -65,9 +68,10 @@ async fn seal_all(db: &mut SqliteConnection, sealer: &Sealer) -> Result<usize, S
             // Its secrets were forgotten when it was removed.
             continue;
         }
-        let known: Option<Vec<u8>> = sqlx::query_scalar("SELECT sealed FROM secrets WHERE id = ? AND project = ?")
-            .bind(key.id.to_string())
-            .bind(key.project.as_str())
+        let place = Place::of(&key, SECRETS, "");
+        let known: Option<String> = sqlx::query_scalar("SELECT text FROM documents WHERE owner = ? AND kind = ?")
+            .bind(&place.owner)
+            .bind(&place.kind)
             .fetch_optional(&mut *change)
             .await
             .map_err(&fail)?;
@@ -79,13 +83,8 @@ async fn seal_all(db: &mut SqliteConnection, sealer: &Sealer) -> Result<usize, S
         // are not needed either.
         let Ok(secrets) = secrets else { continue };
         let secrets = Secrets { specification: Some(specification), ..secrets };
-        if let Some(sealed) = seal(sealer, &key, &secrets)? {
-            keyed("INSERT OR REPLACE INTO secrets (id, project, sealed) VALUES (?1, ?2, ?3)", &key)
-                .bind(sealed)
-                .execute(&mut *change)
-                .await
-                .map_err(&fail)?;
-        }
+        let sealed = seal(sealer, &key, &secrets)?;
+        write(&mut change, &Write::Document(place, sealed)).await?;
     }
     change.commit().await.map_err(&fail)?;
     Ok(moved)

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use howdah_core::failure::{ErrorKind, RemoteError, System};
-use howdah_core::ids::{ClusterKey, ClusterName, SiteName};
+use howdah_core::ids::{ClusterKey, SiteName};
 use sqlx::migrate::MigrateError;
 
 /// A failed step of the store.
@@ -34,10 +34,10 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Another service has opened the database since: this one can write no more.
-    #[error("another howdah service took over {}", path.display())]
+    #[error("another howdah service took over {database}")]
     Fenced {
         /// The database.
-        path: PathBuf,
+        database: String,
     },
     /// SQLite refused to open the file.
     #[error("cannot open the database {}", path.display())]
@@ -132,7 +132,7 @@ pub enum StoreError {
         /// The site.
         site: SiteName,
         /// The name.
-        name: ClusterName,
+        name: String,
     },
     /// No such cluster, or no longer.
     #[error("cluster {key} does not exist")]
@@ -171,10 +171,10 @@ pub enum StoreError {
         source: sqlx::Error,
     },
     /// Other changes took so long that this one never had its turn.
-    #[error("{} is busy with other changes", path.display())]
+    #[error("{database} is busy with other changes")]
     Busy {
         /// The database.
-        path: PathBuf,
+        database: String,
     },
     /// No space is left for a change.
     #[error("no space is left for {}", path.display())]
@@ -184,12 +184,14 @@ pub enum StoreError {
         /// The step that found it, unless the file system was asked.
         source: Option<Box<StoreError>>,
     },
-    /// A newer version wrote the registration, or it is damaged; it is left as it is.
-    #[error("cannot read the stored registration {name} of site {site}")]
-    RegistrationUnreadable {
+    /// A newer version wrote the document of a site, or it is damaged; it is left as it is.
+    #[error("cannot read the stored {kind} {name} of site {site}")]
+    SiteDocumentUnreadable {
         /// The site.
         site: SiteName,
-        /// The registered name.
+        /// What it is.
+        kind: &'static str,
+        /// Its name.
         name: String,
     },
     /// A statement failed.
@@ -230,7 +232,7 @@ impl StoreError {
             Self::Connect { .. } => "store_unreachable",
             Self::Busy { .. } => "store_busy",
             Self::Full { .. } => "store_full",
-            Self::RegistrationUnreadable { .. } => "registration_unreadable",
+            Self::SiteDocumentUnreadable { .. } => "site_document_unreadable",
             Self::Query { .. } => "store_failed",
         }
     }
@@ -258,7 +260,7 @@ impl StoreError {
                     .to_owned()
             }
             Self::Unseal { .. } => "Restore the database and its key file from one backup.".to_owned(),
-            Self::RegistrationUnreadable { .. } => {
+            Self::SiteDocumentUnreadable { .. } => {
                 "A newer howdah may have written it: install that version again.".to_owned()
             }
             Self::Full { path, .. } => {

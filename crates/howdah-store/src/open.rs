@@ -19,7 +19,8 @@ use crate::StoreError;
 use crate::clear::unclear;
 use crate::lock::Lock;
 use crate::seal::Sealer;
-use crate::writer::{Epoch, Writer};
+use crate::sqlite::failed;
+use crate::writer::Writer;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -32,6 +33,8 @@ const BUSY: Duration = Duration::from_secs(10);
 /// How long a look waits for its turn.
 const TURN: Duration = Duration::from_secs(30);
 const READERS: u32 = 4;
+/// Lists take long: they have connections of their own, so that they hold up no change and no short look.
+const LISTERS: u32 = 2;
 
 /// Where the store is.
 #[derive(Debug, Clone)]
@@ -45,7 +48,9 @@ pub struct Options {
 pub(crate) struct Opened {
     pub(crate) writer: Writer,
     pub(crate) readers: SqlitePool,
+    pub(crate) listers: SqlitePool,
     pub(crate) sealer: Sealer,
+    pub(crate) epoch: i64,
     pub(crate) lock: Lock,
 }
 
@@ -74,17 +79,14 @@ pub(crate) async fn open(options: &Options) -> Result<Opened, StoreError> {
     let mut db = connect.connect().await.map_err(fail)?;
     migrate(path, &mut db).await?;
     let sealer = open_key(options, &mut db).await?;
-    let epoch = Epoch::take(&mut db).await?;
+    let epoch = take_over(&mut db).await?;
     unclear(path, &mut db, &sealer).await?;
-    let writer = Writer::new(path, connect.clone(), epoch, db);
-    let readers = SqlitePoolOptions::new()
-        .acquire_timeout(TURN)
-        .test_before_acquire(false)
-        .max_connections(READERS)
-        .connect_with(connect.read_only(true))
-        .await
-        .map_err(fail)?;
-    Ok(Opened { writer, readers, sealer, lock })
+    let writer = Writer::new(path, connect.clone(), db);
+    let pool = |size| SqlitePoolOptions::new().acquire_timeout(TURN).test_before_acquire(false).max_connections(size);
+    let connect = connect.read_only(true);
+    let readers = pool(READERS).connect_with(connect.clone()).await.map_err(fail)?;
+    let listers = pool(LISTERS).connect_with(connect).await.map_err(fail)?;
+    Ok(Opened { writer, readers, listers, sealer, epoch, lock })
 }
 
 fn make_folder_of(file: &Path) -> Result<(), StoreError> {
@@ -108,6 +110,14 @@ async fn migrate(path: &Path, db: &mut SqliteConnection) -> Result<(), StoreErro
         },
         source => StoreError::Migrate { path: path.to_owned(), source },
     })
+}
+
+/// Takes the next epoch: the holder of the previous one can no longer write.
+async fn take_over(db: &mut SqliteConnection) -> Result<i64, StoreError> {
+    sqlx::query_scalar("UPDATE writer SET epoch = epoch + 1 RETURNING epoch")
+        .fetch_one(db)
+        .await
+        .map_err(failed("take over the database"))
 }
 
 async fn open_key(options: &Options, db: &mut SqliteConnection) -> Result<Sealer, StoreError> {

@@ -39,6 +39,11 @@ impl Sealer {
         Self::new(&key, random).map(Some)
     }
 
+    /// One for a store that ends with its process: its secrets never leave the memory.
+    pub(crate) fn in_memory() -> Self {
+        Self::new(&[0; KEY_LEN], SystemRandom::new()).expect("the key has the length that the algorithms need")
+    }
+
     fn new(key: &[u8], random: SystemRandom) -> Result<Self, StoreError> {
         let marks = derive(key, "port marks")?;
         let key = UnboundKey::new(&AES_256_GCM, key).map_err(|_| StoreError::Random)?;
@@ -105,14 +110,23 @@ fn read_key(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
 }
 
 fn parse(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    if text.len() != 2 * KEY_LEN || !text.is_ascii() {
-        return None;
-    }
-    let mut key = Zeroizing::new(Vec::with_capacity(KEY_LEN));
-    for at in (0..text.len()).step_by(2) {
-        key.push(u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?);
-    }
-    Some(key)
+    unhex(text).map(Zeroizing::new).filter(|key| key.len() == KEY_LEN)
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// The bytes of hexadecimal digits; `None` if it is something else.
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let nibble = |digit: &u8| char::from(*digit).to_digit(16);
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => u8::try_from(nibble(high)? * 16 + nibble(low)?).ok(),
+        _ => None,
+    };
+    text.as_bytes().chunks(2).map(byte).collect()
 }
 
 /// Written beside and renamed, so that a crash leaves a whole key or none.
@@ -120,11 +134,7 @@ fn make_key(path: &Path, random: &SystemRandom) -> Result<Zeroizing<Vec<u8>>, St
     let fail = |source| StoreError::MakeKey { path: path.to_owned(), source };
     let mut key = Zeroizing::new(vec![0; KEY_LEN]);
     random.fill(&mut key).map_err(|_| StoreError::Random)?;
-    let mut text = Zeroizing::new(String::with_capacity(2 * KEY_LEN + 1));
-    for byte in key.iter() {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text.push('\n');
+    let text = Zeroizing::new(hex(&key));
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let new = Path::new(&name);
@@ -133,7 +143,10 @@ fn make_key(path: &Path, random: &SystemRandom) -> Result<Zeroizing<Vec<u8>>, St
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new).map_err(fail)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(fail)?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.write_all(b"\n"))
+        .and_then(|()| file.sync_all())
+        .map_err(fail)?;
     fs::rename(new, path).map_err(fail)?;
     if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         File::open(folder).and_then(|f| f.sync_all()).map_err(fail)?;
@@ -181,7 +194,10 @@ mod tests {
     #[test]
     fn a_key_is_64_hexadecimal_digits() {
         assert_eq!(parse(&"0f".repeat(32)).unwrap().as_slice(), &[15; 32]);
-        for bad in ["", "0f", &"0g".repeat(32), &"ä".repeat(32), &"+1".repeat(33)] {
+        assert_eq!(hex(&[0, 10, 255]), "000aff");
+        assert_eq!(unhex("000aFF").unwrap(), [0, 10, 255]);
+        assert!(unhex("0").is_none() && unhex("x0").is_none());
+        for bad in ["", "0f", &"0g".repeat(32), &"ä".repeat(32), &"+1".repeat(32)] {
             assert!(parse(bad).is_none(), "{bad}");
         }
     }

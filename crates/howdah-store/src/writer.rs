@@ -1,9 +1,9 @@
 //! The one connection that writes, and the one function that every change passes.
 //!
 //! ```text
-//!   turn -> connection: kept or new -> BEGIN -> epoch, work -+-> COMMIT   -+-> went well: kept
-//!                                                            +-> ROLLBACK -+
-//!                                        anything else: closed, the next change opens another
+//!   turn -> connection: kept or new -> BEGIN -> work -+-> COMMIT   -+-> went well: kept
+//!                                                     +-> ROLLBACK -+
+//!                                 anything else: closed, the next change opens another
 //! ```
 //!
 //! SQLite has one writer at a time anyway; waiting for it here is fair and bounded, while
@@ -12,8 +12,7 @@
 //! Invariants: a change takes the write lock at its begin, so it happens as a whole or not at
 //! all, and never fails half-way because it cannot get the lock. A connection is kept only after a
 //! successful commit or rollback: SQLite ends a transaction on its own when the disk is full, and a
-//! connection that does not know it can never begin another. A change is refused if another service has
-//! opened the database since: its epoch is newer. If the caller of a change is dropped, its
+//! connection that does not know it can never begin another. If the caller of a change is dropped, its
 //! connection is closed, which undoes the change unless its commit was in progress.
 
 use std::path::{Path, PathBuf};
@@ -21,31 +20,10 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
 use crate::StoreError;
-use crate::rows::failed;
-
-/// The number of a service that opened the database: the newest one writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Epoch(i64);
-
-impl Epoch {
-    /// Takes the next one. The holder of the previous one can no longer write.
-    pub(crate) async fn take(db: &mut SqliteConnection) -> Result<Self, StoreError> {
-        let fail = failed("take over the database");
-        let mut change = db.begin().await.map_err(&fail)?;
-        sqlx::query("UPDATE writer SET epoch = epoch + 1").execute(&mut *change).await.map_err(&fail)?;
-        let taken = Self::newest(&mut change).await?;
-        change.commit().await.map_err(fail)?;
-        Ok(taken)
-    }
-
-    async fn newest(db: &mut SqliteConnection) -> Result<Self, StoreError> {
-        let fail = failed("read the epoch");
-        sqlx::query_scalar("SELECT epoch FROM writer").fetch_one(db).await.map(Self).map_err(fail)
-    }
-}
+use crate::sqlite::failed;
 
 /// How long a change waits for its turn.
 const TURN: Duration = Duration::from_secs(30);
@@ -57,16 +35,13 @@ const ROOM: u64 = 1 << 20;
 pub(crate) struct Writer {
     path: PathBuf,
     connect: SqliteConnectOptions,
-    epoch: Epoch,
-    fenced: watch::Sender<bool>,
     kept: Mutex<Option<SqliteConnection>>,
 }
 
 impl Writer {
     /// Starts with a connection that works already.
-    pub(crate) fn new(path: &Path, connect: SqliteConnectOptions, epoch: Epoch, connection: SqliteConnection) -> Self {
-        let (path, fenced) = (path.to_owned(), watch::Sender::new(false));
-        Self { path, connect, epoch, fenced, kept: Mutex::new(Some(connection)) }
+    pub(crate) fn new(path: &Path, connect: SqliteConnectOptions, connection: SqliteConnection) -> Self {
+        Self { path: path.to_owned(), connect, kept: Mutex::new(Some(connection)) }
     }
 
     /// Makes one change: all that `work` does, or nothing if it fails.
@@ -82,7 +57,7 @@ impl Writer {
         work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let turn = tokio::time::timeout(TURN, self.kept.lock()).await;
-        let mut kept = turn.map_err(|_| StoreError::Busy { path: self.path.clone() })?;
+        let mut kept = turn.map_err(|_| StoreError::Busy { database: self.path.display().to_string() })?;
         let mut db = match kept.take() {
             Some(db) => db,
             None => {
@@ -91,11 +66,7 @@ impl Writer {
             }
         };
         execute(&mut db, "BEGIN IMMEDIATE").await.map_err(failed("begin a change"))?;
-        let done = match self.is_newest(&mut db).await {
-            Ok(()) => work(&mut db).await,
-            Err(e) => Err(e),
-        };
-        match done {
+        match work(&mut db).await {
             Ok(done) => {
                 execute(&mut db, "COMMIT").await.map_err(failed("commit a change"))?;
                 *kept = Some(db);
@@ -108,29 +79,6 @@ impl Writer {
                 Err(e)
             }
         }
-    }
-
-    /// Fails if another service has opened the database since. The write lock is held, so the answer
-    /// is true until the change is committed.
-    async fn is_newest(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        match Epoch::newest(db).await? == self.epoch {
-            true => Ok(()),
-            false => {
-                self.fenced.send_replace(true);
-                Err(self.is_fenced())
-            }
-        }
-    }
-
-    /// Waits until a change is refused because another service has opened the database since.
-    pub(crate) async fn fenced(&self) -> StoreError {
-        // The sender lives as long as `self`: it cannot be closed.
-        let _ = self.fenced.subscribe().wait_for(|fenced| *fenced).await;
-        self.is_fenced()
-    }
-
-    fn is_fenced(&self) -> StoreError {
-        StoreError::Fenced { path: self.path.clone() }
     }
 
     /// Fails if so little space is left that a change would soon fail.

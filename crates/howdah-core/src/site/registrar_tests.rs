@@ -11,15 +11,15 @@ use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use super::*;
-use crate::document::Row;
+use crate::document::{self, Row, SiteKind};
 use crate::event::Event;
 use crate::failure::{ErrorKind, RemoteError, System};
-use crate::ids::{ClusterId, ClusterName, OperationId, ProjectId, TaskId};
-use crate::known::ClusterState;
-use crate::store::{Page, Trace};
+use crate::ids::{ClusterId, ClusterName, ProjectId, TaskId};
+use crate::store::{Change, Page, Trace};
 use crate::systems::manager::{Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask};
 use crate::test_support::segment;
-use crate::wanted::{ClusterRecord, Goal, OperationRequest, Secrets};
+use crate::usage::Usage;
+use crate::wanted::{ClusterRecord, Secrets};
 
 const SETTLES: Duration = Duration::from_secs(180);
 
@@ -173,22 +173,18 @@ impl ClusterManager for World {
 
 #[async_trait]
 impl Store for World {
-    async fn registrations(&self, _: &SiteName) -> Remote<Vec<Registration>> {
-        self.call("load", "", || self.stored.lock().unwrap().clone()).await
+    async fn site_documents(&self, _: &SiteName, _: &SiteKind) -> Remote<Vec<(String, String)>> {
+        let text = |r: &Registration| (r.name.clone(), document::write(r).unwrap());
+        self.call("load", "", || self.stored.lock().unwrap().iter().map(text).collect()).await
     }
-    async fn save_registration(&self, _: &SiteName, registration: &Registration) -> Remote<()> {
+    async fn write(&self, change: Change<'_>) -> Remote<()> {
+        let Change::SiteDocument { name, text, .. } = change else { unreachable!() };
         let effect = || {
             let mut stored = self.stored.lock().unwrap();
-            stored.retain(|r| r.name != registration.name);
-            stored.push(registration.clone());
+            stored.retain(|r| r.name != name);
+            stored.extend(text.and_then(|text| document::read_registration(name, text)));
         };
-        self.call("save", &registration.name, effect).await
-    }
-    async fn remove_registration(&self, _: &SiteName, name: &str) -> Remote<()> {
-        self.call("forget", name, || self.stored.lock().unwrap().retain(|r| r.name != name)).await
-    }
-    async fn insert(&self, _: &ClusterRecord, _: &Secrets, _: &[Event]) -> Remote<()> {
-        unreachable!()
+        self.call(if text.is_some() { "save" } else { "forget" }, name, effect).await
     }
     async fn load(&self, _: &ClusterKey) -> Remote<Option<Row>> {
         unreachable!()
@@ -196,43 +192,22 @@ impl Store for World {
     async fn wanted(&self, _: &ClusterKey) -> Remote<Option<ClusterRecord>> {
         unreachable!()
     }
-    async fn find(&self, _: &ClusterId) -> Remote<Vec<ClusterKey>> {
+    async fn list(&self, _: Option<&ProjectId>, _: Page<'_>) -> Remote<Vec<Row>> {
         unreachable!()
     }
     async fn traces(&self, _: &ClusterId) -> Remote<Vec<Trace>> {
         unreachable!()
     }
-    async fn list(&self, _: Option<&ProjectId>, _: Page<'_>) -> Remote<Vec<Row>> {
-        unreachable!()
-    }
-    async fn want(&self, _: &ClusterKey, _: &OperationId, _: Goal, _: &OperationRequest) -> Remote<()> {
-        unreachable!()
-    }
-    async fn save(&self, _: &ClusterKey, _: &ClusterState, _: &[Event]) -> Remote<()> {
-        unreachable!()
-    }
-    async fn add_events(&self, _: &ClusterKey, _: &[Event]) -> Remote<()> {
-        unreachable!()
-    }
-    async fn remove(&self, _: &ClusterKey, _: &[Event]) -> Remote<()> {
+    async fn usage_beside(&self, _: &ClusterKey) -> Remote<Usage> {
         unreachable!()
     }
     async fn secrets(&self, _: &ClusterKey) -> Remote<Secrets> {
         unreachable!()
     }
-    async fn forget_secrets(&self, _: &ClusterKey) -> Remote<()> {
-        unreachable!()
-    }
     async fn events(&self, _: &ClusterKey, _: u64, _: usize) -> Remote<Vec<(u64, Event)>> {
         unreachable!()
     }
-    async fn put_capability(&self, _: &ClusterKey, _: &[u8; 32]) -> Remote<()> {
-        unreachable!()
-    }
     async fn by_capability(&self, _: &ClusterId, _: &[u8; 32]) -> Remote<Option<ClusterKey>> {
-        unreachable!()
-    }
-    async fn try_write(&self) -> Remote<()> {
         unreachable!()
     }
 }

@@ -57,7 +57,7 @@ pub(super) async fn of_caller(
         return Err(ApiError::ClusterNotVisible { id: *id });
     }
     let keys = match &named {
-        None if scope.all_projects => routes.store.find(id).await?,
+        None if scope.all_projects => routes.store.traces(id).await?.into_iter().map(|trace| trace.key).collect(),
         None => vec![ClusterKey { project: caller.project.clone(), id: *id }],
         Some(project) => vec![ClusterKey { project: project.clone(), id: *id }],
     };

@@ -20,7 +20,6 @@ use howdah_core::failure::{ErrorKind, RemoteError};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId};
 use howdah_core::known::ClusterState;
 use howdah_core::request::current;
-use howdah_core::store::Page;
 use howdah_core::systems::identity::{NetworkGrant, NetworkWish, TOKEN_REFUSED};
 use howdah_core::wanted::{ClusterRecord, Goal, OperationKind, OperationRequest};
 use secrecy::ExposeSecret;
@@ -250,8 +249,10 @@ async fn decide(routes: &Routes, caller: &Caller, id: &ClusterId, scope: &Scope,
 async fn admit<'r>(routes: &'r Routes, record: &ClusterRecord) -> Result<Inside<'r>, ApiError> {
     let inside = routes.door.enter().await;
     if inside.is_limited() {
-        let project = routes.store.list(Some(&record.project), Page::WHOLE).await?;
-        inside.check(record, &project).map_err(ApiError::LimitReached)?;
+        let key = record.key();
+        let is_there = routes.store.traces(&key.id).await?.iter().any(|trace| trace.key == key && !trace.removed);
+        let others = routes.store.usage_beside(&key).await?;
+        inside.check(record, is_there, others).map_err(ApiError::LimitReached)?;
     }
     Ok(inside)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use howdah_core::ids::ClusterId;
 use howdah_core::known::ClusterStatus;
-use howdah_core::store::Page;
+use howdah_core::store::{Change, Page};
 use howdah_store::{MemoryStore, Options, SqliteStore};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -147,7 +147,7 @@ async fn a_write_that_changes_nothing_makes_none_and_a_repeat_gives_the_one_that
     let kept = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let count = kept.clone();
     odd.fault(move |call| {
-        if call == "put_capability" {
+        if matches!(call, Change::PutCapability { .. }) {
             count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         }
         None

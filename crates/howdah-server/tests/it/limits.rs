@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use howdah_core::document::Unreadable;
 use howdah_core::failure::Failure;
 use howdah_core::known::{ClusterState, OperationProgress, OperationState};
 use howdah_core::store::Page;
@@ -60,8 +59,7 @@ async fn clusters_count_until_they_are_gone_and_unreadable_ones_too() {
     for n in 1..=3 {
         service.create(n).await;
     }
-    let why = "damaged".to_owned();
-    store.insert_unreadable(Unreadable { key: key(1), site: "main".into(), name: "c1".into(), why });
+    store.insert_unreadable(&key(1), "c1");
     assert_eq!(service.ask(ANN, Method::DELETE, &path(2), None).await.0, 202);
     let (message, details) = reached(service.put(&path(4), wish(4)).await);
     insta::assert_snapshot!(message, @"the project has 3 clusters; 1 more would exceed its limit of 3");

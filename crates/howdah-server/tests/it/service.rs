@@ -113,13 +113,7 @@ async fn what_is_counted_can_be_read() {
 async fn who_reads_the_metrics_makes_nobody_read_clusters() {
     use std::sync::atomic::Ordering;
     let inner = Arc::new(MemoryStore::new());
-    let row = |n: u128, name: &str| howdah_core::document::Unreadable {
-        key: key(n),
-        site: "main".into(),
-        name: name.to_owned(),
-        why: "its record has version 9".to_owned(),
-    };
-    inner.insert_unreadable(row(8, "odd"));
+    inner.insert_unreadable(&key(8), "odd");
     let store = Arc::new(crate::odd_store::OddStore::new(inner.clone()));
     let own = store.clone();
     let service = Service::with(move |parts| parts.store = own).await;
@@ -145,7 +139,7 @@ async fn who_reads_the_metrics_makes_nobody_read_clusters() {
     }
     assert_eq!(store.looks.load(Ordering::SeqCst), before);
     // A list of all, such as each sweep's, corrects what the store never told.
-    inner.insert_unreadable(row(1, "c1"));
+    inner.insert_unreadable(&key(1), "c1");
     service.store.list(None, Page::WHOLE).await.unwrap();
     let text = service.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
     assert!(text.contains("howdah_clusters{site=\"main\",status=\"unreadable\"} 2"), "{text}");

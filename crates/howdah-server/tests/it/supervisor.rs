@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use howdah_core::controller::Ended;
-use howdah_core::document::Unreadable;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId};
 use howdah_core::known::{ClusterState, OperationProgress, OperationState};
@@ -192,8 +191,7 @@ async fn what_nobody_works_on_is_found_by_the_next_sweep() {
 #[tokio::test(start_paused = true)]
 async fn a_cluster_that_cannot_be_read_is_left_alone_until_it_can() {
     let store = Arc::new(MemoryStore::new());
-    let row = Unreadable { key: key(1), site: "main".into(), name: "c1".into(), why: "it is odd".into() };
-    store.insert_unreadable(row);
+    store.insert_unreadable(&key(1), "c1");
     let brief = Brief::new(|| Ok(Ended::Unreadable));
     let supervisor = supervisor(&store, brief.clone());
     assert_eq!(supervisor.take_up_all().await.unwrap(), 0);

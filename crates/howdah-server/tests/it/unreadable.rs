@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use howdah_core::document::Unreadable;
 use howdah_core::ids::ClusterKey;
 use howdah_core::store::Page;
 use howdah_store::MemoryStore;
@@ -11,11 +10,6 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{ANN, Service, code, event, id, key, path, wish};
-
-fn odd(key: ClusterKey, name: &str) -> Unreadable {
-    let why = "its record has version 9, but this Howdah supports versions 1 to 2".to_owned();
-    Unreadable { key, site: "main".into(), name: name.to_owned(), why }
-}
 
 #[tokio::test]
 async fn is_shown_beside_the_others_and_takes_no_writes() {
@@ -25,8 +19,8 @@ async fn is_shown_beside_the_others_and_takes_no_writes() {
     let accepted = service.create(1).await;
     service.create(2).await;
     service.store.add_events(&key(2), &[event("before")]).await.unwrap();
-    store.insert_unreadable(odd(key(2), "c2"));
-    store.insert_unreadable(odd(ClusterKey { project: "p2".into(), ..key(3) }, "c3"));
+    store.insert_unreadable(&key(2), "c2");
+    store.insert_unreadable(&ClusterKey { project: "p2".into(), ..key(3) }, "c3");
 
     let (status, list) = service.get("/v1/clusters?detail=true").await;
     assert_eq!((status, &list["clusters"]), (200, &json!([accepted["cluster"]])));
@@ -38,7 +32,7 @@ async fn is_shown_beside_the_others_and_takes_no_writes() {
         "project": "p1",
         "site": "main",
         "status": "unreadable",
-        "status_reason": "its record has version 9, but this Howdah supports versions 1 to 2"
+        "status_reason": "its record has version 9, but this Howdah supports versions 1 to 4"
       }
     ]
     "#);
@@ -58,10 +52,10 @@ async fn is_shown_beside_the_others_and_takes_no_writes() {
           "project": "p1",
           "site": "main",
           "status": "unreadable",
-          "status_reason": "its record has version 9, but this Howdah supports versions 1 to 2"
+          "status_reason": "its record has version 9, but this Howdah supports versions 1 to 4"
         },
         "hint": "A newer howdah may have written it. Ask the operator to install that version again. Until then, the service does not change the cluster.",
-        "message": "cluster c2 (00000000-0000-0000-0000-000000000002) cannot be read: its record has version 9, but this Howdah supports versions 1 to 2"
+        "message": "cluster c2 (00000000-0000-0000-0000-000000000002) cannot be read: its record has version 9, but this Howdah supports versions 1 to 4"
       }
     }
     "#);
@@ -92,7 +86,7 @@ async fn is_shown_beside_the_others_and_takes_no_writes() {
 #[tokio::test]
 async fn keeps_no_service_from_starting() {
     let store = Arc::new(MemoryStore::new());
-    store.insert_unreadable(odd(key(1), "c1"));
+    store.insert_unreadable(&key(1), "c1");
     let own = store.clone();
     let service = Service::with(move |parts| parts.store = own).await;
     assert_eq!(*service.idle.started.lock().unwrap(), [], "it is left alone");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use howdah_core::failure::{ErrorKind, Failure, RemoteError, System};
 use howdah_core::known::ClusterStatus;
-use howdah_core::store::Page;
+use howdah_core::store::{Change, Page};
 use howdah_core::wanted::Goal;
 use howdah_store::MemoryStore;
 use reqwest::Method;
@@ -99,13 +99,15 @@ async fn a_write_that_meets_another_is_decided_anew() {
     let changed = || RemoteError::new(System::Store, ErrorKind::Conflict, "cluster_changed", "was changed");
     let tries = Arc::new(AtomicUsize::new(0));
     let count = tries.clone();
-    store.fault(move |call| (call == "want" && count.fetch_add(1, Ordering::SeqCst) < 3).then(changed));
+    store.fault(move |call| {
+        (matches!(call, Change::Want { .. }) && count.fetch_add(1, Ordering::SeqCst) < 3).then(changed)
+    });
     let (status, body) = service.ask(ANN, Method::DELETE, &path(1), None).await;
     assert_eq!((status, body["operation"]["kind"].as_str()), (202, Some("delete")));
     assert_eq!(tries.load(Ordering::SeqCst), 4);
     // Not without limit.
     service.create(2).await;
-    store.fault(move |call| (call == "want").then(changed));
+    store.fault(move |call| matches!(call, Change::Want { .. }).then(changed));
     let (status, body) = service.ask(ANN, Method::DELETE, &path(2), None).await;
     assert_eq!((status, code(&body)), (409, "cluster_changed"));
 }
@@ -168,7 +170,7 @@ async fn a_full_disk_is_told_to_who_writes_and_by_readyz_and_passes() {
 async fn what_was_stored_is_worked_on_even_if_the_capability_could_not_be() {
     let store = Arc::new(OddStore::new(Arc::new(MemoryStore::new())));
     let service = on(store.clone()).await;
-    store.fault(|call| (call == "put_capability").then(full));
+    store.fault(|call| matches!(call, Change::PutCapability { .. }).then(full));
     assert_eq!(service.put(&path(1), wish(1)).await.0, 503);
     store.fault(|_| None);
     assert_eq!(*service.idle.started.lock().unwrap(), [key(1)]);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use howdah_core::ids::ClusterKey;
 use howdah_core::wanted::{Goal, OperationKind};
+use howdah_sim::crashing::Side;
 use tokio::sync::{Notify, watch};
 
 use crate::site::Run;
@@ -40,10 +41,10 @@ async fn killed_at_every_write_of_a_create() {
     run.good(&run.work(&id).await.unwrap(), 3);
     let writes = run.store.writes() - before;
     assert!(writes > 5, "{writes} writes are too few to mean anything");
-    for write in 0..writes {
+    for (write, side) in (0..writes).flat_map(|write| [(write, Side::Before), (write, Side::After)]) {
         let run = Run::seeded(1);
         let id = run.add("c1", 3).await;
-        run.store.crash_after(write);
+        run.store.crash_after(write, side);
         let (_stop, stopped) = watch::channel(false);
         tokio::select! {
             _ = run.controller.run(id.clone(), Arc::new(Notify::new()), stopped) => {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use howdah_core::condition::{ClusterConditionKind, ConditionStatus};
 use howdah_core::controller::Ended;
-use howdah_core::document::{Row, Unreadable};
+use howdah_core::document::Row;
 use howdah_core::failure::System;
 use howdah_core::ids::ClusterKey;
 use howdah_core::known::{ClusterStatus, OperationState};
@@ -162,13 +162,7 @@ async fn a_row_that_cannot_be_read_is_left_alone_and_holds_back_no_other() {
     let key = story.running("c1", 2).await;
     let other = story.create("c2", 2).await;
     story.bde_is_done("c1").await;
-    let unreadable = Unreadable {
-        key: key.clone(),
-        site: "simulated".into(),
-        name: "c1".to_owned(),
-        why: "of a newer one".to_owned(),
-    };
-    story.service.store().inner().insert_unreadable(unreadable.clone());
+    let unreadable = story.service.store().inner().insert_unreadable(&key, "c1");
     let is_its_port = |name: &str| name.starts_with("c1-");
     let port = story.world.read(|s| s.neutron.ports.values().find(|p| is_its_port(&p.name)).unwrap().id.clone());
     story.world.by_hand_delete_port(&port).unwrap();

@@ -8,6 +8,7 @@ use howdah_core::intent::{Phase, Verb};
 use howdah_core::known::{ClusterStatus, OperationState};
 use howdah_core::store::Store;
 use howdah_core::wanted::Goal;
+use howdah_sim::crashing::Side;
 use howdah_sim::ending::{self, FOR_EVER};
 use howdah_sim::service::Service;
 use howdah_sim::world::bde::BdeStatus;
@@ -161,7 +162,8 @@ impl Play {
                 true
             }
             Action::CrashAtWrite { writes } => {
-                self.service.store().crash_after(*writes);
+                let side = if writes % 2 == 0 { Side::Before } else { Side::After };
+                self.service.store().crash_after(*writes, side);
                 true
             }
             Action::StoreFull { lasts } => {

@@ -4,11 +4,12 @@ use std::ops::Deref;
 
 use howdah_core::document::{Row, Unreadable};
 use howdah_core::failure::{ErrorKind, RemoteError};
-use howdah_core::ids::ClusterKey;
+use howdah_core::ids::{ClusterId, ClusterKey};
 use howdah_core::known::{ClusterState, ClusterStatus};
 use howdah_core::site::registrar::Registration;
 use howdah_core::specification::Specification;
 use howdah_core::store::{Page, Store, Trace};
+use howdah_core::usage::Usage;
 use howdah_core::wanted::{ClusterRecord, Goal, OperationKind, Secrets};
 use howdah_sim::crashing::Crashing;
 use howdah_store::{MemoryStore, SqliteStore};
@@ -38,22 +39,37 @@ impl Deref for Subject {
 impl Subject {
     /// Makes a cluster unreadable, as a newer version would, and says how it is shown then.
     async fn spoil(&self, record: &ClusterRecord) -> Unreadable {
-        let row = Unreadable {
-            key: record.key(),
-            site: record.site.clone(),
-            name: record.name.to_string(),
-            why: "its record has an unknown value at `shape.goal`".to_owned(),
-        };
+        let (key, name) = (record.key(), record.name.to_string());
         match self {
-            Self::Memory(store) => store.insert_unreadable(row.clone()),
-            Self::Crashing(store) => store.inner().insert_unreadable(row.clone()),
+            Self::Memory(store) => store.insert_unreadable(&key, &name),
+            Self::Crashing(store) => store.inner().insert_unreadable(&key, &name),
             Self::File(_, folder) => {
                 let spoiled = "UPDATE clusters SET record = json_set(record, '$.shape.goal', 'hibernated') \
                      WHERE id = ? AND project = ?";
-                run(folder, spoiled, &row.key).await;
+                run(folder, spoiled, &key).await;
+                let why = "its record has an unknown value at `shape.goal`".to_owned();
+                Unreadable { key, site: record.site.clone(), name, why }
             }
         }
-        row
+    }
+
+    /// What a second service opens, although this one still runs.
+    async fn taken_over(&self) -> Box<dyn Store> {
+        match self {
+            Self::Memory(store) => Box::new(store.taken_over()),
+            Self::Crashing(store) => Box::new(store.inner().taken_over()),
+            Self::File(_, folder) => {
+                // As on a file system without locks, or by an operator who removed what he took for a leftover.
+                std::fs::remove_file(folder.path().join("db/howdah.db.lock")).unwrap();
+                Box::new(SqliteStore::open(&options(folder)).await.unwrap())
+            }
+        }
+    }
+
+    /// Which clusters of this ID are there, in whichever projects.
+    async fn present(&self, id: &ClusterId) -> Vec<ClusterKey> {
+        let traces = self.traces(id).await.unwrap();
+        traces.into_iter().filter(|trace| !trace.removed).map(|trace| trace.key).collect()
     }
 
     /// Makes a cluster's secrets unreadable.
@@ -62,7 +78,9 @@ impl Subject {
             Self::Memory(store) => store.set_secrets_unreadable(key, true),
             Self::Crashing(store) => store.inner().set_secrets_unreadable(key, true),
             Self::File(_, folder) => {
-                run(folder, "UPDATE secrets SET sealed = x'00' WHERE id = ? AND project = ?", key).await;
+                let spoiled = "UPDATE documents SET text = '00' WHERE kind = 'secrets' \
+                     AND owner = 'cluster/' || ? || '/' || ?";
+                run(folder, spoiled, key).await;
             }
         }
     }
@@ -120,6 +138,8 @@ for_each! {
     a_write_can_be_tried,
     a_failed_create_of_which_nothing_exists_frees_its_name,
     a_name_that_was_taken_again_is_held,
+    a_service_that_was_taken_over_writes_no_more,
+    usage_adds_up_the_other_clusters_of_a_project,
 }
 
 fn row(record: &ClusterRecord, state: &ClusterState) -> Row {
@@ -199,8 +219,8 @@ async fn one_id_in_two_projects_is_two_clusters(store: &Subject) {
     store.insert(&mine, &secrets("mine"), &[event("mine")]).await.unwrap();
     store.put_capability(&mine.key(), &[1; 32]).await.unwrap();
     store.put_capability(&theirs.key(), &[2; 32]).await.unwrap();
-    assert_eq!(store.find(&id(1)).await.unwrap(), [mine.key(), theirs.key()]);
-    assert_eq!(store.find(&id(2)).await.unwrap(), []);
+    assert_eq!(store.present(&id(1)).await, [mine.key(), theirs.key()]);
+    assert_eq!(store.present(&id(2)).await, []);
     assert_eq!(store.by_capability(&id(1), &[1; 32]).await.unwrap(), Some(mine.key()));
     assert_eq!(store.by_capability(&id(1), &[2; 32]).await.unwrap(), Some(theirs.key()));
 
@@ -216,7 +236,7 @@ async fn one_id_in_two_projects_is_two_clusters(store: &Subject) {
     assert_eq!(store.events(&theirs.key(), 0, 10).await.unwrap(), [(1, event("theirs"))]);
     let password = store.secrets(&theirs.key()).await.unwrap().cluster_password.unwrap();
     assert_eq!(password.expose_secret(), "theirs");
-    assert_eq!(store.find(&id(1)).await.unwrap(), [theirs.key()]);
+    assert_eq!(store.present(&id(1)).await, [theirs.key()]);
 }
 
 async fn a_removed_cluster_leaves_its_events(store: &Subject) {
@@ -347,7 +367,7 @@ async fn what_cannot_be_read_is_shown_and_left_alone(store: &Subject) {
         assert!(all.contains(&row), "{row:?}");
     }
     assert_eq!(store.load(&odd.key()).await.unwrap(), Some(Row::Unreadable(shown.clone())));
-    assert_eq!(store.find(&odd.id).await.unwrap(), [odd.key()]);
+    assert_eq!(store.present(&odd.id).await, [odd.key()]);
 
     let stop = operation(200, OperationKind::Stop);
     let state = ClusterState { progress: 0.5, ..ClusterState::default() };
@@ -507,4 +527,64 @@ async fn a_name_that_was_taken_again_is_held(store: &Subject) {
     store.remove(&first.key(), &[]).await.unwrap();
     store.insert(&first, &no_secrets(), &[]).await.unwrap();
     assert_eq!(store.insert(&second, &no_secrets(), &[]).await.unwrap_err().code, "cluster_name_taken");
+}
+
+async fn a_service_that_was_taken_over_writes_no_more(old: &Subject) {
+    let (one, gone) = (record(1, "one"), record(3, "gone"));
+    for record in [&one, &gone] {
+        old.insert(record, &no_secrets(), &[]).await.unwrap();
+    }
+    let new = old.taken_over().await;
+    let stale = ClusterState { progress: 0.1, ..ClusterState::default() };
+    let fresh = ClusterState { progress: 0.9, ..ClusterState::default() };
+    new.save(&key(1), &fresh, &[]).await.unwrap();
+    new.remove(&gone.key(), &[]).await.unwrap();
+    let registration = Registration { name: "net".into(), port_group: "net".into(), users: [].into(), open: false };
+    let stop = operation(200, OperationKind::Stop);
+    for refused in [
+        old.save(&key(1), &stale, &[event("late")]).await,
+        old.want(&key(1), &one.operation.id, Goal::Stopped, &stop).await,
+        old.add_events(&key(1), &[event("late")]).await,
+        old.insert(&record(2, "two"), &no_secrets(), &[]).await,
+        old.insert(&record(1, "again"), &no_secrets(), &[]).await,
+        old.remove(&key(1), &[]).await,
+        old.forget_secrets(&key(1)).await,
+        old.put_capability(&key(1), &[7; 32]).await,
+        old.save_registration(&"main".into(), &registration).await,
+        old.try_write().await,
+        // Nor does it say anything about what the newer one did.
+        old.save(&gone.key(), &stale, &[]).await,
+        old.remove(&gone.key(), &[]).await,
+    ] {
+        assert_eq!(told(&refused.unwrap_err()), ("fenced", ErrorKind::Unavailable));
+    }
+    assert_eq!(new.list(None, Page::WHOLE).await.unwrap(), [row(&one, &fresh)]);
+    assert!(new.events(&key(1), 0, 10).await.unwrap().is_empty());
+}
+
+async fn usage_adds_up_the_other_clusters_of_a_project(store: &Subject) {
+    let sized = |n: u128, count: u32| {
+        let mut record = record(n, &format!("c{n}"));
+        let groups = serde_json::json!([{"name": "worker", "roles": [], "count": count}]);
+        record.shape.node_groups = serde_json::from_value(groups).unwrap();
+        record
+    };
+    let of = |clusters, nodes, creates| Usage { clusters, nodes, creates };
+    let (one, two) = (sized(1, 2), sized(2, 3));
+    let elsewhere = ClusterRecord { project: "p2".into(), ..sized(4, 9) };
+    assert_eq!(store.usage_beside(&key(1)).await.unwrap(), of(0, 0, 0));
+    for record in [&one, &two, &record(3, "template"), &elsewhere] {
+        store.insert(record, &no_secrets(), &[]).await.unwrap();
+    }
+    assert_eq!(store.usage_beside(&key(9)).await.unwrap(), of(3, 6, 3));
+    assert_eq!(store.usage_beside(&key(2)).await.unwrap(), of(2, 3, 2), "all but itself");
+    store.save(&one.key(), &failed_without_trace(&one), &[]).await.unwrap();
+    assert_eq!(store.usage_beside(&key(9)).await.unwrap(), of(3, 6, 2), "its create has ended");
+    let again = operation(200, OperationKind::Create);
+    store.want(&one.key(), &one.operation.id, Goal::Running, &again).await.unwrap();
+    assert_eq!(store.usage_beside(&key(9)).await.unwrap(), of(3, 6, 3), "and began again");
+    store.spoil(&two).await;
+    assert_eq!(store.usage_beside(&key(9)).await.unwrap().clusters, 3, "what cannot be read is there");
+    store.remove(&one.key(), &[]).await.unwrap();
+    assert_eq!(store.usage_beside(&key(9)).await.unwrap(), of(2, 4, 2));
 }

@@ -44,11 +44,13 @@ async fn whatever_is_wrong_with_a_row_is_that_rows_own() {
         "UPDATE clusters SET record = substr(record, 1, 100) WHERE name = 'json'",
         "UPDATE clusters SET record = CAST(x'ff7b7d' AS TEXT) WHERE name = 'text'",
         "UPDATE clusters SET record = (SELECT record FROM clusters WHERE name = 'good') WHERE name = 'other'",
-        "UPDATE clusters SET state = json_set(state, '$.status', 'hibernated') WHERE name = 'state'",
+        "UPDATE documents SET text = json_set(text, '$.status', 'hibernated') WHERE kind = 'state' \
+         AND owner = (SELECT 'cluster/' || id || '/' || project FROM clusters WHERE name = 'state')",
     ] {
         run(&mut db, damage).await;
     }
-    let rows = "SELECT id, record, state, last_event FROM clusters WHERE name <> 'good' ORDER BY id";
+    let rows = "SELECT id, record, (SELECT text FROM documents WHERE kind = 'state' \
+         AND owner = 'cluster/' || id || '/' || project), last_event FROM clusters WHERE name <> 'good' ORDER BY id";
     let kept = async |db: &mut SqliteConnection| -> Vec<(String, Vec<u8>, Vec<u8>, i64)> {
         sqlx::query_as(rows).fetch_all(db).await.unwrap()
     };
@@ -110,16 +112,20 @@ async fn a_registration_that_cannot_be_read_is_left_alone() {
         store.save_registration(&site, &of(name)).await.unwrap();
     }
     let mut db = raw(&folder).await;
-    run(&mut db, "UPDATE registrations SET document = '{' WHERE name = 'damaged'").await;
-    run(&mut db, "UPDATE registrations SET document = json_set(document, '$.v', 9) WHERE name = 'newer'").await;
+    run(&mut db, "UPDATE documents SET text = '{' WHERE kind = 'registration' AND name = 'damaged'").await;
+    let newer = "UPDATE documents SET text = json_set(text, '$.v', 9) WHERE kind = 'registration' AND name = 'newer'";
+    run(&mut db, newer).await;
     assert_eq!(store.registrations(&site).await.unwrap(), [of("good")]);
     for name in ["damaged", "newer"] {
         let e = store.save_registration(&site, &of(name)).await.unwrap_err();
-        assert_eq!((e.code, e.kind), ("registration_unreadable", ErrorKind::Invalid));
+        assert_eq!((e.code, e.kind), ("site_document_unreadable", ErrorKind::Invalid));
         let e = store.remove_registration(&site, name).await.unwrap_err();
         assert_eq!(e.message, format!("cannot read the stored registration {name} of site main"));
     }
-    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM registrations").fetch_one(&mut db).await.unwrap();
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM documents WHERE owner = 'site/main'")
+        .fetch_one(&mut db)
+        .await
+        .unwrap();
     assert_eq!(left, 3);
 }
 

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use howdah_core::failure::{ErrorKind, chain};
+use howdah_core::ids::ClusterKey;
 use howdah_core::known::ClusterState;
-use howdah_core::site::registrar::Registration;
 use howdah_core::store::{Page, Store};
 use howdah_core::wanted::{Goal, OperationKind, Secrets};
 use howdah_store::{SqliteStore, StoreError};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::Connection;
+use sqlx::{Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 
 use crate::sample::{event, key, operation, options, raw, record};
@@ -54,37 +54,19 @@ async fn a_second_service_is_refused() {
 }
 
 #[tokio::test]
-async fn a_service_that_was_taken_over_writes_no_more() {
+async fn who_was_taken_over_is_the_newest_again_when_opened_again() {
     let folder = tempfile::tempdir().unwrap();
     let old = SqliteStore::open(&options(&folder)).await.unwrap();
     old.insert(&record(1, "one"), &Secrets::default(), &[]).await.unwrap();
-    // As on a file system without locks, or by an operator who removed what he took for a leftover.
     fs::remove_file(folder.path().join("db/howdah.db.lock")).unwrap();
     let new = SqliteStore::open(&options(&folder)).await.unwrap();
-
-    let stale = ClusterState { progress: 0.1, ..ClusterState::default() };
-    let fresh = ClusterState { progress: 0.9, ..ClusterState::default() };
-    new.save(&key(1), &fresh, &[]).await.unwrap();
-    let registration = Registration { name: "net".into(), port_group: "net".into(), users: [].into(), open: false };
-    for refused in [
-        old.save(&key(1), &stale, &[event("late")]).await,
-        old.insert(&record(2, "two"), &Secrets::default(), &[]).await,
-        old.remove(&key(1), &[]).await,
-        old.save_registration(&"main".into(), &registration).await,
-        old.try_write().await,
-    ] {
-        let e = refused.unwrap_err();
-        assert_eq!((e.code, e.kind), ("fenced", ErrorKind::Unavailable), "{}", chain(&e));
-    }
-    let rows = new.list(None, Page::WHOLE).await.unwrap();
-    let states: Vec<_> = rows.into_iter().map(|row| row.cluster().unwrap().1.progress).collect();
-    assert_eq!(states, [0.9]);
-    assert!(new.events(&key(1), 0, 10).await.unwrap().is_empty());
-
+    let e = old.try_write().await.unwrap_err();
+    assert_eq!((e.code, e.kind), ("fenced", ErrorKind::Unavailable), "{}", chain(&e));
+    assert_eq!(old.fenced().await.code(), "fenced");
     // It is no lock: who comes up again is the newest, and writes.
     drop((old, new));
     let again = SqliteStore::open(&options(&folder)).await.unwrap();
-    again.save(&key(1), &stale, &[]).await.unwrap();
+    again.save(&key(1), &ClusterState::default(), &[]).await.unwrap();
 }
 
 #[tokio::test]
@@ -102,7 +84,7 @@ async fn a_newer_database_is_refused_and_left_alone() {
     db.close().await.unwrap();
     insta::assert_snapshot!(refusal(&folder).await, @"
     store_newer
-    a newer howdah wrote /var/lib/howdah/db/howdah.db (schema 7; this one supports 5): Install the newer howdah again, or restore a backup from before the upgrade.
+    a newer howdah wrote /var/lib/howdah/db/howdah.db (schema 7; this one supports 6): Install the newer howdah again, or restore a backup from before the upgrade.
     ");
 }
 
@@ -163,12 +145,7 @@ async fn secrets_are_sealed_for_their_cluster() {
     store.insert(&record(1, "one"), &secrets(hush), &[]).await.unwrap();
     store.insert(&record(2, "two"), &secrets("other"), &[]).await.unwrap();
     let mut db = raw(&folder).await;
-    sqlx::query("UPDATE secrets SET sealed = (SELECT sealed FROM secrets WHERE id = ?) WHERE id = ?")
-        .bind(key(1).id.to_string())
-        .bind(key(2).id.to_string())
-        .execute(&mut db)
-        .await
-        .unwrap();
+    copy_secrets(&mut db, &key(1), &key(2)).await;
     let e = store.secrets(&key(2)).await.unwrap_err();
     assert_eq!(e.code, "secrets_unreadable");
     assert_eq!(e.to_string(), format!("the store: cannot decrypt the secrets of cluster {}", key(2)));
@@ -177,18 +154,31 @@ async fn secrets_are_sealed_for_their_cluster() {
     let mut theirs = record(1, "theirs");
     theirs.project = "p2".into();
     store.insert(&theirs, &secrets("theirs"), &[]).await.unwrap();
-    sqlx::query(
-        "UPDATE secrets SET sealed = (SELECT sealed FROM secrets WHERE project = 'p1' AND id = ?) WHERE project = 'p2'",
-    )
-    .bind(key(1).id.to_string())
-    .execute(&mut db)
-    .await
-    .unwrap();
+    copy_secrets(&mut db, &key(1), &theirs.key()).await;
     assert_eq!(store.secrets(&theirs.key()).await.unwrap_err().code, "secrets_unreadable");
     for file in fs::read_dir(options(&folder).path.parent().unwrap()).unwrap() {
         let bytes = fs::read(file.unwrap().path()).unwrap();
         assert!(!bytes.windows(hush.len()).any(|w| w == hush.as_bytes()));
     }
+}
+
+async fn copy_secrets(db: &mut SqliteConnection, from: &ClusterKey, to: &ClusterKey) {
+    let owner = |key: &ClusterKey| format!("cluster/{}/{}", key.id, key.project);
+    let copy = "UPDATE documents SET text = (SELECT text FROM documents WHERE kind = 'secrets' AND owner = ?) \
+         WHERE kind = 'secrets' AND owner = ?";
+    let done = sqlx::query(copy).bind(owner(from)).bind(owner(to)).execute(db).await.unwrap();
+    assert_eq!(done.rows_affected(), 1);
+}
+
+#[tokio::test]
+async fn limits_are_counted_in_an_index() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(SqliteStore::open(&options(&folder)).await.unwrap());
+    let plan = "EXPLAIN QUERY PLAN SELECT count(*), sum(nodes), sum(creates) FROM clusters \
+         WHERE id <> ?1 AND project = ?2 AND removed IS NULL";
+    let steps = sqlx::query(plan).bind("a").bind("b").fetch_all(&mut raw(&folder).await).await.unwrap();
+    let steps: Vec<String> = steps.iter().map(|step| step.get("detail")).collect();
+    assert_eq!(steps, ["SEARCH clusters USING COVERING INDEX clusters_project (project=?)"]);
 }
 
 #[tokio::test]
