@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use howdah_core::failure::System;
+use howdah_core::failure::{ErrorKind, System};
 use howdah_core::time::Clock;
 use howdah_server::config::{Config, Env};
 use howdah_server::wiring::{self, Wired};
@@ -103,4 +103,37 @@ async fn credentials_of_a_template_say_nothing_of_the_appliance() {
     assert!(text.contains(counted), "counted all the same: {text}");
     main.manager.version().await.unwrap_err();
     assert_eq!(metrics.health("main", System::Bde).unwrap().failing, Some("bde_unreachable"));
+}
+
+#[tokio::test]
+async fn a_wrong_password_of_one_account_for_both_systems_does_not_lock_it() {
+    let site = Site::start(SiteSettings::default(), Listen { tls: true, ..Listen::default() }).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = file(folder.path(), &site);
+    // One account for both, as is usual: BDE verifies its logins at vCenter.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replace("\"serengeti\"", "\"administrator@vsphere.local\"");
+    let text = text.replace("bde-secret", "outdated").replace("vc-secret", "outdated");
+    std::fs::write(&file, format!("{text}\n[templates]\ncredentials = true\n")).unwrap();
+    let config = Config::load(&file, &Env::new()).unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(Still);
+    let Wired { mut sites, .. } = wiring::sites(&config, &clock).unwrap();
+    let own = sites.remove(0);
+    let of_template = own.manager_as.clone().unwrap();
+    let again = || of_template("Administrator@vsphere.local", "outdated".to_owned().into()).unwrap();
+    let mut said = vec![];
+    said.push(own.vcenter.segments().await.unwrap_err());
+    let mut watch = own.vcenter.watch(&"c1".parse().unwrap()).await.unwrap();
+    said.push(futures::StreamExt::next(&mut watch).await.unwrap().unwrap_err());
+    said.push(own.manager.networks().await.unwrap_err());
+    for _ in 0..3 {
+        said.push(again().networks().await.unwrap_err());
+    }
+    assert!(said.iter().all(|e| e.kind == ErrorKind::Credentials), "{said:#?}");
+    assert!(said[3].message.contains("more would lock the account"), "{}", said[3].message);
+    // A person who knows the password still gets in.
+    let person = of_template("serengeti", "bde-secret".to_owned().into()).unwrap();
+    person.networks().await.unwrap();
+    assert!(site.world().read(|s| s.vc.sso.values().all(|account| account.lockouts == 0)));
+    assert_eq!(site.world().read(|s| s.vc.sso["administrator@vsphere.local"].refused()), 3);
 }

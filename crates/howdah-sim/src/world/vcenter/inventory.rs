@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use howdah_core::ids::{Mac, VmRef};
 use uuid::Uuid;
 
+use crate::world::vcenter::sso::Account;
 use crate::world::vcenter::vctask::VcTask;
 
 pub use crate::world::vcenter::vm::{Backing, FIRST_NIC, GuestState, Nic, Vm};
@@ -158,6 +159,11 @@ pub struct Inventory {
     pub switches: BTreeMap<MoRef, Switch>,
     /// Port groups.
     pub port_groups: BTreeMap<MoRef, PortGroup>,
+    /// What single sign-on remembers of accounts, by lower-case name.
+    pub sso: BTreeMap<String, Account>,
+    /// Objects whose properties vCenter cannot read, by reference, and the fault that it shows for each of them in
+    /// `missingSet` (vSphere API reference, `MissingProperty`: `SystemError`, `NotAuthenticated`, `NoPermission`).
+    pub withheld: BTreeMap<MoRef, &'static str>,
     /// VMs that a task works on: vCenter runs one at a time on a VM (`TaskInProgress`, vSphere API reference of
     /// `ReconfigVM_Task` and the power operations).
     pub worked_on: BTreeSet<VmRef>,
