@@ -188,6 +188,8 @@ impl Drop for Client {
 #[async_trait]
 impl VCenter for Client {
     async fn version(&self) -> Remote<String> {
+        // What the login showed is no sign that vCenter answers now.
+        self.read(|| self.session().call(|_| request::current_time())).await?;
         Ok(self.session().live().await?.content.product.clone())
     }
 

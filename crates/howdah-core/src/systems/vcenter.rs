@@ -19,7 +19,7 @@ use crate::systems::Remote;
 /// vCenter Server.
 #[async_trait]
 pub trait VCenter: Send + Sync {
-    /// Product and version, for display and the log.
+    /// Product and version, for display and the log. Always a call.
     async fn version(&self) -> Remote<String>;
 
     /// The port groups and opaque networks of every datacenter.

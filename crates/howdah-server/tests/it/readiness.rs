@@ -9,7 +9,9 @@ use std::time::Duration;
 use howdah_core::failure::{ErrorKind, System};
 use howdah_core::time::Clock;
 use howdah_server::config::{Config, Env};
+use howdah_server::sites::SiteHandles;
 use howdah_server::wiring::{self, Wired};
+use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_sim::{Listen, Site, SiteSettings};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -136,4 +138,39 @@ async fn a_wrong_password_of_one_account_for_both_systems_does_not_lock_it() {
     person.networks().await.unwrap();
     assert!(site.world().read(|s| s.vc.sso.values().all(|account| account.lockouts == 0)));
     assert_eq!(site.world().read(|s| s.vc.sso["administrator@vsphere.local"].refused()), 3);
+}
+
+#[tokio::test]
+async fn a_probe_asks_for_what_the_work_needs() {
+    let site = Site::start(SiteSettings::default(), Listen { tls: true, ..Listen::default() }).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), &site);
+    let clock: Arc<dyn Clock> = Arc::new(Still);
+    let wired = |path: &Path| {
+        let config = Config::load(path, &Env::new()).unwrap();
+        wiring::sites(&config, &clock).unwrap().sites.remove(0)
+    };
+    let main = wired(&path);
+    let failing = async |site: &SiteHandles| {
+        let found = site.probe(Duration::from_secs(5)).await;
+        found.into_iter().filter_map(|(system, code)| Some((system, code?))).collect::<Vec<_>>()
+    };
+    assert_eq!(failing(&main).await, []);
+    // Each system was asked before and has a session: an outage shows all the same, whatever kind it is of.
+    for system in [System::Bde, System::VCenter, System::Neutron, System::Keystone] {
+        for kind in [ErrorKind::Unavailable, ErrorKind::NotFound, ErrorKind::Forbidden] {
+            let rule = FaultRule::new(system, "*", Effect::Refuse { kind });
+            site.world().write(|s| s.faults.add(rule));
+            let found: Vec<_> = failing(&main).await.into_iter().map(|(system, _)| system).collect();
+            assert!(found.contains(&system), "{system} {kind:?}: {found:?}");
+            site.world().write(|s| s.faults.clear());
+        }
+    }
+    assert_eq!(failing(&main).await, []);
+    // A region that the catalogue does not have fails every create.
+    let text =
+        std::fs::read_to_string(&path).unwrap().replace("project_name", "region = \"nowhere\"\nproject_name");
+    std::fs::write(&path, text).unwrap();
+    let found = failing(&wired(&path)).await;
+    assert!(matches!(found.as_slice(), [(System::Neutron, _)]), "{found:?}");
 }
