@@ -13,6 +13,8 @@
     lab.py stop|kill|start NAME ...   one process: politely, with SIGKILL, again
     lab.py down [--purge]     end what `up` started; --purge removes the state too
 
+Each takes `--neutron nsx-v`: the lab with the real NSX-v plugin, which has a state of its own.
+
 Settings are environment variables, see labkit/settings.py: HOWDAH_LAB_FLAVOUR (pypi, debian),
 HOWDAH_LAB_STATE, HOWDAH_LAB_CACHE, HOWDAH_LAB_PORTS, HOWDAH_BIN and others.
 """
