@@ -80,6 +80,10 @@ class Manager(_fake.FakeVcns):
                     self._refuse("create_dhcp_binding", code, "%s %s is in use" % (what, request[what]))
         return super().create_dhcp_binding(edge_id, request)
 
+    def delete_edge(self, edge_id):
+        self._dhcp_bindings.pop(edge_id, None)  # they are the edge's own
+        return super().delete_edge(edge_id)
+
     def delete_dhcp_binding(self, edge_id, binding_id):
         self._trouble("delete_dhcp_binding")
         self._must_hold(edge_id, binding_id)
