@@ -4,7 +4,7 @@ FakeVcns (vmware-nsx 17.0.0, vmware_nsx/tests/unit/nsx_v/vshield/fake_vcns.py) a
 forgets most and refuses nothing. This one holds the DHCP bindings of each edge, refuses a second one with the same
 MAC, address or host name with the codes that the plugin knows, and fails calls when a test asks for it.
 
-Its state is in memory: when the process ends, the plugin's database is of no use any more. The plugin must find it
+Its state is in memory: when the process ends, the plugin's database is of no use. The plugin must find it
 under the class's name, so that there is one for the whole process. It knows nothing of VMs: no vNIC is checked.
 """
 import importlib.util

@@ -1,10 +1,10 @@
-"""neutron-server with the NSX-v plugin, and NSX Manager beside it in the process.
+"""neutron-server with the NSX-v plugin, and NSX Manager in the same process.
 
     server.py NEUTRON_CONF CONTROL_PORT
 
 The control port, on loopback: GET /state shows what NSX holds; POST /fail {"call": ..., "times": ...} makes calls of
 the plugin fail. The API runs in this process, without workers, because NSX Manager's state is its memory. For the same
-reason the database is made anew at each start.
+reason the database is emptied at each start.
 """
 import compat  # noqa: F401, isort: skip
 import eventlet

@@ -15,7 +15,7 @@ MACS = itertools.count(1)
 
 
 class Nsx:
-    """Neutron with the rights that the service has, and NSX Manager beside it."""
+    """Neutron with the rights that the service has, and NSX Manager."""
 
     def __init__(self, cloud):
         self.lab = cloud.lab

@@ -34,7 +34,7 @@ def test_another_device_id_costs_the_binding_until_the_owner_is_sent_again(cloud
         assert nsx.put(port, **changed)[0] == 200
         assert nsx.get(port).get("vnic_index") is None, "the index outlives the device"
         assert not nsx.approved(port["mac_address"]) and not nsx.in_group(port["device_id"])
-        assert not nsx.bindings(port["mac_address"]), "the plugin made the binding anew: the repair can be shorter"
+        assert not nsx.bindings(port["mac_address"]), "the plugin made the binding again: the repair can be shorter"
         assert nsx.put(port, device_owner=port["device_owner"])[0] == 200
         assert served(nsx, port)
         nsx.put(port, vnic_index=0)
@@ -42,7 +42,7 @@ def test_another_device_id_costs_the_binding_until_the_owner_is_sent_again(cloud
         assert nsx.in_group(changed["device_id"])
 
 
-def test_the_same_owner_again_makes_the_binding_anew(cloud):
+def test_the_same_owner_again_replaces_the_binding(cloud):
     nsx = Nsx(cloud)
     with nsx.network() as (network, _):
         port = nsx.make(network)
