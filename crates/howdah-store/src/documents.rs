@@ -235,3 +235,7 @@ impl<B: Backend> Store for Documents<B> {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+#[path = "documents_tests.rs"]
+mod tests;
