@@ -21,6 +21,8 @@ heartbeat_in_pthread = false
 def write_all(lab, plugin_dir):
     write(lab, "keystone.conf", keystone(lab))
     write(lab, "neutron.conf", neutron(lab))
+    if lab.nsxv:
+        write(lab, "nsxv.conf", neutron_nsxv(lab))
     write(lab, "ml2.ini", ml2(lab))
     write(lab, "dhcp.ini", DHCP)
     write(lab, "heat.conf", heat(lab, plugin_dir))
@@ -108,6 +110,46 @@ www_authenticate_uri = {lab.keystone}
 {login_to_service(lab, "neutron")}
 {RABBIT}
 """ + "".join("[%s]\nhelper_command = %s\n" % (context, helper) for context in PRIVSEP_CONTEXTS)
+
+
+def neutron_nsxv(lab):
+    """Everything below [nsxv] names objects of NSX and vCenter that nobody looks at here."""
+    return f"""
+[DEFAULT]
+state_path = {lab.state}/neutron
+use_stderr = true
+auth_strategy = keystone
+core_plugin = vmware_nsxv
+service_plugins =
+api_paste_config = {lab.nsxv_venv}/etc/neutron/api-paste.ini
+transport_url = fake://
+notify_nova_on_port_status_changes = false
+notify_nova_on_port_data_changes = false
+allow_overlapping_ips = true
+bind_host = 127.0.0.1
+bind_port = {lab.ports["neutron"]}
+api_workers = 0
+rpc_workers = 0
+rpc_state_report_workers = 0
+{database(lab, "nsxv")}
+[oslo_concurrency]
+lock_path = {lab.state}/lock
+[keystone_authtoken]
+www_authenticate_uri = {lab.keystone}
+{login_to_service(lab, "neutron")}
+[nsxv]
+manager_uri = https://nsx
+user = admin
+password = {PASSWORD}
+vdn_scope_id = vdnscope-1
+dvs_id = dvs-1
+datacenter_moid = datacenter-1
+resource_pool_id = resgroup-1
+datastore_id = datastore-1
+external_network = network-1
+deployment_container_id = datastore-1
+backup_edge_pool =
+"""
 
 
 def ml2(lab):

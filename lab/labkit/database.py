@@ -27,6 +27,9 @@ def prepare(lab, service):
             migrate(lab, service, data)
             keep(lab, data)
     up(lab, service)
+    if lab.nsxv:  # its tables are made by the server, at each start
+        run(lab, "create-nsxv", "mariadb", "--no-defaults", "-uroot", "-S", lab.mariadb_socket,
+            "-e", "CREATE DATABASE IF NOT EXISTS nsxv CHARACTER SET utf8mb3")  # fmt: skip
 
 
 def up(lab, service):

@@ -41,8 +41,7 @@ class Guest:
     """One card of one booted VM."""
 
     def __init__(self, lab, site, event):
-        self.event = event
-        self.site = site
+        self.lab, self.event, self.site = lab, event, site
         digits = event["mac"].replace(":", "")
         # names of interfaces have 15 characters and are the whole machine's
         self.name = "h%s%s" % (lab.tag, digits[-10:])
@@ -85,19 +84,24 @@ class Guest:
                 if self.over.wait(-seconds):
                     return None
                 continue
-            self.client = subprocess.Popen(
-                ["ip", "netns", "exec", self.name, "udhcpc", "-f", "-q", "-n", "-i", "eth0", "-t", "1",
-                 "-T", str(seconds), "-s", str(LAB / "udhcpc.script")],
-                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            )  # fmt: skip
-            out, _ = self.client.communicate()
+            address = self.discover(seconds)
             if self.over.is_set():
                 return None
-            for line in out.splitlines():
-                if line.startswith("lease="):
-                    return line.split("=", 1)[1]
+            if address:
+                return address
         say("%s gave up asking" % self.event["name"])
         return None
+
+    def discover(self, seconds):
+        """Sends one DISCOVER and waits so long for the lease; returns its address."""
+        self.client = subprocess.Popen(
+            ["ip", "netns", "exec", self.name, "udhcpc", "-f", "-q", "-n", "-i", "eth0", "-t", "1",
+             "-T", str(seconds), "-s", str(LAB / "udhcpc.script")],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        out, _ = self.client.communicate()
+        found = [line.split("=", 1)[1] for line in out.splitlines() if line.startswith("lease=")]
+        return found[0] if found else None
 
     def end(self):
         """Power off: the client, the card and the namespace go."""
@@ -106,6 +110,29 @@ class Guest:
             send([self.client.pid], signal.SIGKILL)
         self.thread.join(20)
         remove(self.note)
+
+
+class EdgeGuest(Guest):
+    """One card on a network whose DHCP server is an NSX edge.
+
+    The edge has static bindings only: a DISCOVER is answered if NSX holds one for the card's MAC at
+    that moment. Nothing is on a wire here.
+    """
+
+    def plug(self):
+        pass
+
+    def discover(self, seconds):
+        _, nsx = identity.call("GET", self.lab.url("nsx", "/state"))
+        for binding in nsx["bindings"]:
+            if binding["mac"] == self.event["mac"].lower():
+                return binding["address"]
+        self.over.wait(seconds)
+        return None
+
+    def end(self):
+        self.over.set()
+        self.thread.join(20)
 
 
 def remove(note):
@@ -137,10 +164,9 @@ class Site:
         body = {"vm": event["vm"], "boot": event["boot"], "nic": event["nic"], "address": address}
         identity.call("POST", self.base + "/guests/address", body)
 
-    def add_network(self, network_id):
-        """A port group named by the network's id, as with ML2 on a distributed switch."""
+    def add_network(self, network_id, name):
         try:
-            identity.call("POST", self.base + "/port-groups", {"network_id": network_id, "name": network_id})
+            identity.call("POST", self.base + "/port-groups", {"network_id": network_id, "name": name})
         except identity.ApiError as problem:
             if problem.code != 409:  # it is there already
                 raise
@@ -170,16 +196,25 @@ class Networks(threading.Thread):
             self.good_until = time.monotonic() + self.lab.token_seconds * 0.5
         _, body = identity.call("GET", self.lab.url("neutron", "/v2.0/networks?fields=id"), token=self.token)
         for network_id in {network["id"] for network in body["networks"]} - self.known:
-            self.site.add_network(network_id)
-            self.known.add(network_id)
-            say("network %s is a port group" % network_id)
+            name = self.port_group(network_id)
+            if name:
+                self.site.add_network(network_id, name)
+                self.known.add(network_id)
+                say("network %s is the port group %s" % (network_id, name))
+
+    def port_group(self, network_id):
+        """How the backend names the network's port group; None if it has made none yet."""
+        if not self.lab.nsxv:
+            return network_id  # ML2 on a distributed switch
+        _, nsx = identity.call("GET", self.lab.url("nsx", "/state"))
+        return next((wire["port_group"] for wire in nsx["wires"] if wire["name"].endswith(network_id)), None)
 
 
 def serve(lab):
     """Follows the site's events until it is stopped."""
     (lab.state / "guests").mkdir(exist_ok=True)
     remove_all(lab)  # of a run that was killed
-    site = Site(lab)
+    site, kind = Site(lab), EdgeGuest if lab.nsxv else Guest
     Networks(lab, site).start()
     guests, after = {}, 0
     while True:
@@ -197,4 +232,4 @@ def serve(lab):
                 guests.pop(key).end()
             # a link that comes back makes NetworkManager and networkd ask again, others not
             if change == "on" or change == "link_up" and event["profile"] in ("network-manager", "networkd"):
-                guests[key] = Guest(lab, site, event)
+                guests[key] = kind(lab, site, event)

@@ -12,7 +12,7 @@ def services(lab):
     return {
         "sandbox": Service(
             [
-                lab.bin_howdah, "sandbox", "--port", lab.ports["vcenter"], "--backend", "ml2",
+                lab.bin_howdah, "sandbox", "--port", lab.ports["vcenter"], "--backend", lab.neutron,
                 "--speed", lab.speed, "--external-guests",
             ],
             port=lab.ports["sim_control"],
@@ -30,6 +30,7 @@ def lab_environment(lab):
     """Makes another lab.py find the same lab."""
     return {
         "HOWDAH_LAB_FLAVOUR": lab.flavour,
+        "HOWDAH_LAB_NEUTRON": lab.neutron,
         "HOWDAH_LAB_STATE": lab.state,
         "HOWDAH_LAB_CACHE": lab.cache,
         "HOWDAH_BIN": lab.bin_howdah,
@@ -59,7 +60,7 @@ key_file = "{lab.state}/howdah/secret.key"
 [[site]]
 name = "lab"
 default = true
-network_backend = "ml2"
+network_backend = "{lab.neutron}"
 
 [site.bde]
 url = "{site["urls"]["bde"]}"

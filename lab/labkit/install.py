@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 
-from labkit.settings import LAB, REPO, LabError, say
+from labkit.settings import LAB, NSXV, REPO, LabError, say
 
 COMMON = ["mariadb-server-core", "mariadb-client-core", "rabbitmq-server", "dnsmasq-base", "dnsmasq-utils",
           "udhcpc", "iproute2", "iptables", "python3-venv"]  # fmt: skip
@@ -27,7 +27,13 @@ def install(lab):
     if os.geteuid() != 0:
         raise LabError("the lab makes network namespaces and installs packages: run it as root")
     packages(COMMON + (DEBIAN if lab.debian else PYPI))
-    virtualenv(lab)
+    virtualenv(lab.venv, [] if lab.debian else [
+        ["-r", LAB / "requirements.txt", "-c", LAB / "constraints.txt"],
+        ["pytest", "testtools", "mypy", "-c", LAB / "constraints.txt"],
+    ])  # fmt: skip
+    if lab.nsxv:
+        # Without dependencies: the plugin's own bounds allow no set that runs on this Python.
+        virtualenv(lab.nsxv_venv, [["--no-deps", "-r", NSXV / "constraints.txt"]])
 
 
 def packages(wanted):
@@ -73,25 +79,24 @@ def command(words, environment=None):
             raise LabError("%s failed:\n%s" % (" ".join(map(str, words)), out.read().decode(errors="replace")[-3000:]))
 
 
-def virtualenv(lab):
-    """For pypi the whole of OpenStack; for debian only pip, to install the plugin with.
+def virtualenv(path, installs):
+    """A virtualenv after these calls of `pip install`, unless there is one.
 
     Made under another name and renamed when it is complete, so that half of one is never used.
+    For Debian's flavour it has only pip, to install the plugin with.
     """
-    if lab.venv.exists():
+    if path.exists():
         return
-    say("making a virtualenv in %s (a minute)" % lab.venv)
+    say("making a virtualenv in %s (a minute)" % path)
     # A virtualenv knows its own path: it is made in place, and marked complete by its name's link.
-    real = lab.venv.with_name(lab.venv.name + ".d")
+    real = path.with_name(path.name + ".d")
     shutil.rmtree(real, ignore_errors=True)
     real.parent.mkdir(parents=True, exist_ok=True)
     command([PYTHON, "-m", "venv", real])
-    constrained = ["-c", LAB / "constraints.txt"]
     command([real / "bin/pip", "install", "-q", "wheel", "setuptools"])
-    if not lab.debian:
-        command([real / "bin/pip", "install", "-q", "-r", LAB / "requirements.txt", *constrained])
-        command([real / "bin/pip", "install", "-q", "pytest", "testtools", "mypy", *constrained])
-    lab.venv.symlink_to(real.name)
+    for words in installs:
+        command([real / "bin/pip", "install", "-q", *words])
+    path.symlink_to(real.name)
 
 
 def plugin(lab):

@@ -1,11 +1,14 @@
 """The table of processes, in the order in which they are started."""
 from labkit import config, howdah
 from labkit.process import Service
+from labkit.settings import NSXV
 
 
 def table(lab):
     """Name to process, for this lab's flavour."""
     services = {**infrastructure(lab), **openstack(lab), **howdah.services(lab)}
+    if lab.nsxv:
+        return with_nsxv(lab, services)
     if lab.debian:
         as_in_debian(lab, services)
     return services
@@ -70,6 +73,16 @@ def openstack(lab):
             neutron,
         ),
     }  # fmt: skip
+
+
+def with_nsxv(lab, services):
+    """Neutron 17 in one process, which needs neither broker nor agent; Heat is shown with the other Neutron."""
+    neutron = Service(
+        [lab.nsxv_venv / "bin/python", NSXV / "server.py", lab.etc / "nsxv.conf", lab.ports["nsx"]],
+        port=lab.ports["neutron"],
+    )
+    kept = {name: services[name] for name in ("mariadb", "keystone", "sandbox", "guests", "howdah") if name in services}
+    return {**kept, "neutron-api": neutron}
 
 
 def uwsgi(lab, port, module, environment, arguments=""):

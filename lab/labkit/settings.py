@@ -6,7 +6,9 @@ when they have different directories.
 
     HOWDAH_LAB_FLAVOUR      pypi (default): today's OpenStack in a virtualenv, its Heat on threads;
                             debian: Debian 12's packages, its Heat 19 on eventlet
-    HOWDAH_LAB_STATE        the lab's directory       [target/lab/FLAVOUR]
+    HOWDAH_LAB_NEUTRON      ml2 (default): today's Neutron with its DHCP agent, and Heat;
+                            nsx-v: Neutron 17 with VMware's NSX-v plugin, without Heat; pypi only
+    HOWDAH_LAB_STATE        the lab's directory       [target/lab/FLAVOUR, or target/lab/nsx-v]
     HOWDAH_LAB_CACHE        virtualenv and database seeds, shared by labs [~/.cache/howdah-lab]
     HOWDAH_LAB_PORTS        first of a block of 20 ports                  [a free block]
     HOWDAH_LAB_SPEED        how much faster than real time the simulated vSphere works   [10]
@@ -24,13 +26,14 @@ import sys
 
 LAB = pathlib.Path(__file__).resolve().parent.parent
 REPO = LAB.parent
+NSXV = LAB / "nsxv_lab"
 PASSWORD = "labsecret"  # of every user: nothing here is reachable from outside, or kept
 HOST = "lab-host"
 REGION = "RegionOne"
 
 PORT_NAMES = (
     "keystone", "neutron", "heat", "heat_cfn", "rabbit", "rabbit_dist", "epmd", "howdah",
-    "vcenter", "bde", "sim_keystone", "sim_neutron", "sim_control",
+    "vcenter", "bde", "sim_keystone", "sim_neutron", "sim_control", "nsx",
 )  # fmt: skip
 BLOCK = 20
 
@@ -47,9 +50,16 @@ class Settings:
         if self.flavour not in ("pypi", "debian"):
             raise LabError("HOWDAH_LAB_FLAVOUR is %r, known are pypi and debian" % self.flavour)
         self.debian = self.flavour == "debian"
+        self.neutron = environ.get("HOWDAH_LAB_NEUTRON", "ml2")
+        if self.neutron not in ("ml2", "nsx-v"):
+            raise LabError("HOWDAH_LAB_NEUTRON is %r, known are ml2 and nsx-v" % self.neutron)
+        self.nsxv = self.neutron == "nsx-v"
+        if self.nsxv and self.debian:
+            raise LabError("the NSX-v lab has the flavour pypi only")
         target = pathlib.Path(environ.get("CARGO_TARGET_DIR", REPO / "target"))
         cache = pathlib.Path(environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
-        self.state = pathlib.Path(environ.get("HOWDAH_LAB_STATE", REPO / "target/lab" / self.flavour)).absolute()
+        own = self.neutron if self.nsxv else self.flavour
+        self.state = pathlib.Path(environ.get("HOWDAH_LAB_STATE", REPO / "target/lab" / own)).absolute()
         self.cache = pathlib.Path(environ.get("HOWDAH_LAB_CACHE", cache / "howdah-lab")).absolute()
         self.bin_howdah = pathlib.Path(environ.get("HOWDAH_BIN", target / "debug/howdah")).absolute()
         self.speed = float(environ.get("HOWDAH_LAB_SPEED", "10"))
@@ -58,6 +68,7 @@ class Settings:
         self.nodes = int(environ.get("HOWDAH_LAB_NODES", "20"))
         self.run, self.etc, self.log = self.state / "run", self.state / "etc", self.state / "log"
         self.venv = self.cache / ("venv-" + digest((LAB / "constraints.txt").read_bytes()))
+        self.nsxv_venv = self.cache / ("venv-nsxv-" + digest((NSXV / "constraints.txt").read_bytes()))
         self.bin = pathlib.Path("/usr/bin") if self.debian else self.venv / "bin"
         # where the paste files of the APIs are
         self.share = pathlib.Path("/etc") if self.debian else self.venv / "etc"

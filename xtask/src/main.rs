@@ -37,7 +37,7 @@ enum Command {
         /// Run only these kinds.
         #[arg(long, value_enum, value_delimiter = ',')]
         only: Vec<test::Kind>,
-        /// Add long tests: ten thousand seeds, every lab test with each Heat.
+        /// Add long tests: ten thousand seeds, every lab test with each Heat, NSX in trouble.
         #[arg(long)]
         deep: bool,
     },
@@ -59,7 +59,7 @@ enum Command {
         #[arg(long)]
         build: bool,
     },
-    /// Run a real Keystone, Neutron and Heat on loopback, with Howdah.
+    /// Run a real Keystone, Neutron and Heat on loopback, with Howdah; `--neutron nsx-v`: VMware's plugin, without Heat.
     Lab {
         /// up, down, env, demo, status, start, stop, kill
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   set-up, one after the other: words, tools, one build for all parts, the labs' packages
-//!   then side by side:           Rust | lab with Heat 27 | lab with Heat 19
+//!   then side by side:           Rust | lab with Heat 27 | lab with Heat 19 | lab with NSX-v
 //!   with --deep, after that:     what is long
 //! ```
 //!
@@ -24,6 +24,8 @@ pub enum Kind {
     Lab,
     /// Debian's Heat 19: the plugin's own tests, and what differs by engine.
     LabDebian,
+    /// VMware's NSX-v plugin in a Neutron of its time, without Heat.
+    LabNsxv,
 }
 
 /// How many seeds the long run of random mixtures takes.
@@ -36,21 +38,24 @@ const CORE_ALONE: [&str; 5] = ["test", "--package", "howdah-core", "--no-default
 const WORTH_A_LINE: f64 = 5.0;
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Rust, Self::Lab, Self::LabDebian];
+    const ALL: [Self; 4] = [Self::Rust, Self::Lab, Self::LabDebian, Self::LabNsxv];
 
     const fn word(self) -> &'static str {
         match self {
             Self::Rust => "rust",
             Self::Lab => "heat-27",
             Self::LabDebian => "heat-19",
+            Self::LabNsxv => "nsx-v",
         }
     }
 
-    const fn flavour(self) -> Option<&'static str> {
+    /// The lab's flavour and its Neutron.
+    const fn lab(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Rust => None,
-            Self::Lab => Some("pypi"),
-            Self::LabDebian => Some("debian"),
+            Self::Lab => Some(("pypi", "ml2")),
+            Self::LabDebian => Some(("debian", "ml2")),
+            Self::LabNsxv => Some(("pypi", "nsx-v")),
         }
     }
 }
@@ -183,21 +188,27 @@ fn set_up(kinds: &[Kind]) -> Vec<Report> {
         must(&mut command("cargo", &whole))?;
         must(command("cargo", &CORE_ALONE).arg("--no-run"))
     }));
-    for flavour in kinds.iter().filter_map(|k| k.flavour()) {
-        reports.push(Report::step(&format!("lab install, {flavour}"), || must(&mut lab(flavour, &["install"]))));
+    for kind in kinds {
+        if let Some(site) = kind.lab() {
+            reports.push(Report::step(&format!("lab install, {}", kind.word()), || must(&mut lab(site, &["install"]))));
+        }
     }
     reports
 }
 
 fn part(kind: Kind, deep: bool, watch: &mut Watch) -> Done<bool> {
-    let Some(flavour) = kind.flavour() else {
+    let Some(site) = kind.lab() else {
         return rust(watch);
     };
-    let plugin = lines(kind.word(), &mut lab(flavour, &["plugin"]), |line| watch.line(line))?;
-    // What does not differ by engine is shown with one of them.
-    let by_engine = kind == Kind::LabDebian && !deep;
-    let tests = if by_engine { &["test", "--up", "--by-engine"][..] } else { &["test", "--up"][..] };
-    let whole = lines(kind.word(), &mut lab(flavour, tests), |line| watch.line(line))?;
+    let mut tests = vec!["test", "--up"];
+    if deep {
+        tests.push("--deep");
+    } else if kind == Kind::LabDebian {
+        // What does not differ by engine is shown with one of them.
+        tests.push("--by-engine");
+    }
+    let plugin = kind == Kind::LabNsxv || lines(kind.word(), &mut lab(site, &["plugin"]), |line| watch.line(line))?;
+    let whole = lines(kind.word(), &mut lab(site, &tests), |line| watch.line(line))?;
     Ok(plugin && whole)
 }
 
@@ -217,11 +228,12 @@ fn rust(watch: &mut Watch) -> Done<bool> {
     Ok(whole && alone)
 }
 
-fn lab(flavour: &str, arguments: &[&str]) -> std::process::Command {
+fn lab((flavour, neutron): (&str, &str), arguments: &[&str]) -> std::process::Command {
     let mut lab = command("python3", &[]);
     lab.arg(root().join("lab/lab.py"))
         .args(arguments)
         .env("HOWDAH_LAB_FLAVOUR", flavour)
+        .env("HOWDAH_LAB_NEUTRON", neutron)
         .env("HOWDAH_BIN", target().join("debug/howdah"))
         .env("PYTHONUNBUFFERED", "1");
     lab

@@ -16,14 +16,14 @@ use std::time::Duration;
 use howdah_core::controller::{Controller, Site};
 use howdah_core::document::Row;
 use howdah_core::entropy::Entropy;
-use howdah_core::failure::System;
+use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
 use howdah_core::known::{ClusterState, OperationState};
 use howdah_core::mark::MarkKey;
 use howdah_core::policy::{Networks, Policy};
 use howdah_core::store::{Page, Store};
 use howdah_core::systems::Remote;
-use howdah_core::systems::networking::{Network, Subnet};
+use howdah_core::systems::networking::{Network, Networking as _, Subnet};
 use howdah_core::time::Clock;
 use howdah_core::time::Ticker;
 use howdah_core::wanted::{
@@ -172,40 +172,12 @@ impl Service {
     /// # Errors
     /// If the world has no network.
     pub async fn record(&self, name: &str, nodes: u32) -> Remote<ClusterRecord> {
-        let missing = || {
-            howdah_core::failure::RemoteError::new(
-                System::Neutron,
-                howdah_core::failure::ErrorKind::NotFound,
-                "network_not_found",
-                "the world has no network",
-            )
-        };
-        let networking = inprocess::SimNetworking::new(self.world.clone());
-        let ids = self.world.read(|s| {
-            let network = s.neutron.networks.values().next()?.id.clone();
-            let subnet = s.neutron.subnets.values().find(|n| n.network == network)?.id.clone();
-            Some((network, subnet))
-        });
-        let (network, subnet) = ids.ok_or_else(missing)?;
-        use howdah_core::systems::networking::Networking as _;
-        let network: Network = networking.network(&network.as_str().into()).await?.ok_or_else(missing)?;
-        let subnet: Subnet = networking.subnet(&subnet.as_str().into()).await?.ok_or_else(missing)?;
-        Ok(ClusterRecord {
-            id: ClusterId(self.world.entropy().uuid()),
-            site: self.site.clone(),
-            project: network.project.clone(),
-            name: name.parse().map_err(|_| missing())?,
-            spec: spec(network, subnet),
-            shape: Shape::first(workers(nodes)),
-            operation: self.request(OperationKind::Create),
-            created: self.world.now(),
-        })
+        record(&self.world, &self.site, name, nodes).await
     }
 
     /// A new request.
     pub fn request(&self, kind: OperationKind) -> OperationRequest {
-        let id = OperationId(self.world.entropy().uuid());
-        OperationRequest { id, kind, requested: self.world.now(), by: None, request: None }
+        request(&self.world, kind)
     }
 
     /// Asks for a cluster of so many workers, as the API would.
@@ -276,6 +248,40 @@ impl Service {
         }
         true
     }
+}
+
+/// A new request.
+pub fn request(world: &World, kind: OperationKind) -> OperationRequest {
+    let id = OperationId(world.entropy().uuid());
+    OperationRequest { id, kind, requested: world.now(), by: None, request: None }
+}
+
+/// The record of a cluster of so many workers on the first network of a site's world.
+///
+/// # Errors
+/// If the world has no network.
+pub async fn record(world: &World, site: &SiteName, name: &str, nodes: u32) -> Remote<ClusterRecord> {
+    let missing =
+        || RemoteError::new(System::Neutron, ErrorKind::NotFound, "network_not_found", "the world has no network");
+    let ids = world.read(|s| {
+        let network = s.neutron.networks.values().next()?.id.clone();
+        let subnet = s.neutron.subnets.values().find(|n| n.network == network)?.id.clone();
+        Some((network, subnet))
+    });
+    let (network, subnet) = ids.ok_or_else(missing)?;
+    let networking = inprocess::SimNetworking::new(world.clone());
+    let network = networking.network(&network.as_str().into()).await?.ok_or_else(missing)?;
+    let subnet = networking.subnet(&subnet.as_str().into()).await?.ok_or_else(missing)?;
+    Ok(ClusterRecord {
+        id: ClusterId(world.entropy().uuid()),
+        site: site.clone(),
+        project: network.project.clone(),
+        name: name.parse().map_err(|_| missing())?,
+        spec: spec(network, subnet),
+        shape: Shape::first(workers(nodes)),
+        operation: request(world, OperationKind::Create),
+        created: world.now(),
+    })
 }
 
 fn workers(count: u32) -> Vec<NodeGroup> {

@@ -6,12 +6,16 @@
 //!                +------------- stale --------------+
 //! ```
 //!
-//! Invariants: one row that cannot be read never fails the reading of others, and is never written over.
+//! Invariants: one row that cannot be read never fails the reading of others, and is never written over: a change
+//! reads the record and the state first, but for a save after a change that this service made itself.
 //! A refusal counts only if this service is still the newest: one that was taken over says so, and nothing
 //! about clusters that another service works on.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use async_trait::async_trait;
-use howdah_core::document::{Row, SiteKind, read_record};
+use howdah_core::document::{Row, SiteKind};
 use howdah_core::event::{Event, Level};
 use howdah_core::ids::{ClusterId, ClusterKey, ProjectId, SiteName};
 use howdah_core::store::{Change, Page, Store, Trace};
@@ -23,8 +27,8 @@ use serde::Deserialize;
 use tokio::sync::watch;
 
 use crate::StoreError;
-use crate::backend::{Backend, Batch, Condition, Found, Outcome, Place, Query, Write};
-use crate::plan::{CAPABILITY, Plan, SECRETS, plan, row};
+use crate::backend::{Backend, Batch, Condition, Entry, Found, Outcome, Place, Query, Write};
+use crate::plan::{Before, CAPABILITY, Plan, SECRETS, plan, record, row};
 use crate::seal::{Sealer, hex};
 use crate::secrets::unseal;
 
@@ -39,6 +43,8 @@ pub struct Documents<B> {
     name: String,
     epoch: u64,
     fenced: watch::Sender<bool>,
+    /// Versions of rows that this service wrote itself: their states need not be read to know that they can be.
+    own: Mutex<HashMap<ClusterKey, u64>>,
 }
 
 impl<B> std::fmt::Debug for Documents<B> {
@@ -50,7 +56,8 @@ impl<B> std::fmt::Debug for Documents<B> {
 impl<B: Backend> Documents<B> {
     /// Over a database that was opened with this epoch.
     pub(crate) fn over(backend: B, name: String, epoch: u64, sealer: Sealer) -> Self {
-        Self { backend, sealer, name, epoch, fenced: watch::Sender::new(false) }
+        let (fenced, own) = (watch::Sender::new(false), Mutex::default());
+        Self { backend, sealer, name, epoch, fenced, own }
     }
 
     /// Waits until a change is refused because another service has opened the database since. This store
@@ -106,9 +113,32 @@ impl<B: Backend> Documents<B> {
         Ok(found.into_iter().map(|(_, text)| text).next())
     }
 
+    /// What a change is decided on. States are large, and most changes are saves of one after the other.
+    async fn before(&self, change: Change<'_>, key: &ClusterKey) -> Result<Before, StoreError> {
+        if matches!(change, Change::Save { .. }) {
+            let found = self.found(key, false).await?;
+            if found.as_ref().is_some_and(|found| self.own().get(key) == Some(&found.entry.version)) {
+                return Ok(Before { found, is_own: true });
+            }
+        }
+        Ok(Before { found: self.found(key, true).await?, is_own: false })
+    }
+
+    fn own(&self) -> MutexGuard<'_, HashMap<ClusterKey, u64>> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers the row that a plan wrote.
+    fn wrote(&self, entry: Entry) {
+        match entry.removed {
+            None => self.own().insert(entry.key, entry.version),
+            Some(_) => self.own().remove(&entry.key),
+        };
+    }
+
     async fn plan(&self, change: Change<'_>) -> Result<Plan, StoreError> {
         if let Some(key) = change.key() {
-            return plan(change, &key, self.found(&key, true).await?, &self.sealer);
+            return plan(change, &key, self.before(change, &key).await?, &self.sealer);
         }
         let write = match change {
             Change::SiteDocument { site, kind, name, text } => {
@@ -136,6 +166,10 @@ impl<B: Backend> Documents<B> {
                     return Err(e);
                 }
             };
+            let row = plan.writes.iter().find_map(|write| match write {
+                Write::Row(entry, _) => Some(entry.clone()),
+                _ => None,
+            });
             match self.commit(plan).await? {
                 Outcome::Untrue(Condition::NameFree(_, site, name)) => {
                     return Err(StoreError::NameTaken { site, name });
@@ -143,7 +177,10 @@ impl<B: Backend> Documents<B> {
                 Outcome::Untrue(Condition::Version(..)) => {}
                 // Where there is room for so little, there may be none for a cluster.
                 _ if matches!(change, Change::Try) => return self.backend.has_room(),
-                _ => return Ok(()),
+                _ => {
+                    row.into_iter().for_each(|entry| self.wrote(entry));
+                    return Ok(());
+                }
             }
         }
         Err(StoreError::Busy { database: self.name.clone() })
@@ -181,9 +218,7 @@ impl<B: Backend> Store for Documents<B> {
 
     async fn wanted(&self, key: &ClusterKey) -> Remote<Option<ClusterRecord>> {
         let Some(found) = self.present(key, false).await? else { return Ok(None) };
-        let text = found.record.ok_or_else(|| "its record is not text".to_owned());
-        let read = text.and_then(|text| read_record(&text));
-        Ok(Some(read.map_err(|why| StoreError::Unreadable { key: key.clone(), why })?))
+        Ok(Some(record(&found).map_err(|why| StoreError::Unreadable { key: key.clone(), why })?))
     }
 
     async fn list(&self, project: Option<&ProjectId>, page: Page<'_>) -> Remote<Vec<Row>> {
@@ -235,3 +270,7 @@ impl<B: Backend> Store for Documents<B> {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+#[path = "documents_tests.rs"]
+mod tests;

@@ -45,11 +45,18 @@ pub(crate) struct Plan {
     pub(crate) writes: Vec<Write>,
 }
 
+/// What a change is decided on.
+pub(crate) struct Before {
+    pub(crate) found: Option<Found>,
+    /// This service wrote the state that is stored; it was not read.
+    pub(crate) is_own: bool,
+}
+
 /// The plan for a change of this cluster.
 pub(crate) fn plan(
     change: Change<'_>,
     key: &ClusterKey,
-    found: Option<Found>,
+    Before { found, is_own }: Before,
     sealer: &Sealer,
 ) -> Result<Plan, StoreError> {
     let mut plan = Plan::default();
@@ -99,7 +106,12 @@ pub(crate) fn plan(
             plan.row(entry, &record, &state)?;
         }
         Change::Save { state, events, .. } => {
-            let (mut entry, record, _) = readable(key, found)?;
+            let (mut entry, record) = if is_own {
+                readable_record(key, found)?
+            } else {
+                let (entry, record, _) = readable(key, found)?;
+                (entry, record)
+            };
             entry.holds_name &= holds_name(&record, state);
             plan.row(entry, &record, state)?;
             plan.document(Place::state(key), encode("state", state)?);
@@ -167,10 +179,13 @@ fn is_there(found: Option<&Found>) -> bool {
     found.is_some_and(|found| found.entry.removed.is_none())
 }
 
+fn present(key: &ClusterKey, found: Option<Found>) -> Result<Found, StoreError> {
+    found.filter(|found| found.entry.removed.is_none()).ok_or_else(|| StoreError::Gone { key: key.clone() })
+}
+
 /// The door to every change of a cluster: it is there, and it can be read.
 fn readable(key: &ClusterKey, found: Option<Found>) -> Result<(Entry, ClusterRecord, ClusterState), StoreError> {
-    let gone = || StoreError::Gone { key: key.clone() };
-    let found = found.filter(|found| found.entry.removed.is_none()).ok_or_else(gone)?;
+    let found = present(key, found)?;
     match row(&found) {
         Row::Cluster(cluster) => {
             let (record, state) = *cluster;
@@ -180,19 +195,35 @@ fn readable(key: &ClusterKey, found: Option<Found>) -> Result<(Entry, ClusterRec
     }
 }
 
+/// The same where the state is known to be readable.
+fn readable_record(key: &ClusterKey, found: Option<Found>) -> Result<(Entry, ClusterRecord), StoreError> {
+    let found = present(key, found)?;
+    match record(&found) {
+        Ok(record) => Ok((found.entry, record)),
+        Err(why) => Err(StoreError::Unreadable { key: key.clone(), why }),
+    }
+}
+
+/// The record that was found; or why it cannot be read.
+pub(crate) fn record(found: &Found) -> Result<ClusterRecord, String> {
+    let record = document::read_record(found.record.as_deref().ok_or("its record is not text")?)?;
+    is_of(&found.entry, record)
+}
+
 /// A cluster as the rest of Howdah sees it.
 pub(crate) fn row(found: &Found) -> Row {
-    let Entry { key, site, name, .. } = &found.entry;
     let read = || {
         let record = found.record.as_deref().ok_or("its record is not text")?;
         let state = found.state.as_deref().ok_or("its state is not text")?;
         let (record, state) = document::read(record, state)?;
-        if record.key() == *key && record.site == *site && record.name.as_str() == name {
-            Ok(Row::Cluster(Box::new((record, state))))
-        } else {
-            Err("its record is that of another cluster".into())
-        }
+        Ok((is_of(&found.entry, record)?, state))
     };
+    let Entry { key, site, name, .. } = &found.entry;
     let unreadable = |why| document::Unreadable { key: key.clone(), site: site.clone(), name: name.clone(), why };
-    read().unwrap_or_else(|why| Row::Unreadable(unreadable(why)))
+    read().map_or_else(|why| Row::Unreadable(unreadable(why)), |cluster| Row::Cluster(Box::new(cluster)))
+}
+
+fn is_of(entry: &Entry, record: ClusterRecord) -> Result<ClusterRecord, String> {
+    let is_it = record.key() == entry.key && record.site == entry.site && record.name.as_str() == entry.name;
+    if is_it { Ok(record) } else { Err("its record is that of another cluster".to_owned()) }
 }

@@ -8,60 +8,27 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use howdah_core::controller::Ended;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
-use howdah_core::ids::{ClusterId, ClusterKey, OperationId};
+use howdah_core::ids::{ClusterKey, OperationId};
 use howdah_core::known::{ClusterState, OperationProgress, OperationState};
 use howdah_core::policy::Policy;
 use howdah_core::store::Store;
 use howdah_core::systems::Remote;
-use howdah_core::systems::identity::{Identity, NetworkWish};
-use howdah_core::wanted::{ClusterRecord, ClusterSpec, OperationKind, OperationRequest, Shape};
+use howdah_core::wanted::OperationKind;
 use howdah_server::supervisor::{RunController, Supervisor};
 use howdah_store::MemoryStore;
+use howdah_testkit::sample::record;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::fakes::{FakeCloud, Idle, Ordered, now};
+use crate::fakes::{Idle, Ordered, now};
 use crate::harness::{id, key};
 
 fn supervisor(store: &Arc<MemoryStore>, run: Arc<dyn RunController>) -> Supervisor {
     Supervisor::new(store.clone(), run, Arc::new(Ordered::default()), Policy::default())
 }
 
-async fn record(n: u128) -> ClusterRecord {
-    let wish = NetworkWish { network: "apps".into(), subnet: "apps-v4".into(), security_groups: vec![] };
-    let grant = FakeCloud::default().grant(None, &wish).await.unwrap();
-    ClusterRecord {
-        id: ClusterId(id(n)),
-        site: "main".into(),
-        project: "p1".into(),
-        name: format!("c{n}").parse().unwrap(),
-        spec: ClusterSpec {
-            distro: "apache".into(),
-            app_manager: None,
-            network: grant.network,
-            subnet: grant.subnet,
-            security_groups: vec![],
-            resource_pools: vec![],
-            datastores: vec![],
-            specification: None,
-            secrets: None,
-            wait_for: Default::default(),
-            remedy: Default::default(),
-        },
-        shape: Shape::first(vec![]),
-        operation: OperationRequest {
-            id: OperationId(id(n)),
-            kind: OperationKind::Create,
-            requested: now(),
-            by: None,
-            request: None,
-        },
-        created: now(),
-    }
-}
-
 async fn insert(store: &MemoryStore, n: u128) {
-    store.insert(&record(n).await, &Default::default(), &[]).await.unwrap();
+    store.insert(&record(n, &format!("c{n}")), &Default::default(), &[]).await.unwrap();
 }
 
 /// A controller that ends in a way of its own each time it is run.
@@ -210,7 +177,7 @@ async fn many_clusters_are_taken_up_some_at_a_time_and_those_at_work_first() {
             let operation = OperationProgress {
                 state: OperationState::Succeeded,
                 ended: Some(now()),
-                ..OperationProgress::begun(OperationId(id(n)), OperationKind::Create, now())
+                ..OperationProgress::begun(OperationId(id(100 + n)), OperationKind::Create, now())
             };
             let state = ClusterState { operation: Some(operation), ..ClusterState::default() };
             store.save(&key(n), &state, &[]).await.unwrap();

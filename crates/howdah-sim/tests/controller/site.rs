@@ -5,20 +5,16 @@ use std::time::Duration;
 
 use howdah_core::controller::{Controller, Ended};
 use howdah_core::document::Row;
-use howdah_core::ids::{ClusterId, ClusterKey, NetworkId, OperationId, SubnetId};
+use howdah_core::ids::ClusterKey;
 use howdah_core::known::{ClusterState, OperationState};
 use howdah_core::mark::MarkKey;
 use howdah_core::policy::Policy;
 use howdah_core::store::Store;
-use howdah_core::systems::networking::{Network, Subnet};
 use howdah_core::time::Ticker;
-use howdah_core::wanted::{
-    ClusterRecord, ClusterSpec, Goal, NodeGroup, OperationKind, OperationRequest, Secrets, Shape,
-};
+use howdah_core::wanted::{ClusterRecord, Goal, OperationKind, Secrets};
 use howdah_sim::crashing::Crashing;
-use howdah_sim::inprocess;
 use howdah_sim::invariants::Moment;
-use howdah_sim::{SiteSettings, World};
+use howdah_sim::{SiteSettings, World, inprocess, service};
 use howdah_store::MemoryStore;
 use tokio::sync::{Notify, watch};
 
@@ -58,49 +54,7 @@ impl Run {
 
     /// The record of a cluster with so many workers on the default network.
     pub async fn record(&self, name: &str, nodes: u32) -> ClusterRecord {
-        let (network, subnet) = self.world.read(|s| {
-            let network = s.neutron.networks.values().next().unwrap().id.clone();
-            let subnet = s.neutron.subnets.values().find(|n| n.network == network).unwrap().id.clone();
-            (NetworkId::new(network), SubnetId::new(subnet))
-        });
-        let networking = &self.controller.site.networking;
-        let network: Network = networking.network(&network).await.unwrap().unwrap();
-        let subnet: Subnet = networking.subnet(&subnet).await.unwrap().unwrap();
-        let now = self.controller.clock.now();
-        ClusterRecord {
-            id: ClusterId(self.controller.entropy.uuid()),
-            site: self.controller.site.name.clone(),
-            project: network.project.clone(),
-            name: name.parse().unwrap(),
-            spec: ClusterSpec {
-                distro: "bigtop".into(),
-                app_manager: None,
-                network,
-                subnet,
-                security_groups: vec![],
-                resource_pools: vec!["openstackRP".into()],
-                datastores: vec![],
-                specification: None,
-                secrets: None,
-                wait_for: Default::default(),
-                remedy: Default::default(),
-            },
-            shape: Shape::first(vec![NodeGroup {
-                name: "worker".parse().unwrap(),
-                roles: vec!["hadoop_client".into()],
-                count: nodes,
-                cpu: None,
-                memory_mb: None,
-                disk_gb: None,
-            }]),
-            operation: self.request(OperationKind::Create),
-            created: now,
-        }
-    }
-
-    fn request(&self, kind: OperationKind) -> OperationRequest {
-        let id = OperationId(self.controller.entropy.uuid());
-        OperationRequest { id, kind, requested: self.controller.clock.now(), by: None, request: None }
+        service::record(&self.world, &self.controller.site.name, name, nodes).await.unwrap()
     }
 
     pub async fn add(&self, name: &str, nodes: u32) -> ClusterKey {
@@ -115,7 +69,7 @@ impl Run {
 
     pub async fn want(&self, id: &ClusterKey, goal: Goal, kind: OperationKind) {
         let seen = self.store.wanted(id).await.unwrap().unwrap().operation.id;
-        self.store.want(id, &seen, goal, &self.request(kind)).await.unwrap();
+        self.store.want(id, &seen, goal, &service::request(&self.world, kind)).await.unwrap();
     }
 
     /// Lets a controller work until the newest operation has ended. Returns the state; `None` if

@@ -506,6 +506,14 @@ async fn a_failed_create_of_which_nothing_exists_frees_its_name(store: &Subject)
     // A delete needs no name.
     let delete = operation(8, OperationKind::Delete);
     store.want(&first.key(), &first.operation.id, Goal::Deleted, &delete).await.unwrap();
+    // Nor does a state take it again.
+    store.save(&first.key(), &ClusterState::default(), &[]).await.unwrap();
+    let create = operation(9, OperationKind::Create);
+    taken(store.want(&first.key(), &delete.id, Goal::Running, &create).await.unwrap_err());
+    store.remove(&second.key(), &[]).await.unwrap();
+    store.insert(&third, &no_secrets(), &[]).await.unwrap();
+    store.remove(&third.key(), &[]).await.unwrap();
+    store.insert(&second, &no_secrets(), &[]).await.unwrap();
     store.remove(&first.key(), &[]).await.unwrap();
     taken(store.insert(&third, &no_secrets(), &[]).await.unwrap_err());
     store.remove(&second.key(), &[]).await.unwrap();

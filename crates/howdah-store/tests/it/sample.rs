@@ -1,75 +1,9 @@
-//! Values for the tests.
+//! Where the tests have their databases.
 
-use howdah_core::event::{Event, Level};
-use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SubnetId};
-use howdah_core::systems::networking::{Network, Subnet};
-use howdah_core::wanted::{ClusterRecord, ClusterSpec, OperationKind, OperationRequest, RemedyPolicy, Shape, WaitFor};
 use howdah_store::Options;
-use jiff::Timestamp;
+pub use howdah_testkit::sample::{event, id, key, key_in, operation, record};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use uuid::Uuid;
-
-pub fn id(n: u128) -> ClusterId {
-    ClusterId(Uuid::from_u128(n))
-}
-
-/// The key that [`record`] of the same number has.
-pub fn key(n: u128) -> ClusterKey {
-    key_in("p1", n)
-}
-
-pub fn key_in(project: &str, n: u128) -> ClusterKey {
-    ClusterKey { project: project.into(), id: id(n) }
-}
-
-pub fn time(second: i64) -> Timestamp {
-    Timestamp::from_second(1_700_000_000 + second).unwrap()
-}
-
-pub fn operation(n: u128, kind: OperationKind) -> OperationRequest {
-    OperationRequest { id: OperationId(Uuid::from_u128(n)), kind, requested: time(0), by: None, request: None }
-}
-
-pub fn record(n: u128, name: &str) -> ClusterRecord {
-    let network = Network { id: "net-1".into(), name: "apps".into(), project: "p1".into(), external: false };
-    let subnet = Subnet {
-        id: SubnetId::from("sub-1"),
-        name: "apps-v4".into(),
-        network: network.id.clone(),
-        cidr: "10.0.0.0/24".into(),
-        ip_version: 4,
-        dhcp: true,
-        capacity: 253,
-        used: 2,
-    };
-    ClusterRecord {
-        id: id(n),
-        site: "main".into(),
-        project: ProjectId::from("p1"),
-        name: name.parse().unwrap(),
-        spec: ClusterSpec {
-            distro: "bigtop".into(),
-            app_manager: None,
-            network,
-            subnet,
-            security_groups: vec![],
-            resource_pools: vec![],
-            datastores: vec![],
-            specification: None,
-            secrets: None,
-            wait_for: WaitFor::Addresses,
-            remedy: RemedyPolicy::Auto,
-        },
-        shape: Shape::first(vec![]),
-        operation: operation(100 + n, OperationKind::Create),
-        created: time(n as i64),
-    }
-}
-
-pub fn event(reason: &str) -> Event {
-    Event { at: time(1), level: Level::Info, reason: reason.into(), node: None, message: format!("It was {reason}.") }
-}
 
 pub fn options(folder: &tempfile::TempDir) -> Options {
     Options { path: folder.path().join("db/howdah.db"), key_file: folder.path().join("secret.key") }
