@@ -168,8 +168,7 @@ async fn a_probe_asks_for_what_the_work_needs() {
     }
     assert_eq!(failing(&main).await, []);
     // A region that the catalogue does not have fails every create.
-    let text =
-        std::fs::read_to_string(&path).unwrap().replace("project_name", "region = \"nowhere\"\nproject_name");
+    let text = std::fs::read_to_string(&path).unwrap().replace("project_name", "region = \"nowhere\"\nproject_name");
     std::fs::write(&path, text).unwrap();
     let found = failing(&wired(&path)).await;
     assert!(matches!(found.as_slice(), [(System::Neutron, _)]), "{found:?}");

@@ -240,6 +240,28 @@ fn systems_that_fail_at_the_same_time_are_named_together() {
 }
 
 #[test]
+fn a_failure_in_one_system_names_every_system_that_was_failing() {
+    let mut case = at_work(Goal::Running, OperationKind::Create);
+    let down = |system, code, says: &str| RemoteError::new(system, ErrorKind::Unreachable, code, says);
+    let bde = down(System::Bde, "bde_unreachable", "BDE cannot be reached");
+    let vcenter = down(System::VCenter, "vcenter_unreachable", "vCenter cannot be reached");
+    let neutron = down(System::Neutron, "neutron_unreachable", "Neutron cannot be reached");
+    for _ in 0..2 {
+        case.troubles.add(&failed(&Action::LookAtVms(vec![]), &vcenter, None, &case.eyes), |_| seconds(30));
+        case.troubles.add(&failed(&Action::Look, &bde, None, &case.eyes), |_| seconds(30));
+    }
+    // One lost packet is no outage.
+    case.troubles.add(&failed(&Action::ListPorts, &neutron, None, &case.eyes), |_| seconds(30));
+    case.eyes.watch([]);
+    case.operation().watched = case.policy.operation_patience;
+    let failure = case.failure();
+    let at = |word: &str| failure.find(word).unwrap_or_else(|| panic!("{word} in {failure}"));
+    assert!(at("vCenter cannot be reached") < at("BDE cannot be reached"), "{failure}");
+    assert!(at("BDE cannot be reached") < at("; at the same time, "), "{failure}");
+    assert!(!failure.contains("Neutron"), "{failure}");
+}
+
+#[test]
 fn a_create_whose_vms_cannot_be_followed_ends_too() {
     let lost = |goal, kind, watched| {
         let mut case = at_work(goal, kind);
