@@ -41,7 +41,7 @@ impl LoginPace {
         }
         let result = login.await;
         match &result {
-            // SSO counts anew after a good one.
+            // A good login resets the count of SSO.
             Ok(_) => refused.clear(),
             Err(error) if is_refusal(error) => refused.push_back(Instant::now()),
             Err(_) => {}
@@ -62,7 +62,7 @@ impl LoginPaces {
     /// The pace of an account; every session that logs in as it gets the same one.
     pub fn of(&self, account: &str) -> Arc<LoginPace> {
         let mut paces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // What nobody uses is kept for as long as it matters: a refused session is often made anew.
+        // What nobody uses is kept for as long as it matters: a refused session is often created again.
         paces.retain(|_, pace| Arc::strong_count(pace) > 1 || !pace.is_calm());
         // vSphere's account names do not depend on the case.
         Arc::clone(paces.entry(account.to_lowercase()).or_default())
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(together.iter().filter(|r| **r == Err("held")).count(), 6);
         assert_eq!(asked.load(Ordering::Relaxed), MOST);
         tokio::time::sleep(WINDOW).await;
-        // What says nothing about the password does not count, and a good login starts anew.
+        // What says nothing about the password does not count, and a good login resets the count.
         for answer in [Err("refused"), Err("refused"), Err("no answer"), Ok(()), Err("refused"), Err("refused")] {
             assert_eq!(attempt(answer).await, answer);
         }

@@ -33,7 +33,7 @@ use crate::systems::vcenter::NicFacts;
 /// What Nova writes for an instance without a zone; only the part up to the colon matters to NSX.
 pub const DEVICE_OWNER: &str = "compute:None";
 
-/// The owner of a port on NSX-v whose device ID was repaired, until its binding is made anew.
+/// The owner of a port on NSX-v whose device ID was repaired, until NSX has its binding again.
 pub const UNBOUND_OWNER: &str = "compute:howdah-rebind";
 
 /// What the port should be.

@@ -2,7 +2,7 @@
 //! `AuthenticationProvider` of its `SecurityConfig`), and the lockout.
 //!
 //! Rule (vSphere's default lockout policy): the fifth refused login of an account within 180 s locks it for 300 s;
-//! a good login starts the count anew.
+//! a good login resets the count.
 
 use jiff::{SignedDuration, Timestamp};
 
