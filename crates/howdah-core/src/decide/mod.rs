@@ -271,9 +271,12 @@ impl<'a> Draft<'a> {
         fresh
     }
 
-    /// A change by name, which needs a look from the last seconds.
+    /// A change by name, which needs a look from the last seconds. It waits for the end of our own edits: the
+    /// manager's tasks would meet them on the same VM.
     pub fn change(&mut self, action: Action) {
-        if self.is_fresh() {
+        let edits = self.view.in_flight.iter().any(|key| matches!(key, Key::Vm(_)))
+            || self.actions.iter().any(|a| a.keys().iter().any(|key| matches!(key, Key::Vm(_))));
+        if !edits && self.is_fresh() {
             self.act(action);
         }
     }

@@ -510,6 +510,23 @@ fn a_card_is_edited_only_when_a_new_look_shows_that_bde_is_done_with_the_vm() {
 }
 
 #[test]
+fn bde_is_asked_for_nothing_while_a_card_is_edited() {
+    let mut case = Case::founded(ManagedStatus::Stopped).wanted(Goal::Running, OperationKind::Start);
+    case.networks = Networks::of(NetworkBackend::NsxT);
+    case.eyes.list([good_port()]);
+    case.eyes.watch([vm()]);
+    case.look(ManagedStatus::Stopped);
+    assert_eq!(case.acts(), [Kind::Attach], "the card first, while the VM is off");
+    case.in_flight = [Key::Vm(vm().vm)].into();
+    assert_eq!(case.acts(), NOTHING);
+    case.in_flight.clear();
+    let mut attached = vm();
+    attached.nics[0].external_id = Some(good_port().id.to_string());
+    case.eyes.watch([attached]);
+    assert_eq!(case.acts(), [Kind::Start]);
+}
+
+#[test]
 fn a_card_that_cannot_be_edited_fails_a_create_only_where_the_site_requires_it() {
     for required in [true, false] {
         let mut case = Case::founded(ManagedStatus::Running).wanted(Goal::Running, OperationKind::Create);
