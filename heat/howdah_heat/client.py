@@ -16,6 +16,7 @@ from howdah_heat import options
 
 CAPABILITY_HEADER = "X-Howdah-Capability"
 SITE_HEADER = "X-Howdah-Site"
+REQUEST_ID_HEADER = "X-OpenStack-Request-ID"
 # The one word that a cluster is gone, and the one that nothing is known of it to who asks: then it may well exist.
 NOT_FOUND = "cluster_not_found"
 NOT_VISIBLE = "cluster_not_visible"
@@ -54,12 +55,23 @@ def describe(message: str, code: str = "", hint: Optional[str] = "") -> str:
 
 
 class Client:
-    """The service, as one keystoneauth session sees it; ``site`` is the one whose OpenStack this is, if it is known."""
+    """The service, as one keystoneauth session sees it.
 
-    def __init__(self, session: Any, region: Optional[str] = None, site: Optional[str] = None) -> None:
+    ``site`` is the one whose OpenStack this is, if it is known. ``request_id`` is the ID of Heat's request: the
+    service passes it on to Neutron and vCenter, so that one ID is in all their logs.
+    """
+
+    def __init__(
+        self,
+        session: Any,
+        region: Optional[str] = None,
+        site: Optional[str] = None,
+        request_id: Optional[str] = None,
+    ) -> None:
         self._session = session
         self._region = region
         self._site = site
+        self._request_id = request_id
         self._base: Optional[str] = None
 
     def base(self) -> str:
@@ -100,6 +112,8 @@ class Client:
         headers = {"Accept": "application/json"}
         if self._site:
             headers[SITE_HEADER] = self._site
+        if self._request_id:
+            headers[REQUEST_ID_HEADER] = self._request_id
         if capability:
             headers[CAPABILITY_HEADER] = capability
         try:

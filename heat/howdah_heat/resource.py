@@ -278,6 +278,7 @@ class BigDataCluster(resource.Resource):
             context.keystone_session,
             context.region_name or cfg.CONF.region_name_for_services,
             self.properties[schema.SITE],
+            self.context.global_id,
         )
 
     def _of_our_project(self) -> str:

@@ -403,6 +403,17 @@ class BigDataClusterTest(unittest.TestCase):
         for method in ("PUT", "DELETE"):
             self.assertEqual("north", self.howdah.sent(method)[-1][2]["X-Howdah-Site"])
 
+    def test_each_call_carries_the_id_of_the_request_that_heat_works_on(self):
+        cluster = self.created()
+        self.assertEqual(
+            {cluster.context.request_id}, {sent[2]["X-OpenStack-Request-ID"] for sent in self.howdah.sent("PUT")}
+        )
+        # An ID that came from another service stands for the whole chain of requests.
+        cluster.context.global_request_id = "req-6f7f7c3e-0f5e-4c73-8c27-3a0d1f1f6a10"
+        self.run_task(cluster.delete)
+        (deletion,) = self.howdah.sent("DELETE")
+        self.assertEqual(cluster.context.global_request_id, deletion[2]["X-OpenStack-Request-ID"])
+
     def test_delete_after_a_create_that_got_nowhere(self):
         cluster = self.stack()["cluster"]
         with mock.patch.object(cluster, "handle_create", side_effect=ValueError("before the id was chosen")):

@@ -152,6 +152,8 @@ words! {
         PortReady = "PortReady",
         /// The network backend has attached its card.
         Attached = "Attached",
+        /// Its port is bound to a host.
+        Bound = "Bound",
         /// It has its address.
         Addressed = "Addressed",
     }

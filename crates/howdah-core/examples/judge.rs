@@ -10,10 +10,10 @@
 
 use std::error::Error;
 
-use howdah_core::attach::rule::{Change, DEVICE_OWNER, Expectation, Plugged, Verdict, rule};
+use howdah_core::attach::rule::{Change, DEVICE_OWNER, Expectation, Verdict, rule};
 use howdah_core::policy::NetworkBackend;
 use howdah_core::systems::networking::Port;
-use howdah_core::systems::vcenter::{NicFacts, Power};
+use howdah_core::systems::vcenter::NicFacts;
 use uuid::Uuid;
 
 fn words(verdict: &Verdict) -> String {
@@ -52,6 +52,8 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         security_groups: vec![],
         vnic_index: None,
         status: "ACTIVE".to_owned(),
+        logical_switch: None,
+        binding: None,
     };
     for backend in [NetworkBackend::NsxV, NetworkBackend::NsxT, NetworkBackend::Ml2] {
         let expected = Expectation {
@@ -61,10 +63,10 @@ pub fn main() -> Result<(), Box<dyn Error>> {
             ours: true,
             backend,
             vnic_index: backend == NetworkBackend::NsxV,
+            host: None,
         };
-        let card = Plugged { nic: &nic, power: Power::Off };
         for (what, port) in [("no port", None), ("its port", Some(&port))] {
-            println!("{backend:?}, {what}: {}", words(&rule(Some(card), port, &expected)));
+            println!("{backend:?}, {what}: {}", words(&rule(Some(&nic), port, &expected)));
         }
     }
     Ok(())

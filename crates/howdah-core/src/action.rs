@@ -14,6 +14,7 @@ use crate::intent::{Call, Verb};
 use crate::own::{Marked, OurVm, Ours, Pass, Vacant};
 use crate::site::turns::Turn;
 use crate::systems::networking::{PortChange, PortRequest};
+use crate::wanted::Goal;
 
 /// An action.
 #[derive(Debug, Clone, PartialEq)]
@@ -205,6 +206,21 @@ impl Action {
             Self::Clone(_, node) => vec![Key::Node(node.clone())],
             #[cfg(test)]
             Self::PowerOn(vm) => vec![Key::Vm(vm.vm().clone())],
+        }
+    }
+
+    /// Whether an operation with this goal needs the action to succeed. A failure of any other is only a condition.
+    /// `require_attachment`: see [`Networks`](crate::policy::Networks).
+    pub fn is_needed(&self, goal: Goal, require_attachment: bool) -> bool {
+        match self {
+            Self::Look | Self::Create(..) | Self::Start(_) | Self::Stop(_) | Self::Resume(..) | Self::Delete(_) => true,
+            Self::FindSegment | Self::Check | Self::LookAtVms(_) | Self::CreatePorts(..) => goal == Goal::Running,
+            Self::SetIndex(..) | Self::Attach(..) => goal == Goal::Running && require_attachment,
+            Self::ListPorts | Self::Repair(..) | Self::DeletePort(_) | Self::Register(_) | Self::Release => {
+                goal != Goal::Stopped
+            }
+            #[cfg(test)]
+            Self::Clone(..) | Self::PowerOn(_) => goal == Goal::Running,
         }
     }
 

@@ -33,6 +33,8 @@ pub enum ConditionKind {
     PortReady,
     /// NSX has attached the card: index set and read back, or external ID set. Not used for ML2.
     Attached,
+    /// A driver of Neutron has bound the port to its host. Used for ML2 only, where the site names a host.
+    Bound,
     /// The guest has its port's address.
     Addressed,
 }

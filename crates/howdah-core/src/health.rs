@@ -25,10 +25,10 @@ use crate::wanted::{Goal, OperationKind};
 
 /// How often a call must fail in a row before its system counts as unreachable: a single lost packet
 /// does not matter.
-const FAILURES_THAT_COUNT: u32 = 2;
+pub const FAILURES_THAT_COUNT: u32 = 2;
 
 /// How long the watch must be down before it is reported: usually it reopens within a moment.
-const WATCH_NEWS: Duration = Duration::from_secs(5);
+pub const WATCH_NEWS: Duration = Duration::from_secs(5);
 
 /// The code of the error that says that a cluster's secrets cannot be read.
 pub const SECRETS_UNREADABLE: &str = "secrets_unreadable";
@@ -113,7 +113,7 @@ fn owned(signs: &Signs<'_>, state: &ClusterState) -> Option<Said> {
 }
 
 /// Whether a failure concerns the system as such, and not a single request.
-fn is_about_the_system(trouble: &Trouble) -> bool {
+pub fn is_about_the_system(trouble: &Trouble) -> bool {
     match trouble.kind {
         ErrorKind::Unreachable | ErrorKind::NoAnswer | ErrorKind::Credentials | ErrorKind::Certificate => true,
         ErrorKind::Unavailable | ErrorKind::BadAnswer | ErrorKind::Internal => {

@@ -21,12 +21,12 @@ use crate::seen::{Seen, VmsByNode, nic_on, vms_by_node};
 use crate::stage::{Stage, stage};
 use crate::systems::manager::{ManagedCluster, ManagedNode, ManagedStatus};
 use crate::systems::networking::Port;
-use crate::systems::vcenter::{NicFacts, Power, VmFacts, Vms};
+use crate::systems::vcenter::{NicFacts, VmFacts, Vms};
 use crate::time::Stamp;
 use crate::wanted::{ClusterRecord, Goal, OperationKind};
 
-/// The reason of an attachment that came too late for NSX-T.
-pub const POWERED_ON_BEFORE: &str = "PoweredOnBefore";
+/// The reason of a card that NSX has not attached to its port.
+pub const GROUPS_NOT_APPLIED: &str = "GroupsNotApplied";
 
 /// The reason of a VM that no longer exists.
 pub const VM_GONE: &str = "Gone";
@@ -243,8 +243,9 @@ fn one(sight: &Sight<'_>, facts: &Facts<'_>, name: &NodeName, old: Option<&NodeS
     node.address = good_address(nic, node.promised).or_else(|| nic.and_then(|n| n.addresses.first().copied()));
     let mut conditions = vec![vm_exists(vm, &node), port_ready(nic, port, old, same_card)];
     if common.asks_attachment {
-        conditions.push(attached(vm, nic, port, common.backend));
+        conditions.push(attached(nic, port, common.backend));
     }
+    conditions.extend(port.filter(|_| common.backend == NetworkBackend::Ml2).and_then(bound));
     conditions.push(addressed(&node, nic));
     node.conditions = conditions.into_iter().map(|said| dated(said, old, sight.now)).collect();
     if let Some(vm) = vm {
@@ -267,7 +268,8 @@ fn one(sight: &Sight<'_>, facts: &Facts<'_>, name: &NodeName, old: Option<&NodeS
 
 /// Until the ports are listed, the known facts about the node's port stay: a missing look is not a loss.
 fn keep_port_conditions(node: &mut NodeState, old: Option<&NodeState>) {
-    let of_port = |c: &&Condition| matches!(c.kind, ConditionKind::PortReady | ConditionKind::Attached);
+    let of_port =
+        |c: &&Condition| matches!(c.kind, ConditionKind::PortReady | ConditionKind::Attached | ConditionKind::Bound);
     for known in old.into_iter().flat_map(|o| &o.conditions).filter(of_port) {
         node.conditions.retain(|c| c.kind != known.kind);
         node.conditions.push(known.clone());
@@ -319,26 +321,48 @@ fn port_ready(nic: Option<&NicFacts>, port: Option<&Port>, old: Option<&NodeStat
     }
 }
 
-fn attached(vm: Option<&VmFacts>, nic: Option<&NicFacts>, port: Option<&Port>, backend: NetworkBackend) -> Said {
+fn attached(nic: Option<&NicFacts>, port: Option<&Port>, backend: NetworkBackend) -> Said {
     let kind = ConditionKind::Attached;
-    let (Some(vm), Some(nic), Some(port)) = (vm, nic, port) else {
+    let (Some(nic), Some(port)) = (nic, port) else {
         return (kind, ConditionStatus::False, "NoPort", "No card or port to attach yet.".into());
     };
     if backend == NetworkBackend::NsxV {
         return match port.vnic_index {
             Some(index) => (kind, ConditionStatus::True, "IndexSet", format!("NSX knows the card as index {index}.")),
-            None => (kind, ConditionStatus::False, "IndexNotSet", "NSX does not know the card's index yet.".into()),
+            None => {
+                let message = "The port's security groups do not apply: NSX does not know the card's index yet.";
+                (kind, ConditionStatus::False, GROUPS_NOT_APPLIED, message.into())
+            }
         };
     }
     if nic.external_id.as_deref() == Some(port.id.as_str()) {
         return (kind, ConditionStatus::True, "ExternalIdSet", format!("The card is attached to port {}.", port.id));
     }
-    if vm.power == Power::On {
-        let message = "The VM was powered on before its card was attached to the port. It gets its lease, \
-                       but security groups apply only after a power off and on.";
-        return (kind, ConditionStatus::False, POWERED_ON_BEFORE, message.into());
-    }
-    (kind, ConditionStatus::False, "ExternalIdNotSet", "The card is not attached to its port yet.".into())
+    let message = format!(
+        "The security groups of port {} do not apply: the card is not attached to it. Howdah attaches it when BDE is \
+         done with the VM.",
+        port.id
+    );
+    (kind, ConditionStatus::False, GROUPS_NOT_APPLIED, message)
+}
+
+/// A plain network needs no binding: without a host, nothing is said. (Neutron's ML2 `PortBinding`: `unbound` without
+/// a host, `binding_failed` if no driver takes it.)
+fn bound(port: &Port) -> Option<Said> {
+    let kind = ConditionKind::Bound;
+    let binding = port.binding.as_ref().filter(|b| !b.host.is_empty())?;
+    let host = &binding.host;
+    Some(match binding.vif_type.as_str() {
+        "binding_failed" => {
+            let message =
+                format!("No driver of Neutron binds the port to the host {host}: no DHCP agent may serve the port.");
+            (kind, ConditionStatus::False, "BindingFailed", message)
+        }
+        "unbound" => {
+            (kind, ConditionStatus::False, "Unbound", format!("Neutron has not bound the port to the host {host} yet."))
+        }
+        _ => (kind, ConditionStatus::True, "Bound", format!("The port is bound to the host {host}.")),
+    })
 }
 
 fn addressed(node: &NodeState, nic: Option<&NicFacts>) -> Said {

@@ -43,7 +43,8 @@ pub fn check(record: &ClusterRecord, demand: &Demand, found: &Found) -> Result<(
     // Names of distributions are compared case-insensitively, as the cluster manager does.
     listed("distro", "distribution", &spec.distro, &found.catalog.distros, true)?;
     for pool in &demand.resource_pools {
-        listed("resource_pool", "resource pool", pool, &found.catalog.resource_pools, false)?;
+        let pools: Vec<_> = found.catalog.resource_pools.iter().map(|p| p.name.clone()).collect();
+        listed("resource_pool", "resource pool", pool, &pools, false)?;
     }
     for datastore in &demand.datastores {
         listed("datastore", "datastore", datastore, &found.catalog.datastores, false)?;
@@ -154,6 +155,7 @@ mod tests {
 
     use super::*;
     use crate::specification::SealedSpecification;
+    use crate::systems::manager::ResourcePool;
     use crate::test_support::{network, record, subnet};
     use crate::wanted::NodeGroup;
 
@@ -161,7 +163,7 @@ mod tests {
         Found {
             catalog: Catalog {
                 distros: vec!["BigTop".into(), "mesos".into()],
-                resource_pools: vec!["openstackRP".into()],
+                resource_pools: vec![ResourcePool { name: "openstackRP".into(), cluster: "cluster1".into() }],
                 datastores: vec!["ds1".into()],
                 app_managers: vec!["Default".into(), "cm".into()],
             },

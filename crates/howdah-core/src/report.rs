@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::action::Key;
 use crate::condition::ConditionKind;
 use crate::decide::View;
-use crate::failure::Failure;
+use crate::failure::{Failure, System};
+use crate::health::{FAILURES_THAT_COUNT, WATCH_NEWS, is_about_the_system};
 use crate::ids::NodeName;
 use crate::known::{ClusterState, NodeState};
 use crate::preflight;
@@ -152,6 +153,34 @@ pub fn out_of_time(view: &View<'_>, elapsed: Duration) -> Failure {
     Failure::new("operation_too_long", format!("not complete after {}: {manager}{task}; {nodes}", minutes(elapsed)))
         .about(late.map(|(name, _)| name))
         .hint("BDE may be busy with another cluster. Repeat the request to continue waiting.")
+}
+
+/// A failure that shows in one system may come from another: every system that was failing at the time is named
+/// first, beginning with the one on which most others depend.
+pub fn explained(view: &View<'_>, failure: Failure) -> Failure {
+    let counts = |key: &Key, t: &Trouble| match key {
+        Key::Watch => view.now.since(t.since) >= WATCH_NEWS,
+        _ => t.tries >= FAILURES_THAT_COUNT && is_about_the_system(t),
+    };
+    let mut failing: Vec<_> = view.troubles.iter().filter(|(key, t)| counts(key, t)).map(|(_, t)| t).collect();
+    failing.sort_by_key(|t| (depended_on(t.system), t.since));
+    failing.dedup_by_key(|t| t.system);
+    if failing.is_empty() {
+        return failure;
+    }
+    let says: Vec<_> = failing.iter().map(|t| t.says.as_str()).collect();
+    Failure { message: format!("{}; at the same time, {}", says.join("; "), failure.message), ..failure }
+}
+
+/// Smaller for systems that others call: BDE works through vCenter, and Neutron asks Keystone.
+const fn depended_on(system: System) -> u8 {
+    match system {
+        System::Store => 0,
+        System::Keystone => 1,
+        System::VCenter => 2,
+        System::Neutron => 3,
+        System::Bde => 4,
+    }
 }
 
 /// The same call failed repeatedly. The message also names every other failing system, and all nodes for

@@ -1,6 +1,7 @@
 //! Small values that the tests of several modules start from: the cluster `c` of project `p1` with
 //! one node, as it looks in each system.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -110,6 +111,7 @@ pub(crate) fn segment() -> Segment {
         datacenter: "dc1".into(),
         segment_id: None,
         logical_switch: None,
+        clusters: BTreeSet::new(),
     }
 }
 
@@ -161,6 +163,8 @@ pub(crate) fn good_port() -> Port {
         description: marks().describe(&"p1".into(), &mark, MAC),
         security_groups: vec![],
         vnic_index: None,
+        logical_switch: None,
+        binding: None,
         status: "DOWN".into(),
     }
 }

@@ -23,7 +23,7 @@ pub struct Trouble {
     pub tries: u32,
     /// The earliest time of the next try.
     pub not_before: Mono,
-    /// During which operation it failed last.
+    /// The operation that needed it when it failed last, if any.
     pub operation: Option<OperationId>,
     /// The system.
     pub system: System,

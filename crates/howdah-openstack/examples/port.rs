@@ -47,6 +47,7 @@ pub async fn main() -> Result<(), Box<dyn Error>> {
         device_id: Uuid::from_u128(7),
         security_groups: Vec::new(),
         description: "made by an example".to_owned(),
+        host: None,
     };
     for port in openstack.create_ports(std::slice::from_ref(&request)).await? {
         let addresses: Vec<_> = port.fixed_ips.iter().map(|ip| ip.address.to_string()).collect();

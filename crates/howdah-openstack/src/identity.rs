@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::error::What;
 use crate::keystone::TokenBody;
-use crate::session::{As, Call};
+use crate::session::{As, Call, Token};
 use crate::wire::{GroupBody, NetworkBody, SubnetBody};
 use crate::{Error, OpenStack};
 
@@ -105,15 +105,22 @@ impl OpenStack {
     /// renewed.
     async fn verify_own(&self) -> Result<(), Error> {
         let token = self.token().await?;
+        match self.verify_as_own(&token).await {
+            // It was renewed on the way, and the old one is the subject that Keystone does not find.
+            Err(e) if e.is_status(404) => match self.token().await? {
+                renewed if !std::sync::Arc::ptr_eq(&renewed, &token) => self.verify_as_own(&renewed).await,
+                _ => Err(e),
+            },
+            other => other,
+        }
+    }
+
+    async fn verify_as_own(&self, token: &Token) -> Result<(), Error> {
         let step = "verify the service's own token";
         let mut call = Call::new(System::Keystone, step, Method::GET, &["v3", "auth", "tokens"]);
         call.query.push(("nocatalog", String::new()));
         call.subject = Some(token.value.clone());
-        match self.call(As::Service, &call).await {
-            // By now there is a new one, which Keystone accepted.
-            Err(e) if e.is_status(404) => Ok(()),
-            other => other.map(drop),
-        }
+        self.call(As::Service, &call).await.map(drop)
     }
 
     /// One object by ID or name. An unknown ID may still be a name.

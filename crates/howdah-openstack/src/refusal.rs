@@ -1,5 +1,9 @@
 //! Neutron's refusals by type, and the meaning of a bare HTTP status. The type decides, never the
 //! text; the codes are part of the API and do not change.
+//!
+//! Sources of the types: neutron-lib `exceptions/__init__.py`, Neutron `ipam/exceptions.py` and
+//! `services/segments/exceptions.py`, vmware-nsx `common/exceptions.py`. A type that is not listed gets the meaning of
+//! its status, and every message has the type.
 
 use howdah_core::failure::{ErrorKind, System};
 
@@ -12,6 +16,16 @@ pub enum Refusal {
     IpAddressAlreadyAllocated,
     /// The subnet has no address left.
     IpAddressGenerationFailure,
+    /// No subnet of the network serves the port's device owner (service types of subnets).
+    NoMatchingSubnet,
+    /// The host is not connected to the port's segment of a routed network, or to several.
+    HostOnOtherSegment(String),
+    /// The device belongs to another project.
+    DeviceIdNotOwned,
+    /// NSX has reached a limit of its own.
+    ServiceOverQuota,
+    /// NSX is in maintenance, or Neutron's address management asks for a repeat.
+    TryLater(String),
     /// A quota is used up.
     OverQuota,
     /// The network does not exist, or is not visible.
@@ -37,7 +51,14 @@ impl Refusal {
         match name {
             "MacAddressInUse" => Self::MacAddressInUse,
             "IpAddressAlreadyAllocated" | "IpAddressInUse" => Self::IpAddressAlreadyAllocated,
-            "IpAddressGenerationFailure" => Self::IpAddressGenerationFailure,
+            "IpAddressGenerationFailure" | "IpAddressGenerationFailureAllSubnets" => Self::IpAddressGenerationFailure,
+            "IpAddressGenerationFailureNoMatchingSubnet" => Self::NoMatchingSubnet,
+            "HostNotCompatibleWithFixedIps" | "HostNotConnectedToAnySegment" | "HostConnectedToMultipleSegments" => {
+                Self::HostOnOtherSegment(name.to_owned())
+            }
+            "DeviceIDNotOwnedByTenant" => Self::DeviceIdNotOwned,
+            "ServiceOverQuota" => Self::ServiceOverQuota,
+            "MaintenanceInProgress" | "IPAllocationFailed" => Self::TryLater(name.to_owned()),
             "OverQuota" => Self::OverQuota,
             "NetworkNotFound" => Self::NetworkNotFound,
             "SubnetNotFound" => Self::SubnetNotFound,
@@ -56,6 +77,10 @@ impl Refusal {
             Self::MacAddressInUse => "MacAddressInUse",
             Self::IpAddressAlreadyAllocated => "IpAddressAlreadyAllocated",
             Self::IpAddressGenerationFailure => "IpAddressGenerationFailure",
+            Self::NoMatchingSubnet => "IpAddressGenerationFailureNoMatchingSubnet",
+            Self::DeviceIdNotOwned => "DeviceIDNotOwnedByTenant",
+            Self::ServiceOverQuota => "ServiceOverQuota",
+            Self::HostOnOtherSegment(name) | Self::TryLater(name) => name,
             Self::OverQuota => "OverQuota",
             Self::NetworkNotFound => "NetworkNotFound",
             Self::SubnetNotFound => "SubnetNotFound",
@@ -74,6 +99,11 @@ impl Refusal {
             Self::MacAddressInUse => (ErrorKind::Conflict, "neutron_mac_in_use"),
             Self::IpAddressAlreadyAllocated => (ErrorKind::Conflict, "neutron_address_in_use"),
             Self::IpAddressGenerationFailure => (ErrorKind::Exhausted, "neutron_subnet_exhausted"),
+            Self::NoMatchingSubnet => (ErrorKind::Invalid, "neutron_no_matching_subnet"),
+            Self::HostOnOtherSegment(_) => (ErrorKind::Invalid, "neutron_host_not_connected"),
+            Self::DeviceIdNotOwned => (ErrorKind::Forbidden, "neutron_device_of_other_project"),
+            Self::ServiceOverQuota => (ErrorKind::Exhausted, "neutron_nsx_over_quota"),
+            Self::TryLater(_) => (ErrorKind::Unavailable, "neutron_unavailable"),
             Self::OverQuota => (ErrorKind::Exhausted, "neutron_over_quota"),
             Self::NetworkNotFound => (ErrorKind::NotFound, "neutron_network_not_found"),
             Self::SubnetNotFound => (ErrorKind::NotFound, "neutron_subnet_not_found"),
@@ -94,6 +124,12 @@ impl Refusal {
             }
             Self::PolicyNotAuthorized => "Give the user of [site.openstack] a role that permits this.",
             Self::OverQuota => "Raise the project's quota (`openstack quota set --ports N PROJECT`) or delete ports.",
+            Self::NoMatchingSubnet => {
+                "Use a subnet without service types, or give it the service type `compute:None` (`openstack subnet \
+                 set --service-type`)."
+            }
+            Self::HostOnOtherSegment(_) => "Correct `binding_host` of the site: a host of the network's segment.",
+            Self::ServiceOverQuota => "NSX has reached one of its own limits; ask the operator of NSX.",
             Self::IpAddressGenerationFailure => "Use a larger subnet, or delete ports that are no longer needed.",
             Self::MacAddressInUse => {
                 "Find the port with `openstack port list --mac-address MAC`. Delete it if nothing uses it."
@@ -148,6 +184,12 @@ mod tests {
             (409, "OverQuota", ErrorKind::Exhausted, "neutron_over_quota"),
             (409, "IpAddressAlreadyAllocated", ErrorKind::Conflict, "neutron_address_in_use"),
             (409, "IpAddressGenerationFailure", ErrorKind::Exhausted, "neutron_subnet_exhausted"),
+            (409, "IpAddressGenerationFailureAllSubnets", ErrorKind::Exhausted, "neutron_subnet_exhausted"),
+            (409, "IpAddressGenerationFailureNoMatchingSubnet", ErrorKind::Invalid, "neutron_no_matching_subnet"),
+            (409, "HostNotCompatibleWithFixedIps", ErrorKind::Invalid, "neutron_host_not_connected"),
+            (409, "DeviceIDNotOwnedByTenant", ErrorKind::Forbidden, "neutron_device_of_other_project"),
+            (409, "ServiceOverQuota", ErrorKind::Exhausted, "neutron_nsx_over_quota"),
+            (500, "MaintenanceInProgress", ErrorKind::Unavailable, "neutron_unavailable"),
             (404, "NetworkNotFound", ErrorKind::NotFound, "neutron_network_not_found"),
             (404, "SecurityGroupNotFound", ErrorKind::NotFound, "neutron_security_group_not_found"),
             (403, "PolicyNotAuthorized", ErrorKind::Forbidden, "neutron_forbidden"),

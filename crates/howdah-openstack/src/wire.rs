@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use howdah_core::ids::{Mac, ProjectId};
-use howdah_core::systems::networking::{FixedIp, Network, Port, PortChange, PortRequest, Quota, Subnet};
+use howdah_core::systems::networking::{Binding, FixedIp, Network, Port, PortChange, PortRequest, Quota, Subnet};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -110,6 +110,13 @@ pub(crate) struct PortBody {
     pub(crate) vnic_index: Option<u32>,
     #[serde(default)]
     pub(crate) status: String,
+    /// Its keys depend on the plugin.
+    #[serde(rename = "binding:vif_details", default)]
+    vif_details: Value,
+    #[serde(rename = "binding:host_id")]
+    host: Option<String>,
+    #[serde(rename = "binding:vif_type")]
+    vif_type: Option<String>,
 }
 
 impl From<PortBody> for Port {
@@ -128,6 +135,8 @@ impl From<PortBody> for Port {
             security_groups: b.security_groups.iter().map(|g| g.as_str().into()).collect(),
             vnic_index: b.vnic_index,
             status: b.status,
+            binding: b.vif_type.map(|vif_type| Binding { host: b.host.unwrap_or_default(), vif_type }),
+            logical_switch: b.vif_details["nsx-logical-switch-id"].as_str().map(str::to_owned),
         }
     }
 }
@@ -149,6 +158,9 @@ pub(crate) fn new_port(request: &PortRequest) -> Value {
         "device_id": request.device_id.to_string(),
         "description": request.description,
     });
+    if let Some(host) = &request.host {
+        port["binding:host_id"] = host.as_str().into();
+    }
     if !request.security_groups.is_empty() {
         port["security_groups"] = request.security_groups.iter().map(|g| g.as_str()).collect();
     }
@@ -167,6 +179,7 @@ pub(crate) fn changed_port(change: &PortChange) -> Value {
     put("device_id", change.device_id.map(|id| id.to_string().into()));
     put("name", change.name.as_deref().map(Value::from));
     put("description", change.description.as_deref().map(Value::from));
+    put("binding:host_id", change.host.as_deref().map(Value::from));
     put("security_groups", change.security_groups.as_ref().map(|g| g.iter().map(|g| g.as_str()).collect()));
     Value::Object(port)
 }
@@ -233,10 +246,13 @@ mod tests {
             device_id: uuid::Uuid::from_u128(1),
             security_groups: vec!["g".into()],
             description: "mark".into(),
+            host: None,
         };
         insta::assert_snapshot!(new_port(&request), @r#"{"description":"mark","device_id":"00000000-0000-0000-0000-000000000001","device_owner":"compute:None","fixed_ips":[{"subnet_id":"s"}],"mac_address":"00:50:56:aa:00:01","name":"c-w-0-port0","network_id":"n","project_id":"p","security_groups":["g"]}"#);
         let again = PortRequest { address: Some("10.0.0.5".parse().unwrap()), ..request.clone() };
         assert_eq!(new_port(&again)["fixed_ips"], json!([{"subnet_id": "s", "ip_address": "10.0.0.5"}]));
+        let bound = PortRequest { host: Some("esx-1".into()), ..request.clone() };
+        assert_eq!(new_port(&bound)["binding:host_id"], "esx-1");
         assert!(new_port(&PortRequest { security_groups: vec![], ..request }).get("security_groups").is_none());
     }
 
@@ -245,6 +261,8 @@ mod tests {
         assert_eq!(changed_port(&PortChange::default()), json!({}));
         let change = PortChange { device_owner: Some("compute:None".into()), ..PortChange::default() };
         assert_eq!(changed_port(&change), json!({"device_owner": "compute:None"}));
+        let change = PortChange { host: Some("esx-1".into()), ..PortChange::default() };
+        assert_eq!(changed_port(&change), json!({"binding:host_id": "esx-1"}));
         let change = PortChange { security_groups: Some(vec![]), ..PortChange::default() };
         assert_eq!(changed_port(&change), json!({"security_groups": []}));
     }
@@ -260,6 +278,14 @@ mod tests {
             r#", "project_id": "p", "tenant_id": "p", "device_id": null, "vnic_index": 1, "fixed_ips": [{"subnet_id": "s", "ip_address": "10.0.0.5"}]"#,
         );
         assert_eq!((full.vnic_index, full.device_id.as_str()), (Some(1), ""));
+        assert_eq!((full.logical_switch, full.binding), (None, None));
+        let bound = port(r#", "binding:vif_type": "unbound", "binding:host_id": null"#).binding;
+        assert_eq!(bound, Some(Binding { host: String::new(), vif_type: "unbound".into() }));
+        for (details, switch) in [("null", None), (r#"{"nsx-logical-switch-id": null}"#, None), ("{}", None)] {
+            assert_eq!(port(&format!(r#", "binding:vif_details": {details}"#)).logical_switch, switch, "{details}");
+        }
+        let nsx_t = port(r#", "binding:vif_details": {"port_filter": true, "nsx-logical-switch-id": "ls-1"}"#);
+        assert_eq!(nsx_t.logical_switch.as_deref(), Some("ls-1"));
         assert_eq!(full.fixed_ips[0].address.to_string(), "10.0.0.5");
     }
 

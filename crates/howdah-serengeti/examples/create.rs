@@ -44,6 +44,7 @@ pub async fn main() -> Result<(), Box<dyn Error>> {
         username: login.user,
         password: login.password.into(),
         trust: Trust::System,
+        pace: std::sync::Arc::default(),
         timeouts: Timeouts::default(),
     })?;
     let catalog = client.catalog(None).await?;

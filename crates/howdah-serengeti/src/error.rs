@@ -4,6 +4,7 @@
 //! contains a password; sent passwords are removed from the service's messages.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_transport::TransportError;
@@ -43,6 +44,14 @@ pub enum Error {
         user: String,
         /// The page's words.
         said: String,
+    },
+    /// The account's last logins were refused; another one might lock it.
+    #[error("the login as {user} waits for {} s: the last ones were refused, and more would lock the account", wait.as_secs())]
+    LoginHeld {
+        /// The user.
+        user: String,
+        /// Until the next login.
+        wait: Duration,
     },
     /// The appliance could not verify the user name and password with its vCenter.
     #[error("could not log in: the appliance does not reach its vCenter: {said}")]
@@ -139,7 +148,7 @@ impl Error {
         match self {
             Self::Address { .. } | Self::Password { .. } | Self::Closed(_) | Self::TooNew { .. } => ErrorKind::Invalid,
             Self::Transport { source, .. } => source.kind(),
-            Self::LoginRefused { .. } => ErrorKind::Credentials,
+            Self::LoginRefused { .. } | Self::LoginHeld { .. } => ErrorKind::Credentials,
             // The login succeeded, so the credentials are valid; a replica or an idle limit of
             // seconds can cause this, and a retry may succeed.
             Self::SessionRefused { .. } | Self::Maintenance { .. } | Self::VCenterUnreachable { .. } => {
@@ -161,7 +170,7 @@ impl Error {
                 ErrorKind::BadAnswer => "bde_bad_answer",
                 _ => "bde_unreachable",
             },
-            Self::LoginRefused { .. } => "bde_credentials",
+            Self::LoginRefused { .. } | Self::LoginHeld { .. } => "bde_credentials",
             Self::VCenterUnreachable { .. } => "bde_vcenter_unreachable",
             Self::SessionRefused { .. } => "bde_session_refused",
             Self::Maintenance { .. } => "bde_maintenance",
@@ -187,6 +196,7 @@ impl Error {
                 "BDE verifies the name and password with vCenter: use a vCenter user such as \
                  user@vsphere.local, and check that the appliance's Users.xml allows it."
             }
+            Self::LoginHeld { .. } => "Correct the user name or password.",
             Self::Maintenance { .. } => {
                 "Remove the file /opt/serengeti/etc/maintenance from the appliance; Howdah then continues automatically."
             }

@@ -99,7 +99,7 @@ impl Controllers {
         let controller = Controller {
             site: Site {
                 name: site.name.clone(),
-                backend: site.backend,
+                networks: site.networks.clone(),
                 provision: Arc::new(Bde),
                 manager: self.manager(&key, site),
                 vcenter: Arc::clone(&site.vcenter),

@@ -1,7 +1,7 @@
 //! What the service counts, in Prometheus' text form. Invariant: labels come from fixed sets
 //! (routes, methods, codes, configured sites), never from a request, so that their number is bounded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +21,16 @@ struct Counters {
     requests: BTreeMap<(String, String, u16), Sum>,
     calls: BTreeMap<(String, System, String, &'static str), Sum>,
     health: BTreeMap<(String, System), Health>,
+    probed: BTreeMap<(String, System), Health>,
+}
+
+impl Counters {
+    fn health_of(&self, key: &(String, System)) -> Option<Health> {
+        let (last, probe) = (self.health.get(key), self.probed.get(key));
+        // A call that went well does not show that everything that the work needs is there.
+        let failing = [last, probe].into_iter().flatten().find(|h| h.failing.is_some());
+        failing.or(last).or(probe).cloned()
+    }
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -69,9 +79,14 @@ impl Metrics {
         self.counters().health.insert((site.to_owned(), system), Health { at, failing });
     }
 
-    /// What a system said last, if it was asked at all.
+    /// A probe of a remote system ended: it asks what the work needs, so that each of its failures is the system's.
+    pub fn probed(&self, site: &str, system: System, at: Timestamp, failing: Option<&'static str>) {
+        self.counters().probed.insert((site.to_owned(), system), Health { at, failing });
+    }
+
+    /// How a system is, if it was asked at all: by the last call, and by the last probe.
     pub fn health(&self, site: &str, system: System) -> Option<Health> {
-        self.counters().health.get(&(site.to_owned(), system)).cloned()
+        self.counters().health_of(&(site.to_owned(), system))
     }
 
     /// The text, with the present number of clusters by status and of operations by kind and state.
@@ -106,7 +121,9 @@ impl Metrics {
             summary(&mut text, "howdah_remote_call_seconds", &labels, *sum);
         }
         family(&mut text, "howdah_remote_up", "gauge", "1 if the remote system was healthy at the last call, else 0.");
-        for ((site, system), health) in &counters.health {
+        let asked: BTreeSet<_> = counters.health.keys().chain(counters.probed.keys()).collect();
+        for key @ (site, system) in asked {
+            let Some(health) = counters.health_of(key) else { continue };
             let up = if health.failing.is_none() { 1.0 } else { 0.0 };
             sample(&mut text, "howdah_remote_up", &[("site", site), ("system", system_word(*system))], up);
         }

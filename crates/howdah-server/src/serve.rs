@@ -55,8 +55,10 @@ const TCP_CONNECTIONS: usize = 4096;
 const UNIX_CONNECTIONS: usize = 128;
 /// Descriptors reserved for the database's files and for watches and calls of the sites.
 const OTHER_DESCRIPTORS: usize = 256;
-/// How often the service queries every idle system, so that readiness is current.
-const PROBE_EVERY: Duration = Duration::from_secs(60);
+/// The pause between two probes of the systems. With [`PROBE_LIMIT`], an outage shows within a minute.
+const PROBE_EVERY: Duration = Duration::from_secs(30);
+/// How long a system may take to answer a probe.
+const PROBE_LIMIT: Duration = Duration::from_secs(20);
 
 /// The parts of the service besides its listeners. Tests use fakes.
 pub struct Parts {
@@ -232,7 +234,7 @@ pub async fn start(server: &Server, parts: Parts) -> Result<Running, ServerError
         marks: parts.marks,
         sites: sites.clone(),
         supervisor: supervisor.clone(),
-        clock: parts.clock,
+        clock: Arc::clone(&parts.clock),
         entropy: parts.entropy,
         metrics: Arc::clone(&metrics),
         auth: server.auth,
@@ -243,7 +245,7 @@ pub async fn start(server: &Server, parts: Parts) -> Result<Running, ServerError
     let (tcp, unix) = (listeners.address, listeners.path.clone());
     let (seats, unix_seats) = (parts.connections.tcp.connections, parts.connections.unix.connections);
     tracing::info!(?tcp, ?unix, seats, unix_seats, clusters = taken_up, "listening");
-    let probing = parts.probe.then(|| tokio::spawn(probe(sites)));
+    let probing = parts.probe.then(|| tokio::spawn(probe(sites, parts.clock)));
     let all = tokio::spawn(async move {
         listeners.answer(parts.connections, api::router(app), stopping).await;
         if let Some(probing) = probing {
@@ -255,11 +257,15 @@ pub async fn start(server: &Server, parts: Parts) -> Result<Running, ServerError
     Ok(Running { tcp, unix, store, stop, all })
 }
 
-async fn probe(sites: Sites) {
+/// Probes all sites side by side: one that does not answer delays no other.
+async fn probe(sites: Sites, clock: Arc<dyn Clock>) {
     loop {
-        for site in sites.all() {
-            site.probe().await;
-        }
+        let probes = sites.all().iter().map(async |site| {
+            for (system, failing) in site.probe(PROBE_LIMIT).await {
+                sites.metrics().probed(site.name.as_str(), system, clock.now(), failing);
+            }
+        });
+        futures::future::join_all(probes).await;
         tokio::time::sleep(PROBE_EVERY).await;
     }
 }

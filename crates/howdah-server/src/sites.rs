@@ -3,15 +3,16 @@
 //! operator's sites.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use howdah_api::{Site, SystemHealth};
 use howdah_core::failure::System;
 use howdah_core::ids::{NetworkId, SiteName};
-use howdah_core::policy::NetworkBackend;
+use howdah_core::policy::{NetworkBackend, Networks};
 use howdah_core::systems::Remote;
 use howdah_core::systems::identity::Identity;
 use howdah_core::systems::manager::ClusterManager;
-use howdah_core::systems::networking::Networking;
+use howdah_core::systems::networking::{Networking, PortQuery};
 use howdah_core::systems::vcenter::VCenter;
 use howdah_serengeti::Rules;
 use secrecy::SecretString;
@@ -29,8 +30,8 @@ pub struct SiteHandles {
     pub name: SiteName,
     /// Whether requests without a site use it.
     pub default: bool,
-    /// The network backend of its OpenStack.
-    pub backend: NetworkBackend,
+    /// The networks of its OpenStack.
+    pub networks: Networks,
     /// The rules for requests at this site; `manager` applies the same rules.
     pub rules: Rules,
     /// Host name of its BDE.
@@ -52,17 +53,29 @@ pub struct SiteHandles {
 }
 
 impl SiteHandles {
-    /// Makes one call to each system with the service's credentials. The adapters' meters
-    /// record the results; the answers do not matter here.
-    pub async fn probe(&self) {
-        // An impossible network: the adapter does not cache this answer, unlike the features.
-        let none = NetworkId::new(uuid::Uuid::nil().to_string());
-        let _ = tokio::join!(
-            self.manager.version(),
-            self.vcenter.version(),
-            self.networking.network(&none),
-            self.identity.own_login(),
+    /// Asks each system, with the service's credentials, for what a create needs of it. Returns which systems answered
+    /// and the code of what failed. An answer that takes longer than the limit is none.
+    pub async fn probe(&self, limit: Duration) -> [(System, Option<&'static str>); 4] {
+        async fn within<T>(
+            limit: Duration,
+            none: &'static str,
+            call: impl Future<Output = Remote<T>>,
+        ) -> Option<&'static str> {
+            tokio::time::timeout(limit, call).await.map_or(Some(none), |answer| answer.err().map(|e| e.code))
+        }
+        // A list that is short, whatever the cloud's size.
+        let none = PortQuery { network: Some(NetworkId::new(uuid::Uuid::nil().to_string())), ..PortQuery::default() };
+        let neutron = async {
+            self.networking.features().await?;
+            self.networking.ports(&none).await
+        };
+        let (bde, vcenter, neutron, keystone) = tokio::join!(
+            within(limit, "bde_no_answer", self.manager.networks()),
+            within(limit, "vcenter_no_answer", self.vcenter.version()),
+            within(limit, "neutron_no_answer", neutron),
+            within(limit, "keystone_no_answer", self.identity.own_login()),
         );
+        [(System::Bde, bde), (System::VCenter, vcenter), (System::Neutron, neutron), (System::Keystone, keystone)]
     }
 }
 
@@ -96,6 +109,11 @@ impl Sites {
     /// The sites; their adapters report to these metrics.
     pub const fn new(all: Vec<SiteHandles>, metrics: Arc<Metrics>) -> Self {
         Self { all, metrics }
+    }
+
+    /// What the sites' adapters and probes report to.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// A site by name.
@@ -212,7 +230,7 @@ impl Sites {
         Site {
             name: site.name.to_string(),
             default: site.default,
-            network_backend: backend_word(site.backend).to_owned(),
+            network_backend: backend_word(site.networks.backend).to_owned(),
             bde: site.bde_host.clone(),
             vcenter: site.vcenter_host.clone(),
             systems: systems.to_vec(),

@@ -13,14 +13,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use howdah_core::controller::Controller;
+use howdah_core::controller::{Controller, Site};
 use howdah_core::document::Row;
 use howdah_core::entropy::Entropy;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::{ClusterId, ClusterKey, OperationId, ProjectId, SiteName};
 use howdah_core::known::{ClusterState, OperationState};
 use howdah_core::mark::MarkKey;
-use howdah_core::policy::Policy;
+use howdah_core::policy::{Networks, Policy};
 use howdah_core::store::{Page, Store};
 use howdah_core::systems::Remote;
 use howdah_core::systems::networking::{Network, Networking as _, Subnet};
@@ -45,6 +45,7 @@ pub struct Service {
     site: SiteName,
     store: Arc<Crashing<MemoryStore>>,
     policy: Policy,
+    networks: Networks,
     marks: MarkKey,
     life: Option<Life>,
 }
@@ -63,8 +64,10 @@ impl Service {
 
     /// The same of an installation that knows the site by this name and signs with this key.
     pub fn of(world: World, site: SiteName, marks: MarkKey) -> Self {
+        let networks = Networks::of(world.read(|s| s.settings.backend));
         Self {
             world,
+            networks,
             site,
             store: Arc::new(Crashing::new(MemoryStore::new())),
             policy: Policy::default(),
@@ -88,6 +91,11 @@ impl Service {
         &self.store
     }
 
+    /// What the operator says of the networks, in the lives to come.
+    pub fn networks(&mut self) -> &mut Networks {
+        &mut self.networks
+    }
+
     /// The figures of the lives to come.
     pub fn policy(&mut self) -> &mut Policy {
         &mut self.policy
@@ -97,7 +105,10 @@ impl Service {
     pub fn controller(&self) -> Controller {
         let store: Arc<dyn Store> = self.store.clone();
         Controller {
-            site: inprocess::site(&self.world, self.site.clone(), &store, &self.policy),
+            site: Site {
+                networks: self.networks.clone(),
+                ..inprocess::site(&self.world, self.site.clone(), &store, &self.policy)
+            },
             store,
             clock: self.world.clock(),
             entropy: self.world.entropy(),

@@ -12,7 +12,7 @@ use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response};
 use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 
-use crate::trust::{Fingerprint, Trust, Verifier};
+use crate::trust::{Fingerprint, Refused, Trust, Verifier};
 
 /// The prefix of a UNIX socket's name.
 const SOCKET: &str = "unix:";
@@ -40,7 +40,6 @@ impl Default for Deadlines {
 #[derive(Debug, Clone)]
 pub struct Http {
     client: Client,
-    verifier: Arc<Verifier>,
     deadlines: Deadlines,
     /// The UNIX socket that all requests go to.
     socket: Option<PathBuf>,
@@ -189,8 +188,8 @@ impl Http {
     pub fn new(trust: &Trust, deadlines: Deadlines) -> Result<Self, TransportError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = Arc::new(Verifier::new(trust, provider.clone())?);
-        let tls = config(provider, verifier.clone())?;
-        Self::build(Client::builder().tls_backend_preconfigured(tls), verifier, deadlines, None)
+        let tls = config(provider, verifier)?;
+        Self::build(Client::builder().tls_backend_preconfigured(tls), deadlines, None)
     }
 
     /// A client that sends every request to the UNIX socket at `path`, independent of the URL's host.
@@ -201,17 +200,12 @@ impl Http {
     pub fn unix(path: &std::path::Path, deadlines: Deadlines) -> Result<Self, TransportError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = Arc::new(Verifier::new(&Trust::Insecure, provider.clone())?);
-        let tls = config(provider, verifier.clone())?;
+        let tls = config(provider, verifier)?;
         let builder = Client::builder().tls_backend_preconfigured(tls).unix_socket(path);
-        Self::build(builder, verifier, deadlines, Some(path.to_owned()))
+        Self::build(builder, deadlines, Some(path.to_owned()))
     }
 
-    fn build(
-        builder: ClientBuilder,
-        verifier: Arc<Verifier>,
-        deadlines: Deadlines,
-        socket: Option<PathBuf>,
-    ) -> Result<Self, TransportError> {
+    fn build(builder: ClientBuilder, deadlines: Deadlines, socket: Option<PathBuf>) -> Result<Self, TransportError> {
         let client = builder
             .connect_timeout(deadlines.connect)
             .timeout(deadlines.answer)
@@ -221,7 +215,7 @@ impl Http {
             .user_agent(concat!("howdah/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|source| TransportError::SetUp { source: source.without_url() })?;
-        Ok(Self { client, verifier, deadlines, socket })
+        Ok(Self { client, deadlines, socket })
     }
 
     /// Creates a request. It has the client's deadline unless `.timeout()` sets another; an error
@@ -296,7 +290,7 @@ impl Http {
         // A URL can contain a user name or query; the messages use only server and path.
         let source = error.without_url();
         if source.is_connect() {
-            return match self.verifier.refused() {
+            return match Refused::behind(&source).cloned() {
                 Some(r) => TransportError::Certificate { server, fingerprint: r.fingerprint, reason: r.reason },
                 None => TransportError::Connect { server, source },
             };

@@ -16,10 +16,12 @@
 mod entropy;
 mod http_client;
 pub mod meter;
+mod pace;
 mod retry;
 mod trust;
 
 pub use entropy::SystemEntropy;
 pub use http_client::{ANSWER_LIMIT, Deadlines, Http, TransportError};
+pub use pace::{LoginPace, LoginPaces};
 pub use retry::{Backoff, retry};
 pub use trust::{Fingerprint, FingerprintError, Trust};

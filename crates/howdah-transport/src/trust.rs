@@ -1,17 +1,18 @@
 //! The trust of a TLS connection. Invariant: every mode except [`Trust::Insecure`] proves that the
 //! server has the private key of a certificate that the operator trusts.
 
+use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 
 use crate::TransportError;
 
@@ -90,19 +91,38 @@ impl FromStr for Fingerprint {
     }
 }
 
-/// The refused certificate: the error message shows it for comparison.
-#[derive(Debug, Clone)]
+/// The refused certificate: the error message shows it for comparison. It travels inside the error of its own
+/// connection, so that it explains no other failure.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{reason}")]
 pub(crate) struct Refused {
     pub(crate) fingerprint: Fingerprint,
     pub(crate) reason: String,
 }
 
-/// A verifier that remembers the certificate it refused last.
+impl Refused {
+    /// The refusal that caused an error, if one did.
+    pub(crate) fn behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
+        let mut at = Some(error);
+        while let Some(error) = at {
+            if let Some(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(inner)))) =
+                error.downcast_ref()
+            {
+                return inner.downcast_ref();
+            }
+            // An I/O error with an error inside does not show that one as its source.
+            let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            at = inside.map(|e| e as &(dyn Error + 'static)).or_else(|| error.source());
+        }
+        None
+    }
+}
+
+/// A verifier that says what it refused.
 #[derive(Debug)]
 pub(crate) struct Verifier {
     mode: Mode,
     provider: Arc<CryptoProvider>,
-    refused: Mutex<Option<Refused>>,
 }
 
 #[derive(Debug)]
@@ -146,19 +166,13 @@ impl Verifier {
             Trust::Pin(fingerprint) => Mode::Pin(*fingerprint),
             Trust::Insecure => Mode::Anybody,
         };
-        Ok(Self { mode, provider, refused: Mutex::new(None) })
+        Ok(Self { mode, provider })
     }
+}
 
-    /// The last refused certificate.
-    pub(crate) fn refused(&self) -> Option<Refused> {
-        self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
-
-    fn refuse(&self, leaf: &CertificateDer<'_>, reason: String, error: rustls::Error) -> rustls::Error {
-        let refused = Refused { fingerprint: Fingerprint::of(leaf), reason };
-        *self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(refused);
-        error
-    }
+fn refuse(leaf: &CertificateDer<'_>, reason: String) -> rustls::Error {
+    let refused = Refused { fingerprint: Fingerprint::of(leaf), reason };
+    rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(refused))))
 }
 
 fn system_roots() -> Arc<RootCertStore> {
@@ -200,18 +214,12 @@ impl ServerCertVerifier for Verifier {
                         rustls::Error::InvalidCertificate(inner) => inner.to_string(),
                         other => other.to_string(),
                     };
-                    self.refuse(leaf, reason, e)
+                    refuse(leaf, reason)
                 })
             }
-            Mode::Nobody(reason) => {
-                let error = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
-                Err(self.refuse(leaf, (*reason).to_owned(), error))
-            }
+            Mode::Nobody(reason) => Err(refuse(leaf, (*reason).to_owned())),
             Mode::Pin(pin) if Fingerprint::of(leaf) == *pin => Ok(ServerCertVerified::assertion()),
-            Mode::Pin(pin) => {
-                let error = rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure);
-                Err(self.refuse(leaf, format!("it differs from the pinned fingerprint {pin}"), error))
-            }
+            Mode::Pin(pin) => Err(refuse(leaf, format!("it differs from the pinned fingerprint {pin}"))),
             Mode::Anybody => Ok(ServerCertVerified::assertion()),
         }
     }

@@ -55,6 +55,7 @@ pub async fn main() -> Result<(), Box<dyn Error>> {
         trust: Trust::System,
         folder_prefix: DEFAULT_FOLDER_PREFIX.to_owned(),
         switch: None,
+        pace: std::sync::Arc::default(),
         timeouts: Timeouts::default(),
     })?;
     println!("{}, {} port groups", client.version().await?, client.segments().await?.len());

@@ -12,7 +12,7 @@ use howdah_core::systems::Remote;
 use howdah_core::systems::vcenter::VCenter;
 use howdah_core::systems::vcenter::{Segment, VmFacts, WatchEvent};
 use howdah_transport::meter::{Meter, unmetered};
-use howdah_transport::{Backoff, Deadlines, Http, Trust};
+use howdah_transport::{Backoff, Deadlines, Http, LoginPace, Trust};
 use secrecy::SecretString;
 
 use crate::act::{self, Change};
@@ -43,6 +43,8 @@ pub struct Settings {
     pub folder_prefix: String,
     /// If set, only port groups of this distributed switch count: its name or reference.
     pub switch: Option<String>,
+    /// The logins of the account, shared with every other client that uses it.
+    pub pace: Arc<LoginPace>,
     /// How long to wait.
     pub timeouts: Timeouts,
 }
@@ -99,10 +101,7 @@ impl Client {
         let http = Http::new(&settings.trust, deadlines)
             .map_err(|source| Error::SetUp { url: settings.url.clone(), source })?;
         let wire = Wire::new(http, &settings.url);
-        let session = |purpose| {
-            let (user, password) = (settings.username.clone(), settings.password.clone());
-            Arc::new(Session::new(wire.clone(), meter.clone(), user, password, settings.timeouts.call, purpose))
-        };
+        let session = |purpose| Arc::new(Session::new(wire.clone(), meter.clone(), &settings, purpose));
         let (acting, watching) = (session("acting"), session("watching"));
         Ok(Self {
             watcher: Watcher::new(watching.clone(), settings.folder_prefix),
@@ -157,6 +156,9 @@ impl Client {
                 objects: request::objects(&refs),
             };
             for object in retrieve(self.session(), &wanted).await? {
+                if let Some(fault) = object.withheld {
+                    return Err(Error::Refused { method: "RetrievePropertiesEx".to_owned(), fault });
+                }
                 let mut light = Light::default();
                 for (path, value) in &object.properties {
                     light.set(path, Some(value));
@@ -186,6 +188,8 @@ impl Drop for Client {
 #[async_trait]
 impl VCenter for Client {
     async fn version(&self) -> Remote<String> {
+        // What the login showed is no sign that vCenter answers now.
+        self.read(|| self.session().call(|_| request::current_time())).await?;
         Ok(self.session().live().await?.content.product.clone())
     }
 

@@ -78,6 +78,14 @@ pub enum Error {
         /// Why.
         fault: Box<Fault>,
     },
+    /// The account's last logins were refused; another one might lock it.
+    #[error("the login as {user} waits for {} s: the last ones were refused, and more would lock the account", wait.as_secs())]
+    LoginHeld {
+        /// The user.
+        user: String,
+        /// Until the next login.
+        wait: Duration,
+    },
     /// A task was accepted and then failed.
     #[error("{method} of {vm} failed: {fault}")]
     Task {
@@ -103,6 +111,12 @@ pub enum Error {
         state: String,
         /// Its last progress.
         progress: u32,
+    },
+    /// vCenter no longer knows a task: its outcome is unknown.
+    #[error("vCenter no longer has the task {task}; its outcome is unknown")]
+    TaskGone {
+        /// The task.
+        task: String,
     },
     /// The VM does not exist, or is not visible to us.
     #[error("the VM {vm} does not exist")]
@@ -179,7 +193,8 @@ impl Error {
                 (ErrorKind::BadAnswer, "vcenter_bad_answer")
             }
             Self::Refused { fault, .. } | Self::Task { fault, .. } => class_of(fault.kind),
-            Self::TaskUnfinished { .. } => (ErrorKind::NoAnswer, "vcenter_task_unfinished"),
+            Self::LoginHeld { .. } => class_of(FaultKind::InvalidLogin),
+            Self::TaskUnfinished { .. } | Self::TaskGone { .. } => (ErrorKind::NoAnswer, "vcenter_task_unfinished"),
             Self::NoVm { .. } => (ErrorKind::NotFound, "vcenter_vm_not_found"),
             Self::NoNic { .. } => (ErrorKind::NotFound, "vcenter_nic_not_found"),
             Self::Shared(error) => error.class(),
@@ -193,6 +208,9 @@ impl Error {
                 "Check that {url} is the vCenter Server and not a proxy, and that its services are running."
             )),
             Self::Refused { fault, .. } | Self::Task { fault, .. } => hint_of(fault),
+            Self::LoginHeld { .. } => {
+                Some("Correct the user name or password in the configuration, then restart the service.".to_owned())
+            }
             Self::Shared(error) => error.hint(),
             _ => None,
         }

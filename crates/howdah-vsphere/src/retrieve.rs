@@ -1,10 +1,11 @@
 //! Property retrieval: reads the objects of a specification with their properties, over all pages.
-//! Invariant: an absent property is absent in the result. Missing objects are skipped.
+//! Invariant: an absent property is absent in the result. Missing objects are skipped. A property that vCenter could
+//! not read is no absent one: its object says so.
 
 use std::collections::BTreeMap;
 
 use crate::error::Error;
-use crate::fault::FaultKind;
+use crate::fault::{Fault, FaultKind};
 use crate::request::{self, Ref};
 use crate::session::{Live, Session};
 use crate::xml::Element;
@@ -17,6 +18,8 @@ pub(crate) const BULK: usize = 500;
 pub(crate) struct Object {
     pub(crate) obj: Ref,
     pub(crate) properties: BTreeMap<String, Element>,
+    /// Why vCenter did not give a property, except for missing rights: the others are incomplete.
+    pub(crate) withheld: Option<Box<Fault>>,
 }
 
 impl Object {
@@ -28,6 +31,10 @@ impl Object {
     /// A property that is a reference.
     pub(crate) fn reference(&self, path: &str) -> Option<Ref> {
         self.properties.get(path).and_then(Ref::read)
+    }
+
+    pub(crate) fn references(&self, path: &str) -> impl Iterator<Item = Ref> {
+        self.properties.get(path).into_iter().flat_map(|list| &list.children).filter_map(Ref::read)
     }
 }
 
@@ -61,7 +68,13 @@ pub(crate) async fn retrieve_in(session: &Session, live: &Live, wanted: &Wanted)
         let Some(page) = answer.child("returnval") else {
             return Ok(objects);
         };
-        objects.extend(page.all("objects").filter_map(read_object));
+        for object in page.all("objects").filter_map(read_object) {
+            // vCenter also reports an ended session this way, inside an answer that is otherwise good.
+            if let Some(fault) = object.withheld.as_ref().filter(|f| f.kind == FaultKind::NotAuthenticated) {
+                return Err(Error::Refused { method: first.name.clone(), fault: fault.clone() });
+            }
+            objects.push(object);
+        }
         let Some(token) = page.text_of("token").filter(|t| !t.is_empty()) else {
             return Ok(objects);
         };
@@ -77,12 +90,14 @@ fn read_object(element: &Element) -> Option<Object> {
             properties.insert(name.to_owned(), val.clone());
         }
     }
+    let mut withheld = None;
     for missing in element.all("missingSet") {
-        let fault = missing.child("fault").map(crate::fault::Fault::of_localized);
-        if let Some(fault) = fault.filter(|f| f.kind == FaultKind::NoPermission) {
-            let path = missing.text_of("path").unwrap_or_default();
-            tracing::warn!(object = %obj.value, path, %fault, "vCenter withholds a property");
+        let Some(fault) = missing.child("fault").map(Fault::of_localized) else { continue };
+        let path = missing.text_of("path").unwrap_or_default();
+        tracing::warn!(object = %obj.value, path, %fault, "vCenter withholds a property");
+        if fault.kind != FaultKind::NoPermission {
+            withheld = Some(Box::new(fault));
         }
     }
-    Some(Object { obj, properties })
+    Some(Object { obj, properties, withheld })
 }

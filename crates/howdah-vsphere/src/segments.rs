@@ -1,8 +1,9 @@
-//! Reads the port groups and opaque networks of every datacenter, always in three calls: create a view of
-//! the datacenters, retrieve through their network folders, destroy the view.
+//! Reads the port groups and opaque networks of every datacenter, and which compute clusters use them, always in
+//! three calls: create a view of the datacenters and clusters, retrieve from there and through the network
+//! folders, destroy the view.
 //! Invariant: it never reads hosts, VMs or VM folders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use howdah_core::ids::SegmentKey;
 use howdah_core::systems::vcenter::Segment;
@@ -15,6 +16,7 @@ use crate::session::{Live, Session};
 use crate::vm::unescape;
 use crate::xml::Element;
 
+const CLUSTER: &str = "ClusterComputeResource";
 const PORT_GROUP: &[&str] = &["name", "parent", "key", "config.distributedVirtualSwitch"];
 /// Since API version 7.0; older servers refuse a request with them.
 const PORT_GROUP_NSX: &[&str] = &["config.segmentId", "config.logicalSwitchUuid"];
@@ -35,7 +37,9 @@ pub(crate) async fn segments(session: &Session, switch: Option<&str>) -> Result<
 
 async fn segments_in(session: &Session, live: &Live, switch: Option<&str>) -> Result<Vec<Segment>, Error> {
     let content = &live.content;
-    let made = session.call_in(live, &request::container_view(&content.views, &content.root, &["Datacenter"])).await?;
+    let made = session
+        .call_in(live, &request::container_view(&content.views, &content.root, &["Datacenter", CLUSTER]))
+        .await?;
     let view = made
         .child("returnval")
         .and_then(Ref::read)
@@ -64,6 +68,7 @@ fn wanted(view: &Ref, nsx: bool) -> Wanted {
     Wanted {
         properties: vec![
             request::properties("Datacenter", &["name"]),
+            request::properties(CLUSTER, &["name", "network"]),
             request::properties("Folder", &["parent"]),
             request::properties("DistributedVirtualSwitch", &["name"]),
             request::properties("DistributedVirtualPortgroup", &port_group),
@@ -94,6 +99,13 @@ fn read(objects: &[Object], switch: Option<&str>) -> Vec<Segment> {
         }
         String::new()
     };
+    let mut users: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for cluster in objects.iter().filter(|o| o.obj.ty == CLUSTER) {
+        for network in cluster.references("network") {
+            users.entry(network.value).or_default().extend(cluster.text("name").map(unescape));
+        }
+    }
+    let clusters = |own: &str| users.get(own).cloned().unwrap_or_default();
     let is_wanted = |moref: &str| switch.is_none_or(|w| w == moref || switches.get(moref).is_some_and(|n| n == w));
 
     let mut found = Vec::new();
@@ -113,6 +125,7 @@ fn read(objects: &[Object], switch: Option<&str>) -> Vec<Segment> {
                     datacenter: datacenter_of(object),
                     segment_id: object.text("config.segmentId").map(str::to_owned),
                     logical_switch: object.text("config.logicalSwitchUuid").map(str::to_owned),
+                    clusters: clusters(own),
                 });
             }
             "OpaqueNetwork" => {
@@ -124,6 +137,7 @@ fn read(objects: &[Object], switch: Option<&str>) -> Vec<Segment> {
                     datacenter: datacenter_of(object),
                     segment_id: None,
                     logical_switch: Some(id.to_owned()),
+                    clusters: clusters(own),
                 });
             }
             _ => {}

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use howdah_core::failure::System;
+use howdah_transport::LoginPace;
 use howdah_transport::meter::{Failed, Meter, Whose, measure};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::client::Settings;
 use crate::error::Error;
 use crate::fault::{Fault, FaultKind};
 use crate::request::{self, Ref};
@@ -51,6 +53,7 @@ pub(crate) struct Session {
     meter: Arc<dyn Meter>,
     user: String,
     password: SecretString,
+    pace: Arc<LoginPace>,
     deadline: Duration,
     /// The purpose of the session, for the log.
     purpose: &'static str,
@@ -65,16 +68,11 @@ struct State {
 }
 
 impl Session {
-    pub(crate) fn new(
-        wire: Wire,
-        meter: Arc<dyn Meter>,
-        user: String,
-        password: SecretString,
-        deadline: Duration,
-        purpose: &'static str,
-    ) -> Self {
+    pub(crate) fn new(wire: Wire, meter: Arc<dyn Meter>, settings: &Settings, purpose: &'static str) -> Self {
+        let (user, password) = (settings.username.clone(), settings.password.clone());
+        let (pace, deadline) = (Arc::clone(&settings.pace), settings.timeouts.call);
         let state = Mutex::new(State { live: None, used: Instant::now(), refused: None });
-        Self { wire, meter, user, password, deadline, purpose, state }
+        Self { wire, meter, user, password, pace, deadline, purpose, state }
     }
 
     /// The current login; logs in if there is none.
@@ -89,7 +87,12 @@ impl Session {
         {
             return Err(Error::Refused { method: "Login".to_owned(), fault: fault.clone() });
         }
-        let live = self.measured("Login", self.log_in()).await.inspect_err(|e| {
+        let login = self.pace.login(
+            self.measured("Login", self.log_in()),
+            |e| e.fault_kind() == Some(FaultKind::InvalidLogin),
+            |wait| Error::LoginHeld { user: self.user.clone(), wait },
+        );
+        let live = login.await.inspect_err(|e| {
             let refused = e.fault().filter(|f| f.kind == FaultKind::InvalidLogin);
             state.refused = refused.map(|f| (Instant::now(), Box::new(f.clone())));
         })?;

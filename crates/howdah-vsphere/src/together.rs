@@ -101,9 +101,16 @@ async fn follow_tasks(session: Arc<Session>, mut new: mpsc::UnboundedReceiver<Fo
         match read_tasks(&session, tasks.keys()).await {
             Ok(found) => {
                 failures = 0;
-                for object in found {
-                    if let Some(to) = tasks.get(&object.obj) {
-                        to.send_modify(|task| note(task, &object));
+                let found: BTreeMap<_, _> = found.into_iter().map(|o| (o.obj.clone(), o)).collect();
+                for (task, to) in &tasks {
+                    match found.get(task) {
+                        Some(object) if object.withheld.is_some() => {}
+                        Some(object) => to.send_modify(|task| note(task, object)),
+                        // vCenter keeps ended tasks for a while only.
+                        None => {
+                            let gone = Arc::new(Error::TaskGone { task: task.value.clone() });
+                            to.send_modify(|task| task.refused = Some(gone));
+                        }
                     }
                 }
             }

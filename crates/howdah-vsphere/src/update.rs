@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::fault::{Fault, FaultKind};
 use crate::request::{self, Ref};
 use crate::session::{Live, Session};
 use crate::xml::Element;
@@ -95,7 +96,16 @@ pub(crate) async fn wait(
     let longest = longest.clamp(Duration::from_secs(1), LONGEST_WAIT);
     let request = request::wait_for_updates(collector, version, longest.as_secs());
     let answer = session.call_for(live, &request, longest + GRACE).await?;
-    Ok(answer.child("returnval").map(read_set))
+    let Some(set) = answer.child("returnval") else { return Ok(None) };
+    // Also inside an update: of an object, or of a property.
+    let objects = set
+        .all("filterSet")
+        .flat_map(|f| f.all("missingSet").chain(f.all("objectSet").flat_map(|o| o.all("missingSet"))));
+    let faults = objects.filter_map(|m| m.child("fault")).map(Fault::of_localized);
+    match faults.into_iter().find(|f| f.kind == FaultKind::NotAuthenticated) {
+        Some(fault) => Err(Error::Refused { method: request.name, fault: Box::new(fault) }),
+        None => Ok(Some(read_set(set))),
+    }
 }
 
 fn read_set(set: &Element) -> UpdateSet {
@@ -108,8 +118,12 @@ fn read_set(set: &Element) -> UpdateSet {
 
 fn read_filter(update: &Element) -> FilterUpdate {
     let mut objects: Vec<_> = update.all("objectSet").filter_map(read_update).collect();
-    // Objects in a filter that do not exist.
-    let missing = update.all("missingSet").filter_map(|m| Ref::read(m.child("obj")?));
+    // Objects in a filter that do not exist. One that vCenter could not read stays.
+    let is_gone = |m: &&Element| {
+        let fault = m.child("fault").map(|f| Fault::of_localized(f).kind);
+        fault.is_none_or(|kind| kind == FaultKind::ManagedObjectNotFound)
+    };
+    let missing = update.all("missingSet").filter(is_gone).filter_map(|m| Ref::read(m.child("obj")?));
     objects.extend(missing.map(|obj| ObjectUpdate { obj, left: true, changes: Vec::new() }));
     FilterUpdate { filter: update.text_of("filter").unwrap_or_default().to_owned(), objects }
 }

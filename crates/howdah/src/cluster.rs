@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use howdah_api as api;
+use howdah_core::observe::GROUPS_NOT_APPLIED;
 use howdah_openstack::{Keys, OpenStack, clouds_files};
 use howdah_server::runtime::SystemClock;
 use secrecy::SecretString;
@@ -279,7 +280,10 @@ pub fn nodes(cluster: &api::Cluster) -> String {
             text(&n.mac),
             text(&n.port_id),
             text(&n.address),
-            n.stage.to_string(),
+            match n.conditions.iter().find(|c| c.reason == GROUPS_NOT_APPLIED) {
+                Some(_) if n.stage == api::Stage::Addressed => format!("{}, {GROUPS_NOT_APPLIED}", n.stage),
+                _ => n.stage.to_string(),
+            },
         ]
     });
     table(&["name", "group", "vm", "mac", "port", "address", "stage"], rows)

@@ -17,12 +17,12 @@ use crate::failure::Failure;
 use crate::ids::{Mac, NodeName, PortId, SegmentKey};
 use crate::mark::{Mark, MarkKey};
 use crate::own::{self, Marked, OurVm, Owner};
-use crate::policy::NetworkBackend;
+use crate::policy::Networks;
 use crate::seen::{VmsByNode, nic_on, vms_by_node};
 use crate::systems::networking::{Port, PortChange, PortRequest};
 use crate::systems::vcenter::{NicFacts, VmFacts};
 use crate::time::Stamp;
-use rule::{Change, Expectation, Plugged, Verdict, rule};
+use rule::{Change, Expectation, Verdict, rule};
 
 pub use rule::DEVICE_OWNER;
 
@@ -83,8 +83,8 @@ pub struct Bond<'a> {
     pub owner: Owner<'a>,
     /// The key of this installation's marks.
     pub marks: &'a MarkKey,
-    /// The kind of network.
-    pub backend: NetworkBackend,
+    /// The site's networks.
+    pub networks: &'a Networks,
 }
 
 /// The actions that are due now. Empty until the ports have been listed.
@@ -109,11 +109,11 @@ pub fn plan(bond: &Bond<'_>, segment: &SegmentKey) -> Plan {
             name: mark.port_name(),
             description: bond.marks.describe(&record.project, &mark, slot.mac),
             ours: marked.is_some(),
-            backend: bond.backend,
+            backend: bond.networks.backend,
+            host: bond.networks.binding_host.clone(),
             vnic_index: seen.features.unwrap_or_default().vnic_index,
         };
-        let plugged = slot.card.as_ref().map(|card| Plugged { nic: card.nic, power: card.vm.power });
-        match (rule(plugged, port, &expected), marked) {
+        match (rule(nic, port, &expected), marked) {
             (Verdict::Missing, _) if asked.insert(slot.mac) => plan.create.push(request(bond, &mark, &slot)),
             (Verdict::Missing, _) => plan.conflicts.push((slot.node.clone(), twice(&slot.node, &slot.mac))),
             (Verdict::Foreign(failure), _) => plan.conflicts.push((slot.node, failure)),
@@ -159,6 +159,7 @@ fn request(bond: &Bond<'_>, mark: &Mark, slot: &Slot<'_>) -> PortRequest {
         device_owner: DEVICE_OWNER.to_owned(),
         device_id: slot.device,
         security_groups: record.spec.security_groups.clone(),
+        host: bond.networks.binding_host.clone(),
     }
 }
 

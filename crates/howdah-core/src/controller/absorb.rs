@@ -235,7 +235,8 @@ impl Session<'_> {
             .contradicts_what_is_remembered(action, error)
             .then(|| RemoteError { kind: ErrorKind::Unavailable, ..error.for_others() });
         let error = passing.as_ref().unwrap_or(error);
-        self.in_trouble(action.keys(), action.purpose(), error, flight.operation, ended);
+        let needed = action.is_needed(self.record.shape.goal, self.controller.site.networks.require_attachment);
+        self.in_trouble(action.keys(), action.purpose(), error, flight.operation.filter(|_| needed), ended);
     }
 
     /// Records a failure and the time of the next try.

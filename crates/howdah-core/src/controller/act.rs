@@ -1,19 +1,21 @@
 //! Runs one action against the site's systems. Stateless: it gets its input and returns the
 //! answer.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Controller;
 use crate::action::Action;
 use crate::failure::{ErrorKind, Failure, RemoteError, System};
 use crate::ids::{OperationId, PortId, TaskId};
+use crate::policy::NetworkBackend;
 use crate::preflight::{self, Found};
 use crate::report;
 use crate::rights::Standing;
 use crate::segment;
 use crate::site::keeper::{Fresh, Told};
 use crate::systems::Remote;
-use crate::systems::manager::{ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, TaskState};
+use crate::systems::manager::{ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, ResourcePool, TaskState};
 use crate::systems::networking::{NetworkingFeatures, Port};
 use crate::systems::vcenter::{Segment, VmFacts};
 use crate::time::{Mono, Stamp};
@@ -100,8 +102,7 @@ impl Snapshot {
             Action::FindSegment => {
                 let fresh = Fresh::After(flight.asked);
                 let segments = site.segments.list(fresh, &site.vcenter, clock.as_ref(), ticker).await?.answer;
-                let found = segment::backing(&self.record.spec.network, &segments).map(|s| s.cloned());
-                Ok(Answer::Segment(found, segments.len()))
+                Ok(Answer::Segment(self.segment(fresh, &segments).await?, segments.len()))
             }
             Action::Check => self.check().await,
             Action::ListPorts => {
@@ -141,6 +142,35 @@ impl Snapshot {
             #[cfg(test)]
             Action::Clone(..) | Action::PowerOn(_) => unreachable!("decided in tests, carried out by no system"),
         }
+    }
+
+    /// The segment of the cluster's network. Other systems are asked only for what vCenter cannot tell.
+    async fn segment(&self, fresh: Fresh, segments: &[Segment]) -> Remote<Result<Option<Segment>, Failure>> {
+        let Controller { site, clock, ticker, .. } = &self.controller;
+        let network = &self.record.spec.network;
+        let ports = match site.networks.backend {
+            NetworkBackend::NsxT => {
+                site.ports.list(&network.id, fresh, &site.networking, clock.as_ref(), ticker).await?.1.answer
+            }
+            NetworkBackend::NsxV | NetworkBackend::Ml2 => Arc::default(),
+        };
+        let switches = ports.iter().filter_map(|p| p.logical_switch.as_deref()).collect();
+        let candidates = segment::candidates(network, site.networks.backend, &switches, segments);
+        let clusters = if candidates.len() > 1 { self.compute_clusters().await? } else { BTreeSet::new() };
+        match candidates.as_slice() {
+            [] => Ok(Ok(None)),
+            several => Ok(segment::choose(network, several, &clusters).cloned().map(Some)),
+        }
+    }
+
+    /// The compute clusters of vCenter that the nodes may be created in: those of the requested resource pools,
+    /// or of all that the manager may use.
+    async fn compute_clusters(&self) -> Remote<BTreeSet<String>> {
+        let manager = &self.controller.site.manager;
+        let demand = manager.demand(&self.managed_spec().await?)?;
+        let pools = manager.catalog(demand.app_manager.as_deref()).await?.resource_pools;
+        let wanted = |p: &ResourcePool| demand.resource_pools.is_empty() || demand.resource_pools.contains(&p.name);
+        Ok(pools.into_iter().filter(wanted).map(|p| p.cluster).filter(|c| !c.is_empty()).collect())
     }
 
     async fn check(&self) -> Remote<Answer> {

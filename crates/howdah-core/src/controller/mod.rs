@@ -36,7 +36,7 @@ use crate::action::Kind;
 use crate::entropy::Entropy;
 use crate::ids::{ClusterKey, SiteName};
 use crate::mark::MarkKey;
-use crate::policy::{NetworkBackend, Policy};
+use crate::policy::{Networks, Policy};
 use crate::provision::Provision;
 use crate::site::looks::Looks;
 use crate::site::ports::PortLists;
@@ -58,8 +58,8 @@ use session::{Passed, Session};
 pub struct Site {
     /// Its name.
     pub name: SiteName,
-    /// The kind of network.
-    pub backend: NetworkBackend,
+    /// Its networks.
+    pub networks: Networks,
     /// The provisioning strategy.
     pub provision: Arc<dyn Provision>,
     /// The cluster manager, which creates the VMs.

@@ -160,7 +160,7 @@ impl Session<'_> {
             vms: &vms,
             cluster,
             marks: &self.controller.marks,
-            backend: self.controller.site.backend,
+            backend: self.controller.site.networks.backend,
             now: self.controller.clock.now(),
         };
         let told =
@@ -199,7 +199,7 @@ impl Session<'_> {
             in_flight: &self.in_flight,
             waves: self.waves,
             policy: &self.controller.policy,
-            backend: self.controller.site.backend,
+            networks: &self.controller.site.networks,
             now,
             turn: self.seat.turn(pass),
             waits: place.is_some(),

@@ -6,7 +6,7 @@ use super::{Draft, Outcome};
 use crate::action::Action;
 use crate::condition::{ConditionKind, ConditionStatus};
 use crate::known::NodeState;
-use crate::observe::POWERED_ON_BEFORE;
+use crate::policy::Networks;
 use crate::seen::nic_on;
 use crate::stage::{Stage, stage};
 use crate::time::Stamp;
@@ -19,7 +19,7 @@ impl Draft<'_> {
     pub fn finish_when_addressed(&mut self, count: usize) {
         let view = self.view;
         let nodes = &view.state.nodes;
-        if nodes.len() < count || !nodes.values().all(|node| is_ready(node)) {
+        if nodes.len() < count || !nodes.values().all(|node| is_ready(node, view.networks)) {
             return;
         }
         let Some(ports) = view.ports_floor() else {
@@ -54,8 +54,8 @@ impl Draft<'_> {
     }
 }
 
-fn is_ready(node: &NodeState) -> bool {
+fn is_ready(node: &NodeState, networks: &Networks) -> bool {
     let attached = node.conditions.iter().find(|c| c.kind == ConditionKind::Attached);
-    let attached = attached.is_none_or(|c| c.status == ConditionStatus::True || c.reason == POWERED_ON_BEFORE);
+    let attached = !networks.require_attachment || attached.is_none_or(|c| c.status == ConditionStatus::True);
     node.stage == Stage::Addressed && node.port.is_some() && attached
 }

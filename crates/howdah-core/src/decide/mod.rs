@@ -36,7 +36,7 @@ use crate::intent::{Existence, Verb};
 use crate::known::{ClusterState, OperationState};
 use crate::mark::MarkKey;
 use crate::own::{LOOK_LASTS, Ours, Owner, Ownership, Pass};
-use crate::policy::{NetworkBackend, Policy};
+use crate::policy::{Networks, Policy};
 use crate::provision::Provision;
 use crate::report;
 use crate::seen::Seen;
@@ -99,8 +99,8 @@ pub struct View<'a> {
     pub waves: usize,
     /// The figures.
     pub policy: &'a Policy,
-    /// The kind of network.
-    pub backend: NetworkBackend,
+    /// The site's networks.
+    pub networks: &'a Networks,
     /// Now.
     pub now: Mono,
     /// The turn at the manager, if this cluster has it.
@@ -205,7 +205,7 @@ impl<'a> Draft<'a> {
         let view = self.view;
         match (view.record.shape.goal, &view.state.segment) {
             (Goal::Running, None) => self.act(Action::FindSegment),
-            // A card that was powered on too early for NSX-T is attached while it is off.
+            // A card of NSX-T is also attached while the cluster is stopped.
             (Goal::Running | Goal::Stopped, Some(segment)) => self.keep_ports(ours, &segment.key),
             (Goal::Stopped, None) | (Goal::Deleted, _) => {}
         }
@@ -249,7 +249,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The cluster, from a look that was requested after all our calls had ended.
-    fn settled(&mut self) -> Option<&'a ManagedCluster> {
+    pub fn settled(&mut self) -> Option<&'a ManagedCluster> {
         let view = self.view;
         let Some(floor) = view.floor() else {
             self.again = self.again.min(view.policy.manager_poll);
@@ -262,10 +262,23 @@ impl<'a> Draft<'a> {
         cluster
     }
 
-    /// A change by name, which needs a look from the last seconds.
-    pub fn change(&mut self, action: Action) {
+    /// Whether the newest look is from the last seconds; if not, requests another.
+    pub fn is_fresh(&mut self) -> bool {
         let fresh = self.view.seen.cluster.age(self.view.now).is_some_and(|age| age <= LOOK_LASTS);
-        if fresh { self.act(action) } else { self.look_now() }
+        if !fresh {
+            self.look_now();
+        }
+        fresh
+    }
+
+    /// A change by name, which needs a look from the last seconds. It waits for the end of our own edits: the
+    /// manager's tasks would meet them on the same VM.
+    pub fn change(&mut self, action: Action) {
+        let edits = self.view.in_flight.iter().any(|key| matches!(key, Key::Vm(_)))
+            || self.actions.iter().any(|a| a.keys().iter().any(|key| matches!(key, Key::Vm(_))));
+        if !edits && self.is_fresh() {
+            self.act(action);
+        }
     }
 
     /// Requests an action unless one with a common key is in flight or failed a moment ago.
@@ -326,11 +339,8 @@ impl<'a> Draft<'a> {
         if let Some(refused) = &view.findings.refused {
             return self.fail(refused.clone());
         }
-        let of_this = view
-            .troubles
-            .iter()
-            .filter(|(key, t)| t.operation == Some(operation.id) && is_essential(view.record.shape.goal, key));
-        let mut of_this: Vec<_> = of_this.map(|(_, trouble)| trouble).collect();
+        let of_this = view.troubles.iter().map(|(_, trouble)| trouble).filter(|t| t.operation == Some(operation.id));
+        let mut of_this: Vec<_> = of_this.collect();
         of_this.sort_by_key(|t| t.since);
         let vcenter_fails = of_this.iter().any(|t| t.system == System::VCenter);
         for trouble in of_this {
@@ -365,7 +375,7 @@ impl<'a> Draft<'a> {
         if let Some(stuck) = view.findings.stuck(view.seen, view.now).filter(|_| matches!(view.own, Ownership::Ours(_)))
         {
             if stuck >= view.policy.stuck_after {
-                return self.fail(report::stuck(view.record, view.seen));
+                return self.fail(report::explained(view, report::stuck(view.record, view.seen)));
             }
             self.again = self.again.min(view.policy.stuck_after - stuck);
         }
@@ -375,29 +385,16 @@ impl<'a> Draft<'a> {
             return;
         }
         if operation.watched >= view.policy.operation_patience {
-            return self.fail(report::out_of_time(view, operation.watched));
+            return self.fail(report::explained(view, report::out_of_time(view, operation.watched)));
         }
         self.again = self.again.min(view.policy.operation_patience - operation.watched);
         if view.record.shape.goal == Goal::Running {
             if operation.without_address >= view.policy.address_patience {
-                self.fail(report::no_address(view.state, operation.without_address));
+                self.fail(report::explained(view, report::no_address(view.state, operation.without_address)));
             } else if !operation.without_address.is_zero() {
                 self.again = self.again.min(view.policy.address_patience - operation.without_address);
             }
         }
-    }
-}
-
-/// Whether an operation needs the calls of a key to succeed. Other failing calls are only conditions.
-fn is_essential(goal: Goal, key: &Key) -> bool {
-    match key {
-        Key::Look | Key::Manager => true,
-        // The watch has a deadline of its own; without the store there is no decision.
-        Key::Watch | Key::Store => false,
-        Key::Segment | Key::Check | Key::Mac(_) | Key::Vm(_) | Key::Vms => goal == Goal::Running,
-        Key::Ports | Key::Port(_) | Key::Registration => goal != Goal::Stopped,
-        #[cfg(test)]
-        Key::Node(_) => goal == Goal::Running,
     }
 }
 

@@ -4,9 +4,9 @@
 use super::{Draft, Outcome};
 use crate::action::{Action, Key};
 use crate::attach::{self, Bond};
-use crate::ids::SegmentKey;
+use crate::ids::{PortId, SegmentKey};
 use crate::intent::Verb;
-use crate::own::{self, Ours};
+use crate::own::{self, OurVm, Ours};
 use crate::systems::networking::PortRequest;
 use crate::wanted::Goal;
 
@@ -16,7 +16,7 @@ impl Draft<'_> {
         let Some(owner) = view.owner() else {
             return;
         };
-        let plan = attach::plan(&Bond { owner, marks: view.marks, backend: view.backend }, segment);
+        let plan = attach::plan(&Bond { owner, marks: view.marks, networks: view.networks }, segment);
         if let Some((_, failure)) = plan.conflicts.first() {
             self.conflict = Some(failure.clone());
             // The request may have corrected what an earlier list showed.
@@ -28,17 +28,27 @@ impl Draft<'_> {
         }
         self.create_ports(ours, plan.create);
         let repairs = plan.repair.into_iter().map(|(port, change)| Action::Repair(port, change));
-        let attachments = plan.attach.into_iter().map(|(vm, key, port)| Action::Attach(vm, key, port));
+        let attachments = self.attachments(plan.attach);
         let indices = plan.index.into_iter().map(|(port, index)| Action::SetIndex(port, index));
         let removals = plan.remove.into_iter().map(Action::DeletePort);
         self.some_of(repairs.chain(attachments).chain(indices).chain(removals));
+    }
+
+    /// vCenter runs one task at a time on a VM, and BDE does not repeat a task that was refused for that reason
+    /// (Serengeti, `VcTask.java`): a card is edited only when the provisioner is done with its VM.
+    fn attachments(&mut self, wanted: Vec<(OurVm, i32, PortId)>) -> Vec<Action> {
+        let view = self.view;
+        let actions = wanted.into_iter().map(|(vm, key, port)| Action::Attach(vm, key, port));
+        let due: Vec<_> = actions.filter(|a| view.troubles.wait(&a.keys(), view.now).is_none()).collect();
+        if due.is_empty() || !view.provision.spares_vms(self) { vec![] } else { due }
     }
 
     /// Waves of ports that have not failed, and one request for each port that has, so that one bad MAC
     /// does not block the others.
     fn create_ports(&mut self, ours: &Ours, wanted: Vec<PortRequest>) {
         let view = self.view;
-        let mut free = view.policy.port_waves.saturating_sub(view.waves);
+        let (at_a_time, size) = view.policy.waves_on(view.networks.backend);
+        let mut free = at_a_time.saturating_sub(view.waves);
         let (mut together, mut alone) = (vec![], vec![]);
         for request in wanted {
             let key = Key::Mac(request.mac);
@@ -60,7 +70,7 @@ impl Draft<'_> {
                 }
             }
         }
-        for wave in together.chunks(view.policy.wave_size).chain(alone.chunks(1)) {
+        for wave in together.chunks(size).chain(alone.chunks(1)) {
             if free == 0 {
                 break;
             }

@@ -127,6 +127,11 @@ impl Provision for Bde {
         attach::slots_of_cards(owner, vms, segment)
     }
 
+    /// A create, start or stop works on the VMs until the cluster's status is stable.
+    fn spares_vms(&self, draft: &mut Draft<'_>) -> bool {
+        draft.settled().is_some_and(|cluster| cluster.status.is_stable()) && draft.is_fresh()
+    }
+
     fn found(&self, draft: &mut Draft<'_>, vacant: Vacant) {
         let view = draft.view();
         let Some(operation) = view.state.operation.as_ref().filter(|_| view.operation_runs()) else {
@@ -167,7 +172,7 @@ impl Provision for Bde {
                 draft.change(Action::Start(*ours));
             }
             ManagedStatus::ProvisionError | ManagedStatus::Stopped | ManagedStatus::Error => {
-                draft.fail(report::manager_failed(view, cluster));
+                draft.fail(report::explained(view, report::manager_failed(view, cluster)));
             }
             ManagedStatus::Provisioning
             | ManagedStatus::Starting
@@ -191,13 +196,13 @@ impl Provision for Bde {
         let view = draft.view();
         match cluster.status {
             ManagedStatus::Stopped => draft.end(Outcome::Succeeded),
-            ManagedStatus::ProvisionError => draft.fail(report::manager_failed(view, cluster)),
+            ManagedStatus::ProvisionError => draft.fail(report::explained(view, report::manager_failed(view, cluster))),
             ManagedStatus::Running
             | ManagedStatus::ServiceWarning
             | ManagedStatus::ServiceStopped
             | ManagedStatus::Error => {
                 if view.has_asked(Verb::Stop) {
-                    draft.fail(report::manager_failed(view, cluster));
+                    draft.fail(report::explained(view, report::manager_failed(view, cluster)));
                 } else {
                     draft.change(Action::Stop(*ours));
                 }
@@ -220,7 +225,7 @@ impl Provision for Bde {
         if !view.has_asked(Verb::Remove) {
             draft.change(Action::Delete(*ours));
         } else if !works {
-            draft.fail(report::manager_failed(view, cluster));
+            draft.fail(report::explained(view, report::manager_failed(view, cluster)));
         }
     }
 }

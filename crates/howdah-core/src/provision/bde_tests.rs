@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use super::*;
 use crate::action::{Key, Kind};
+use crate::condition::ConditionKind;
 use crate::decide::tests::case::{self, LATER_OP, NOTHING, OP, indexed, strangers};
 use crate::failure::{ErrorKind, Failure};
 use crate::intent::Verb;
 use crate::known::OperationState;
+use crate::observe::GROUPS_NOT_APPLIED;
 use crate::own;
-use crate::policy::NetworkBackend;
+use crate::own::LOOK_LASTS;
+use crate::policy::{NetworkBackend, Networks};
 use crate::site::turns::{Claim, Turn};
 use crate::systems::networking::Port;
 use crate::systems::vcenter::Power;
@@ -482,17 +485,67 @@ fn between_operations_the_manager_is_asked_for_nothing() {
 }
 
 #[test]
-fn cards_are_powered_off_before_they_are_attached_late() {
-    let mut case = Case::founded(ManagedStatus::Running).wanted(Goal::Stopped, OperationKind::Stop);
-    case.backend = NetworkBackend::NsxT;
+fn a_card_is_edited_only_when_a_new_look_shows_that_bde_is_done_with_the_vm() {
+    let at = |status, power| {
+        let mut case = Case::founded(status).wanted(Goal::Running, OperationKind::Create);
+        case.networks = Networks { require_attachment: true, ..Networks::of(NetworkBackend::NsxT) };
+        case.eyes.list([good_port()]);
+        case.eyes.watch([VmFacts { power, ..up("10.0.0.5") }]);
+        case.look(status);
+        case
+    };
+    for power in [Power::On, Power::Off] {
+        for status in [ManagedStatus::Provisioning, ManagedStatus::Starting, ManagedStatus::Busy] {
+            assert!(!at(status, power).acts().contains(&Kind::Attach), "{status:?}, the VM is {power:?}");
+        }
+        let mut done = at(ManagedStatus::Running, power);
+        assert_eq!(done.acts(), [Kind::Attach], "the VM is {power:?}");
+        done.pass_time(LOOK_LASTS + seconds(1));
+        assert_eq!(done.acts(), [Kind::Look], "others may have started something in BDE");
+    }
+    let mut stopped = at(ManagedStatus::Stopped, Power::Off).wanted(Goal::Stopped, OperationKind::Stop);
+    stopped.operation().state = OperationState::Succeeded;
+    stopped.look(ManagedStatus::Stopped);
+    assert_eq!(stopped.acts(), [Kind::Attach], "a stopped cluster's cards too");
+}
+
+#[test]
+fn bde_is_asked_for_nothing_while_a_card_is_edited() {
+    let mut case = Case::founded(ManagedStatus::Stopped).wanted(Goal::Running, OperationKind::Start);
+    case.networks = Networks::of(NetworkBackend::NsxT);
     case.eyes.list([good_port()]);
-    case.eyes.watch([up("10.0.0.5")]);
-    case.look(ManagedStatus::Stopping);
+    case.eyes.watch([vm()]);
+    case.look(ManagedStatus::Stopped);
+    assert_eq!(case.acts(), [Kind::Attach], "the card first, while the VM is off");
+    case.in_flight = [Key::Vm(vm().vm)].into();
     assert_eq!(case.acts(), NOTHING);
-    let mut off = vm();
-    off.power = Power::Off;
-    case.eyes.watch([off]);
-    assert_eq!(case.acts(), [Kind::Attach]);
+    case.in_flight.clear();
+    let mut attached = vm();
+    attached.nics[0].external_id = Some(good_port().id.to_string());
+    case.eyes.watch([attached]);
+    assert_eq!(case.acts(), [Kind::Start]);
+}
+
+#[test]
+fn a_card_that_cannot_be_edited_fails_a_create_only_where_the_site_requires_it() {
+    for required in [true, false] {
+        let mut case = Case::founded(ManagedStatus::Running).wanted(Goal::Running, OperationKind::Create);
+        case.networks = Networks { require_attachment: required, ..Networks::of(NetworkBackend::NsxT) };
+        case.eyes.list([good_port()]);
+        case.eyes.watch([up("10.0.0.5")]);
+        case.look(ManagedStatus::Running);
+        let edit = case.decide().actions.into_iter().find(|a| a.kind() == Kind::Attach).unwrap();
+        case.fails(&edit, ErrorKind::Forbidden, LATER_OP, seconds(30));
+        let outcome = case.decide().outcome;
+        if required {
+            assert!(matches!(outcome, Some(Outcome::Failed(_))), "{outcome:?}");
+        } else {
+            assert_eq!(case.acts(), [Kind::LookAtVms], "the nodes have their addresses");
+            let groups =
+                case.state.nodes[&"c-worker-0".into()].conditions.iter().find(|c| c.kind == ConditionKind::Attached);
+            assert_eq!(groups.map(|c| c.reason.as_str()), Some(GROUPS_NOT_APPLIED));
+        }
+    }
 }
 
 #[test]

@@ -74,6 +74,11 @@ impl Provision for PortFirst {
         slots
     }
 
+    /// It makes one call at a time for a VM.
+    fn spares_vms(&self, _: &mut Draft<'_>) -> bool {
+        true
+    }
+
     fn found(&self, draft: &mut Draft<'_>, vacant: Vacant) {
         if draft.view().operation_runs()
             && let Some(turn) = draft.turn()

@@ -63,6 +63,10 @@ pub trait Provision: fmt::Debug + Send + Sync {
     /// The nodes that need a port now. `vms` are the VMs in the cluster's folder by node, ours or not.
     fn slots<'a>(&self, owner: &Owner<'a>, vms: &VmsByNode<'a>, segment: &SegmentKey) -> Vec<Slot<'a>>;
 
+    /// Whether a VM's cards can be edited now: no task of the provisioner works on the VMs. Requests a look where
+    /// the last one does not tell.
+    fn spares_vms(&self, draft: &mut Draft<'_>) -> bool;
+
     /// The place is free and the cluster is wanted: creates it.
     fn found(&self, draft: &mut Draft<'_>, vacant: Vacant);
 

@@ -90,6 +90,9 @@ impl Registrar {
         network: &NetworkId,
         segment: &Segment,
     ) -> Remote<String> {
+        if segment.switch.is_none() {
+            return Err(opaque(segment));
+        }
         let mut open = self.turn.lock().await;
         // Letters, digits, `-`: what the cluster manager takes; and the same at every try.
         let name = format!("howdah-{network}");
@@ -199,6 +202,14 @@ fn still_used(name: &str) -> RemoteError {
 fn may_turn_up(name: &str) -> RemoteError {
     let message = format!("the answer to the registration of {name} was lost; BDE may still register it");
     RemoteError::new(System::Bde, ErrorKind::Conflict, "bde_network_may_turn_up", message)
+}
+
+/// BDE looks up the name in vCenter among standard and distributed port groups only.
+fn opaque(segment: &Segment) -> RemoteError {
+    let message =
+        format!("the network's segment {} is an opaque network (N-VDS), which BDE does not support", segment.name);
+    RemoteError::new(System::Bde, ErrorKind::Invalid, "segment_opaque", message)
+        .hint("Use a network whose segment has a distributed port group: BDE needs NSX-T on VDS 7 or later.")
 }
 
 /// Others gave our name to another port group, or to static addresses: it serves nobody of ours.

@@ -88,11 +88,20 @@ pub struct Catalog {
     /// Distributions of the requested application manager.
     pub distros: Vec<String>,
     /// Registered resource pools.
-    pub resource_pools: Vec<String>,
+    pub resource_pools: Vec<ResourcePool>,
     /// Registered datastores.
     pub datastores: Vec<String>,
     /// Application managers; possibly incomplete if the query named none.
     pub app_managers: Vec<String>,
+}
+
+/// A resource pool that the cluster manager may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourcePool {
+    /// Its name in the cluster manager.
+    pub name: String,
+    /// The name of its compute cluster in vCenter.
+    pub cluster: String,
 }
 
 /// The demand of a request, read from the body that is sent for it.

@@ -30,8 +30,9 @@ pub trait Networking: Send + Sync {
     /// The ports that match.
     async fn ports(&self, query: &PortQuery) -> Remote<Vec<Port>>;
 
-    /// Creates all of them or none. `Conflict` if a MAC is in use. The MACs must differ: Neutron needs 90 s
-    /// to refuse a request with a repeated MAC.
+    /// Creates ports in one request: all of them or none. With NSX that holds for one port only, see
+    /// [`waves_on`](crate::policy::Policy::waves_on). `Conflict` if a MAC is in use. The MACs must differ: ML2 needs
+    /// 90 s to refuse a request with a repeated MAC.
     async fn create_ports(&self, requests: &[PortRequest]) -> Remote<Vec<Port>>;
 
     /// Changes a port.
@@ -121,6 +122,22 @@ pub struct Port {
     pub vnic_index: Option<u32>,
     /// `ACTIVE`, `DOWN`, ... For display: it is not meaningful for an unbound port.
     pub status: String,
+    /// The ID that NSX-T gave the network's switch (`nsx-logical-switch-id` in `binding:vif_details`), if Neutron
+    /// shows it.
+    #[serde(default)]
+    pub logical_switch: Option<String>,
+    /// Its binding to a host; `None` if Neutron does not show it to the service.
+    #[serde(default)]
+    pub binding: Option<Binding>,
+}
+
+/// The binding of a port (extension `binding`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Binding {
+    /// `binding:host_id`; empty if there is none.
+    pub host: String,
+    /// `binding:vif_type`: `unbound`, `binding_failed`, or the kind of interface.
+    pub vif_type: String,
 }
 
 /// An address of a port.
@@ -155,6 +172,8 @@ pub struct PortRequest {
     pub security_groups: Vec<SecurityGroupId>,
     /// The mark.
     pub description: String,
+    /// The host that the port is bound to (ML2).
+    pub host: Option<String>,
 }
 
 /// The change of a port: `None` leaves a field unchanged.
@@ -170,6 +189,8 @@ pub struct PortChange {
     pub description: Option<String>,
     /// See [`PortRequest::security_groups`].
     pub security_groups: Option<Vec<SecurityGroupId>>,
+    /// See [`PortRequest::host`].
+    pub host: Option<String>,
 }
 
 /// Which ports to list. All conditions must hold; within one condition, any value matches.

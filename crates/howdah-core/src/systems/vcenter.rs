@@ -3,7 +3,7 @@
 //! Invariant: answers contain *observations*, never conclusions; every value that may be absent is an
 //! `Option`. No wire formats: the adapter (`howdah-vsphere`) translates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::systems::Remote;
 /// vCenter Server.
 #[async_trait]
 pub trait VCenter: Send + Sync {
-    /// Product and version, for display and the log.
+    /// Product and version, for display and the log. Always a call.
     async fn version(&self) -> Remote<String>;
 
     /// The port groups and opaque networks of every datacenter.
@@ -61,6 +61,9 @@ pub struct Segment {
     pub segment_id: Option<String>,
     /// NSX logical switch UUID (also an opaque network's ID).
     pub logical_switch: Option<String>,
+    /// The names of the compute clusters whose hosts can use it.
+    #[serde(default)]
+    pub clusters: BTreeSet<String>,
 }
 
 /// Power state of a VM.

@@ -156,6 +156,7 @@ impl Site {
             device_id: uuid::Uuid::from_u128(u128::from(node)),
             security_groups: vec![],
             description: format!("howdah/1 cluster=x node=c-worker-{node} nic=0"),
+            host: None,
         }
     }
 

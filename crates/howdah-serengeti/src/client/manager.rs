@@ -10,7 +10,8 @@ use howdah_core::ids::{ClusterName, TaskId};
 use howdah_core::systems::Remote;
 use howdah_core::systems::manager::ClusterManager;
 use howdah_core::systems::manager::{
-    Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, RegisteredNetwork, Unregistered,
+    Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, RegisteredNetwork, ResourcePool,
+    Unregistered,
 };
 use http::Method;
 use serde_json::{Value, json};
@@ -50,7 +51,10 @@ impl ClusterManager for Client {
         let stores: Vec<DatastoreRead> = self.sessions.call(&Call::get("datastores", step)).await?.json(step)?;
         Ok(Catalog {
             distros,
-            resource_pools: pools.into_iter().map(|p| p.rp_name).collect(),
+            resource_pools: pools
+                .into_iter()
+                .map(|p| ResourcePool { name: p.rp_name, cluster: p.vc_cluster })
+                .collect(),
             datastores: stores.into_iter().map(|d| d.name).collect(),
             app_managers,
         })

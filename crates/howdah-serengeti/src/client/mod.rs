@@ -30,7 +30,7 @@ use howdah_core::systems::manager::ClusterManager;
 use howdah_core::systems::manager::{ManagedTask, TaskState};
 use howdah_core::time::Clock;
 use howdah_transport::meter::{Meter, unmetered};
-use howdah_transport::{Deadlines, Http, Trust};
+use howdah_transport::{Deadlines, Http, LoginPace, Trust};
 use secrecy::SecretString;
 
 use crate::body::Rules;
@@ -66,6 +66,8 @@ pub struct Settings {
     pub password: SecretString,
     /// The trusted certificates.
     pub trust: Trust,
+    /// The logins of the account, shared with every other client that uses it: BDE verifies each at vCenter.
+    pub pace: Arc<LoginPace>,
     /// How long to wait.
     pub timeouts: Timeouts,
 }

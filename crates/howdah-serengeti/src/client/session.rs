@@ -110,7 +110,12 @@ impl Sessions {
             }
         }
         state.logins += 1;
-        match self.measured("POST login", self.log_in(state.logins)).await {
+        let login = self.settings.pace.login(
+            self.measured("POST login", self.log_in(state.logins)),
+            |e| matches!(e, Error::LoginRefused { .. }),
+            |wait| Error::LoginHeld { user: self.settings.username.clone(), wait },
+        );
+        match login.await {
             Ok(session) => {
                 let session = Arc::new(session);
                 state.session = Some(session.clone());

@@ -164,6 +164,7 @@ async fn an_appliance_that_is_not_there_is_told_with_its_address() {
         username: "u".into(),
         password: "p".into(),
         trust: howdah_transport::Trust::System,
+        pace: std::sync::Arc::default(),
         timeouts: Timeouts::default(),
     })
     .unwrap();

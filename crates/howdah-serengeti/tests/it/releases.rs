@@ -3,7 +3,7 @@
 use howdah_core::known::Likeness;
 use howdah_core::systems::manager::ClusterManager;
 use howdah_core::systems::manager::{
-    Catalog, ManagedChange, ManagedStatus, RegisteredNetwork, TaskState, Unregistered,
+    Catalog, ManagedChange, ManagedStatus, RegisteredNetwork, ResourcePool, TaskState, Unregistered,
 };
 use howdah_core::wanted::NodeGroup;
 use howdah_serengeti::Release;
@@ -114,7 +114,7 @@ async fn the_version_and_the_catalogue_are_what_the_server_says() {
         assert_eq!(client.version().await.unwrap(), version);
         let catalog = Catalog {
             distros: vec!["bigtop".into(), "mesos".into(), "CDH-5.2".into()],
-            resource_pools: vec!["openstackRP".into()],
+            resource_pools: vec![ResourcePool { name: "openstackRP".into(), cluster: "cluster-1".into() }],
             datastores: vec!["shared".into()],
             app_managers: vec!["Default".into()],
         };

@@ -330,6 +330,7 @@ impl Appliance {
             username: USER.to_owned(),
             password: PASSWORD.into(),
             trust: Trust::Insecure,
+            pace: std::sync::Arc::default(),
             timeouts: Timeouts { answer: Duration::from_secs(20), ..Timeouts::default() },
         }
     }

@@ -44,6 +44,7 @@ async fn no_error_has_what_a_terminal_obeys() {
             username: "u".to_owned(),
             password: "p".into(),
             trust: Trust::Insecure,
+            pace: std::sync::Arc::default(),
             timeouts: Timeouts::default(),
         };
         let client = Client::new(settings).unwrap();

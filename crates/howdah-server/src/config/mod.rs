@@ -23,7 +23,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use howdah_core::ids::SiteName;
-use howdah_core::policy::NetworkBackend;
+use howdah_core::policy::Networks;
 use howdah_serengeti::Rules;
 use howdah_transport::Trust;
 use secrecy::SecretString;
@@ -87,8 +87,8 @@ pub struct Site {
     pub name: SiteName,
     /// Whether requests without a site use it.
     pub default: bool,
-    /// The network backend of its OpenStack.
-    pub backend: NetworkBackend,
+    /// The networks of its OpenStack.
+    pub networks: Networks,
     /// The rules for requests.
     pub rules: Rules,
     /// BDE.

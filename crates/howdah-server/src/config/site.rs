@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use howdah_core::failure::chain;
 use howdah_core::ids::SiteName;
-use howdah_core::policy::NetworkBackend;
+use howdah_core::policy::{NetworkBackend, Networks};
 use howdah_openstack::{Error as OpenStackError, Keys, Settings};
 use howdah_transport::{Fingerprint, Trust};
 use howdah_vsphere::DEFAULT_FOLDER_PREFIX;
@@ -120,6 +120,7 @@ fn site(source: &mut Source<'_>, section: &mut Section<'_>, name: SiteName, defa
             None
         }
     };
+    let networks = networks(source, section, backend);
     let rules = rules(source, section);
     let mut bde_section = section.section(source, "bde");
     let bde = endpoint(source, &mut bde_section);
@@ -138,7 +139,7 @@ fn site(source: &mut Source<'_>, section: &mut Section<'_>, name: SiteName, defa
     Some(Site {
         name,
         default,
-        backend: backend?,
+        networks: networks?,
         rules: rules?,
         bde: bde?,
         vcenter: vcenter?,
@@ -146,6 +147,19 @@ fn site(source: &mut Source<'_>, section: &mut Section<'_>, name: SiteName, defa
         switch,
         openstack: openstack?,
     })
+}
+
+fn networks(source: &mut Source<'_>, section: &mut Section<'_>, backend: Option<NetworkBackend>) -> Option<Networks> {
+    let host = section.text(source, "binding_host");
+    let defaults = Networks::of(backend.unwrap_or_default());
+    let require_attachment = section.boolean(source, "require_attachment", defaults.require_attachment).value;
+    let backend = backend?;
+    if let Some(host) = host.as_ref().filter(|_| backend != NetworkBackend::Ml2) {
+        let message =
+            format!("{} has no effect: the NSX plugins bind ports without a host", section.name("binding_host"));
+        source.warn(host.origin.clone(), message, None);
+    }
+    Some(Networks { require_attachment, binding_host: host.map(|h| h.value), ..defaults })
 }
 
 fn endpoint(source: &mut Source<'_>, section: &mut Section<'_>) -> Option<Endpoint> {

@@ -11,7 +11,7 @@ use howdah_core::ids::{ClusterId, ClusterKey};
 use howdah_core::intent::Verb;
 use howdah_core::known::{ClusterState, ClusterStatus, OperationProgress, OperationState};
 use howdah_core::mark::MarkKey;
-use howdah_core::policy::{NetworkBackend, Policy};
+use howdah_core::policy::{NetworkBackend, Networks, Policy};
 use howdah_core::store::Store;
 use howdah_core::wanted::ClusterRecord;
 use howdah_serengeti::Rules;
@@ -53,7 +53,7 @@ pub fn site(name: &str, default: bool, realm: &str, cloud: &Arc<FakeCloud>) -> S
     SiteHandles {
         name: name.into(),
         default,
-        backend: NetworkBackend::NsxV,
+        networks: Networks::of(NetworkBackend::NsxV),
         rules: Rules::default(),
         bde_host: format!("bde.{name}.example"),
         vcenter_host: format!("vc.{name}.example"),

@@ -71,7 +71,7 @@ fn its_words_are_the_cores() {
     assert_eq!(words(&Stage::ALL), api::Stage::WORDS);
     assert_eq!(words(&[Level::Info, Level::Warning, Level::Error]), api::Level::WORDS);
     use ConditionKind as C;
-    assert_eq!(words(&[C::VmExists, C::PortReady, C::Attached, C::Addressed]), api::ConditionType::WORDS);
+    assert_eq!(words(&[C::VmExists, C::PortReady, C::Attached, C::Bound, C::Addressed]), api::ConditionType::WORDS);
     use ClusterConditionKind as G;
     let kinds = [
         G::Owned,

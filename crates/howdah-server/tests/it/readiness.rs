@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use howdah_core::failure::System;
+use howdah_core::failure::{ErrorKind, System};
 use howdah_core::time::Clock;
 use howdah_server::config::{Config, Env};
+use howdah_server::sites::SiteHandles;
 use howdah_server::wiring::{self, Wired};
+use howdah_sim::world::faults::{Effect, FaultRule};
 use howdah_sim::{Listen, Site, SiteSettings};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -103,4 +105,71 @@ async fn credentials_of_a_template_say_nothing_of_the_appliance() {
     assert!(text.contains(counted), "counted all the same: {text}");
     main.manager.version().await.unwrap_err();
     assert_eq!(metrics.health("main", System::Bde).unwrap().failing, Some("bde_unreachable"));
+}
+
+#[tokio::test]
+async fn a_wrong_password_of_one_account_for_both_systems_does_not_lock_it() {
+    let site = Site::start(SiteSettings::default(), Listen { tls: true, ..Listen::default() }).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = file(folder.path(), &site);
+    // One account for both, as is usual: BDE verifies its logins at vCenter.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replace("\"serengeti\"", "\"administrator@vsphere.local\"");
+    let text = text.replace("bde-secret", "outdated").replace("vc-secret", "outdated");
+    std::fs::write(&file, format!("{text}\n[templates]\ncredentials = true\n")).unwrap();
+    let config = Config::load(&file, &Env::new()).unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(Still);
+    let Wired { mut sites, .. } = wiring::sites(&config, &clock).unwrap();
+    let own = sites.remove(0);
+    let of_template = own.manager_as.clone().unwrap();
+    let again = || of_template("Administrator@vsphere.local", "outdated".to_owned().into()).unwrap();
+    let mut said = vec![];
+    said.push(own.vcenter.segments().await.unwrap_err());
+    let mut watch = own.vcenter.watch(&"c1".parse().unwrap()).await.unwrap();
+    said.push(futures::StreamExt::next(&mut watch).await.unwrap().unwrap_err());
+    said.push(own.manager.networks().await.unwrap_err());
+    for _ in 0..3 {
+        said.push(again().networks().await.unwrap_err());
+    }
+    assert!(said.iter().all(|e| e.kind == ErrorKind::Credentials), "{said:#?}");
+    assert!(said[3].message.contains("more would lock the account"), "{}", said[3].message);
+    // A person who knows the password still gets in.
+    let person = of_template("serengeti", "bde-secret".to_owned().into()).unwrap();
+    person.networks().await.unwrap();
+    assert!(site.world().read(|s| s.vc.sso.values().all(|account| account.lockouts == 0)));
+    assert_eq!(site.world().read(|s| s.vc.sso["administrator@vsphere.local"].refused()), 3);
+}
+
+#[tokio::test]
+async fn a_probe_asks_for_what_the_work_needs() {
+    let site = Site::start(SiteSettings::default(), Listen { tls: true, ..Listen::default() }).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), &site);
+    let clock: Arc<dyn Clock> = Arc::new(Still);
+    let wired = |path: &Path| {
+        let config = Config::load(path, &Env::new()).unwrap();
+        wiring::sites(&config, &clock).unwrap().sites.remove(0)
+    };
+    let main = wired(&path);
+    let failing = async |site: &SiteHandles| {
+        let found = site.probe(Duration::from_secs(5)).await;
+        found.into_iter().filter_map(|(system, code)| Some((system, code?))).collect::<Vec<_>>()
+    };
+    assert_eq!(failing(&main).await, []);
+    // Each system was asked before and has a session: an outage shows all the same, whatever kind it is of.
+    for system in [System::Bde, System::VCenter, System::Neutron, System::Keystone] {
+        for kind in [ErrorKind::Unavailable, ErrorKind::NotFound, ErrorKind::Forbidden] {
+            let rule = FaultRule::new(system, "*", Effect::Refuse { kind });
+            site.world().write(|s| s.faults.add(rule));
+            let found: Vec<_> = failing(&main).await.into_iter().map(|(system, _)| system).collect();
+            assert!(found.contains(&system), "{system} {kind:?}: {found:?}");
+            site.world().write(|s| s.faults.clear());
+        }
+    }
+    assert_eq!(failing(&main).await, []);
+    // A region that the catalogue does not have fails every create.
+    let text = std::fs::read_to_string(&path).unwrap().replace("project_name", "region = \"nowhere\"\nproject_name");
+    std::fs::write(&path, text).unwrap();
+    let found = failing(&wired(&path)).await;
+    assert!(matches!(found.as_slice(), [(System::Neutron, _)]), "{found:?}");
 }

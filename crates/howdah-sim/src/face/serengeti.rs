@@ -106,15 +106,12 @@ impl Backend for Face {
     type User = Session;
 
     async fn log_in(&self, name: &str, password: &SecretString) -> Result<Session, LoginRefusal> {
-        let look = |s: &State| {
-            let login = &s.settings.bde_login;
-            if login.user == name && login.password == password.expose_secret() {
-                Ok(Session { life: s.bde.life })
-            } else {
-                Err(LoginRefusal::Credentials)
-            }
+        // BDE has no accounts of its own.
+        let check = |s: &mut State| {
+            let session = Session { life: s.bde.life };
+            s.signs_on(name, password.expose_secret()).then_some(session).ok_or(LoginRefusal::Credentials)
         };
-        match self.0.depart(System::Bde, "login", name).attend(async { self.0.read(look) }).await {
+        match self.0.depart(System::Bde, "login", name).attend(async { self.0.write(check) }).await {
             Arrival::Answered(outcome) => outcome,
             Arrival::Refused(ErrorKind::Credentials) => Err(LoginRefusal::Credentials),
             Arrival::Refused(_) | Arrival::Lost => {

@@ -8,7 +8,8 @@ use howdah_core::ids::{ClusterName, TaskId};
 use howdah_core::systems::Remote;
 use howdah_core::systems::manager::ClusterManager;
 use howdah_core::systems::manager::{
-    Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, RegisteredNetwork, Unregistered,
+    Catalog, Demand, ManagedChange, ManagedCluster, ManagedSpec, ManagedTask, RegisteredNetwork, ResourcePool,
+    Unregistered,
 };
 use howdah_serengeti::client::translate;
 use howdah_serengeti::{Body, Rules};
@@ -17,7 +18,7 @@ use serde_json::Value;
 use super::call_now;
 use crate::World;
 use crate::face::serengeti::{show, take};
-use crate::world::bde::{Bde, BdeCluster, BdeNetwork, BdeTask, ClusterAction, ClusterRequest};
+use crate::world::bde::{Bde, BdeCluster, BdeNetwork, BdePool, BdeTask, ClusterAction, ClusterRequest};
 use crate::world::bde_error::BdeError;
 
 /// Core's view of the simulated cluster manager.
@@ -58,6 +59,10 @@ fn request(spec: &ManagedSpec) -> Remote<ClusterRequest> {
     serde_json::from_value(body).map(take::cluster).map_err(wrong)
 }
 
+fn pool(pool: &BdePool) -> ResourcePool {
+    ResourcePool { name: pool.name.clone(), cluster: pool.vc_cluster.clone() }
+}
+
 fn built(spec: &ManagedSpec) -> Remote<Body> {
     Body::build(spec, &Rules::default()).map_err(|refusal| howdah_serengeti::Error::from(refusal).into())
 }
@@ -80,7 +85,7 @@ impl ClusterManager for SimClusterManager {
                 let distros = s.bde.managers.get(&manager).into_iter().flat_map(|m| &m.distros);
                 Ok(Catalog {
                     distros: distros.map(|d| d.name.clone()).collect(),
-                    resource_pools: s.bde.pools.keys().cloned().collect(),
+                    resource_pools: s.bde.pools.values().map(pool).collect(),
                     datastores: s.bde.datastores.keys().cloned().collect(),
                     app_managers: s.bde.managers.keys().cloned().collect(),
                 })

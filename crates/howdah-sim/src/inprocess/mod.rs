@@ -9,7 +9,7 @@ use std::sync::Arc;
 use howdah_core::controller::Site;
 use howdah_core::failure::{ErrorKind, RemoteError, System};
 use howdah_core::ids::SiteName;
-use howdah_core::policy::Policy;
+use howdah_core::policy::{Networks, Policy};
 use howdah_core::provision::Bde;
 use howdah_core::site::registrar::Registrar;
 use howdah_core::site::turns::Turns;
@@ -35,7 +35,7 @@ pub use vcenter::SimVCenter;
 pub fn site(world: &World, name: SiteName, store: &Arc<dyn Store>, policy: &Policy) -> Site {
     let settles = policy.manager_settles;
     Site {
-        backend: world.read(|s| s.settings.backend),
+        networks: Networks::of(world.read(|s| s.settings.backend)),
         provision: Arc::new(Bde),
         manager: Arc::new(SimClusterManager::new(world.clone())),
         vcenter: Arc::new(SimVCenter::new(world.clone())),

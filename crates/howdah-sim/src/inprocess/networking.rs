@@ -8,7 +8,7 @@ use howdah_core::ids::{NetworkId, PortId, ProjectId, SecurityGroupId, SubnetId};
 use howdah_core::systems::Remote;
 use howdah_core::systems::networking::Networking;
 use howdah_core::systems::networking::{
-    FixedIp, Network, NetworkingFeatures, Port, PortChange, PortQuery, PortRequest, Quota, Subnet,
+    Binding, FixedIp, Network, NetworkingFeatures, Port, PortChange, PortQuery, PortRequest, Quota, Subnet,
 };
 
 use super::{call, call_now};
@@ -61,7 +61,7 @@ pub(super) fn subnet(s: &State, subnet: &NeutronSubnet) -> Subnet {
     }
 }
 
-fn port(port: &NeutronPort) -> Port {
+fn port(s: &State, port: &NeutronPort) -> Port {
     let fixed = |(subnet, address): &(String, std::net::IpAddr)| FixedIp {
         subnet: SubnetId::new(subnet.clone()),
         address: *address,
@@ -79,6 +79,8 @@ fn port(port: &NeutronPort) -> Port {
         security_groups: port.security_groups.iter().cloned().map(SecurityGroupId::new).collect(),
         vnic_index: port.vnic_index,
         status: port.status.to_owned(),
+        binding: Some(Binding { host: port.host.clone(), vif_type: s.vif_type(port).to_owned() }),
+        logical_switch: s.shown_switch(&port.network, &port.device_owner),
     }
 }
 
@@ -97,6 +99,7 @@ fn body(request: &PortRequest) -> PortBody {
         device_id: request.device_id.to_string(),
         description: request.description.clone(),
         security_groups: (!request.security_groups.is_empty()).then(|| groups(&request.security_groups)),
+        host: request.host.clone(),
         ..PortBody::default()
     }
 }
@@ -148,9 +151,13 @@ impl Networking for SimNetworking {
                 let macs: BTreeSet<_> = query.macs.iter().collect();
                 let by_mac = macs.into_iter().filter_map(|m| s.neutron.by_mac.get(m)).flatten();
                 if query.macs.is_empty() {
-                    s.neutron.ports.values().filter(|p| fits(&query, p)).map(port).collect()
+                    s.neutron.ports.values().filter(|p| fits(&query, p)).map(|p| port(s, p)).collect()
                 } else {
-                    by_mac.filter_map(|p| s.neutron.ports.get(p)).filter(|p| fits(&query, p)).map(port).collect()
+                    by_mac
+                        .filter_map(|p| s.neutron.ports.get(p))
+                        .filter(|p| fits(&query, p))
+                        .map(|p| port(s, p))
+                        .collect()
                 }
             }))
         };
@@ -168,7 +175,8 @@ impl Networking for SimNetworking {
         let bodies: Vec<_> = requests.iter().map(body).collect();
         let work = |w: World| async move {
             let made = w.create_ports(bodies, &w.service()).await;
-            Ok(made?.iter().map(port).collect())
+            let made = made?;
+            Ok(w.read(|s| made.iter().map(|p| port(s, p)).collect()))
         };
         call(&self.0, System::Neutron, "create_ports", &object, work).await
     }
@@ -180,10 +188,14 @@ impl Networking for SimNetworking {
             device_id: change.device_id.map(|d| d.to_string()),
             description: change.description.clone(),
             security_groups: change.security_groups.as_deref().map(groups),
+            host: change.host.clone(),
             ..PortUpdate::default()
         };
         let target = id.clone();
-        let work = move |w: &World| Ok(port(&w.update_port(target.as_str(), &update, &w.service())?));
+        let work = move |w: &World| {
+            let changed = w.update_port(target.as_str(), &update, &w.service())?;
+            Ok(w.read(|s| port(s, &changed)))
+        };
         self.call("update_port", id.as_str(), work).await
     }
 

@@ -138,6 +138,7 @@ fn segments(s: &State) -> Vec<Segment> {
         datacenter: datacenter(&group.switch),
         segment_id: group.segment_id.clone().filter(|_| nsx),
         logical_switch: group.logical_switch.clone().filter(|_| nsx),
+        clusters: s.vc.computes.values().filter(|c| s.vc.uses(c, group)).map(|c| c.name.clone()).collect(),
     });
     let opaque = s.vc.opaque.values().map(|network| Segment {
         key: SegmentKey::new(network.opaque_id.clone()),
@@ -152,6 +153,7 @@ fn segments(s: &State) -> Vec<Segment> {
             .unwrap_or_default(),
         segment_id: None,
         logical_switch: Some(network.opaque_id.clone()),
+        clusters: s.vc.computes.values().map(|c| c.name.clone()).collect(),
     });
     groups.chain(opaque).collect()
 }

@@ -104,7 +104,13 @@ fn datacenter(vc: &mut Inventory, settings: &SiteSettings, dice: &Dice, name: &s
             key
         })
         .collect();
-    let made = Compute { name: format!("{name}-cluster"), parent: host_folder.clone(), pool: root_pool, hosts };
+    let made = Compute {
+        name: format!("{name}-cluster"),
+        parent: host_folder.clone(),
+        pool: root_pool,
+        hosts,
+        not_on: BTreeSet::new(),
+    };
     vc.computes.insert(compute.clone(), made);
     if let Some(folder) = vc.folders.get_mut(&host_folder) {
         folder.children.insert(compute);

@@ -98,6 +98,9 @@ pub struct SiteSettings {
     pub timings: Timings,
     /// Network backend.
     pub backend: NetworkBackend,
+    /// Which plugin and switches, if the backend is NSX-T.
+    #[serde(default)]
+    pub nsx_t: NsxT,
     /// The guests that the node template makes.
     pub guest: GuestProfile,
     /// Whether the node template has VMware Tools.
@@ -160,6 +163,7 @@ impl Default for SiteSettings {
             speed: 1.0,
             timings: Timings::default(),
             backend: NetworkBackend::default(),
+            nsx_t: NsxT::default(),
             guest: GuestProfile::default(),
             guest_tools: true,
             guest_mode: GuestMode::default(),
@@ -217,6 +221,19 @@ fn default_distros() -> Vec<DistroSeed> {
         distro("mesos", "MESOS", "0.21", &mesos),
         distro("kafka", "GENERIC", "0.8", &["zookeeper", "kafka_broker", "basic"]),
     ]
+}
+
+/// How NSX-T serves Neutron and the hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NsxT {
+    /// Plugin `nsx_p`, distributed switches (VDS 7): segment IDs are Neutron's network IDs.
+    #[default]
+    Policy,
+    /// Plugin `nsx_v3`, distributed switches: only NSX's own IDs.
+    Manager,
+    /// Plugin `nsx_v3`, N-VDS: opaque networks, without port groups.
+    Opaque,
 }
 
 /// Whether a bystander is on in the initial inventory.

@@ -3,12 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and prints what it counted")]
 
+mod attachment;
 mod crash;
 mod faults;
 mod fresh;
 mod kept;
 mod life;
 mod messages;
+mod networks;
 mod quiet;
 mod race;
 mod shared;

@@ -157,6 +157,7 @@ async fn a_node_costs_neutron_little_more_than_its_own_requests() {
     let nsx_v = neutron_calls_per_node(NetworkBackend::NsxV).await;
     let ml2 = neutron_calls_per_node(NetworkBackend::Ml2).await;
     println!("Neutron's calls per node: {nsx_v:.2} on NSX-v, {ml2:.2} on ML2");
-    assert!(nsx_v < 2.15, "{nsx_v} on NSX-v");
+    // The port, its index, and the read that shows whether the index took.
+    assert!(nsx_v < 3.1, "{nsx_v} on NSX-v");
     assert!(ml2 <= 0.2, "{ml2} on ML2");
 }

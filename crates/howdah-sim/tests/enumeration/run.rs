@@ -44,6 +44,8 @@ struct Run {
 pub async fn run(cell: Cell, bend: impl FnOnce(&mut Service)) -> (bool, Vec<String>) {
     let world = World::new(SiteSettings { seed: 7, backend: cell.backend, ..SiteSettings::default() });
     let mut service = Service::new(world.clone());
+    // So that an operation lasts until the cards are attached.
+    service.networks().require_attachment = true;
     bend(&mut service);
     let mut run = Run { cell, world, service, rule: 0, wrong: vec![] };
     if let Err(why) = run.strangers() {

@@ -163,7 +163,7 @@ pub const fn row(kind: Kind, operation: Operation, backend: Backend) -> Result<D
         Kind::Attach => match (backend, operation) {
             (Backend::NsxV | Backend::Ml2, _) => Err("only NSX-T has an attachment"),
             (_, O::Create | O::DeleteInCreate) => Ok(Damage::None),
-            // While it is off: after the stop, or before the start.
+            // When BDE is done with the VM: before the start, or after it.
             (_, O::Start) => Ok(Damage::PortDeleted),
             (_, O::Stop) => Err("a stop is over as soon as the cards can be attached"),
             (_, O::Delete) => Err("a delete attaches nothing"),

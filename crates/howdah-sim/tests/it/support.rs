@@ -62,6 +62,7 @@ pub fn port(world: &World, vm: &VmRef) -> PortRequest {
             device_id: found.instance_uuid,
             security_groups: Vec::new(),
             description: String::new(),
+            host: None,
         }
     })
 }

@@ -44,6 +44,20 @@ async fn each_mode_trusts_whom_it_says() {
 }
 
 #[tokio::test]
+async fn a_refused_certificate_explains_no_other_connections_failure() {
+    let server = TlsServer::start(empty()).await;
+    let http = Http::new(&Trust::Pin(Fingerprint::of(b"another")), Deadlines::default()).unwrap();
+    let ask = async |address: SocketAddr| {
+        let request = http.request(Method::GET, &format!("https://{address}/"));
+        http.send(request).await.unwrap_err().kind()
+    };
+    assert_eq!(ask(server.address).await, ErrorKind::Certificate);
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    assert_eq!(ask(gone).await, ErrorKind::Unreachable, "an outage is retried, a refused certificate is not");
+    assert_eq!(ask(server.address).await, ErrorKind::Certificate);
+}
+
+#[tokio::test]
 async fn a_ca_file_without_certificates_says_so() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = Http::new(&Trust::CaFile(file.path().to_owned()), Deadlines::default()).unwrap_err();

@@ -65,7 +65,7 @@ fn named(vm: &str, name: &str, folder: &str) -> ObjectUpdate {
 
 fn object(vm: &str, properties: &[(&str, &str)]) -> Object {
     let properties = properties.iter().map(|(path, text)| ((*path).to_owned(), Element::leaf("val", text)));
-    Object { obj: Ref::new("VirtualMachine", vm), properties: properties.collect() }
+    Object { obj: Ref::new("VirtualMachine", vm), properties: properties.collect(), withheld: None }
 }
 
 fn site() -> Site {

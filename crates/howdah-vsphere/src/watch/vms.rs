@@ -78,7 +78,8 @@ impl Vms {
     /// Applies a read of a VM.
     pub(super) fn read(&mut self, object: &Object, asked: Age) {
         let seen = self.all.entry(VmRef::new(object.obj.value.as_str())).or_default();
-        if seen.updated > asked {
+        // An incomplete answer is no newer knowledge.
+        if seen.updated > asked || object.withheld.is_some() {
             return;
         }
         let mut read = Seen::default();

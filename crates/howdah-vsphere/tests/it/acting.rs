@@ -126,3 +126,20 @@ async fn an_external_id_changes_nothing_else() {
     let error = client.power_on(&"vm-99999".into()).await.unwrap_err();
     assert_eq!((error.code, error.kind), ("vcenter_object_not_found", ErrorKind::NotFound));
 }
+
+#[tokio::test]
+async fn a_task_that_vcenter_has_forgotten_is_not_waited_for() {
+    let site = Site::start().await;
+    let vm = site.make_vm("c1-w-0", &site.folder("c1", "w")).await;
+    let before = site.world.read(|s| s.vc.tasks.len());
+    site.world.write(|s| s.settings.timings.power = howdah_sim::world::clock::Span::exactly(600.0));
+    let client = site.client();
+    let forget = async {
+        site.world.wait_until(|s| s.vc.tasks.len() > before).await;
+        site.world.write(|s| s.vc.tasks.clear());
+    };
+    let (error, ()) = tokio::join!(client.power_on(&vm), forget);
+    let error = error.unwrap_err();
+    assert_eq!((error.kind, error.code), (ErrorKind::NoAnswer, "vcenter_task_unfinished"));
+    assert!(error.message.contains("its outcome is unknown"), "{}", error.message);
+}

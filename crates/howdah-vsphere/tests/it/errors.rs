@@ -75,6 +75,7 @@ fn client_of(url: &str) -> Client {
         trust: Trust::System,
         folder_prefix: String::new(),
         switch: None,
+        pace: std::sync::Arc::default(),
         timeouts: Timeouts::default(),
     })
     .unwrap()
@@ -121,6 +122,27 @@ async fn nobody_there_is_said_with_the_address() {
     let error = client_of(&url).version().await.unwrap_err();
     assert_eq!((error.kind, error.code), (ErrorKind::Unreachable, "vcenter_unreachable"));
     assert!(said(&url, &error).contains("cannot be reached"), "{}", said(&url, &error));
+}
+
+#[tokio::test]
+async fn what_vcenter_cannot_read_is_not_what_there_is_not() {
+    let site = Site::start().await;
+    let vm = site.make_vm("c1-w-0", &site.folder("c1", "w")).await;
+    let withhold = |fault| site.world.write(|s| s.vc.withheld.insert(vm.as_str().to_owned(), fault));
+    let client = site.client();
+    assert_eq!(client.vms(std::slice::from_ref(&vm)).await.unwrap().len(), 1);
+    // A VM without properties would look as if it were off and had no card.
+    withhold("SystemError");
+    let error = client.vms(std::slice::from_ref(&vm)).await.unwrap_err();
+    assert!(error.kind.is_transient(), "it is read again: {error}");
+    // A session that has ended shows inside an answer that is otherwise good: once more, after a login.
+    withhold("NotAuthenticated");
+    let logins = site.calls("Login");
+    let error = client.vms(std::slice::from_ref(&vm)).await.unwrap_err();
+    assert!(error.kind.is_transient(), "{error}");
+    assert_eq!(site.calls("Login"), logins + 1);
+    site.world.write(|s| s.vc.withheld.clear());
+    assert_eq!(client.vms(&[vm]).await.unwrap().len(), 1);
 }
 
 /// Everything that is logged, at every level.

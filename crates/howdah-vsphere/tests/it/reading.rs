@@ -16,6 +16,10 @@ async fn segments_of_every_datacenter_are_found_in_three_calls() {
     let site =
         Site::with(SiteSettings { datacenters, switches: 2, vcenter_version: "7.0".to_owned(), ..swift() }).await;
     site.add_nsx_network();
+    site.world.write(|s| {
+        let first = s.vc.switches.iter().find(|(_, w)| w.name == "dc1-dvs0").map(|(key, _)| key.clone());
+        s.vc.computes.values_mut().for_each(|c| c.not_on.extend(first.clone()));
+    });
     let client = site.client();
     client.connect().await.unwrap();
     let before = site.all_calls();
@@ -26,15 +30,16 @@ async fn segments_of_every_datacenter_are_found_in_three_calls() {
         .iter()
         .map(|s| {
             let name = s.switch.as_deref().map(|k| site.world.read(|w| w.vc.switches[k].name.clone()));
-            format!("{} in {} on {name:?} {:?} {:?}", s.name, s.datacenter, s.segment_id, s.logical_switch)
+            let users = &s.clusters;
+            format!("{} in {} on {name:?} {:?} {:?} {users:?}", s.name, s.datacenter, s.segment_id, s.logical_switch)
         })
         .collect();
     insta::assert_snapshot!(shown.join("\n"), @r#"
-    50%/net\work in dc/2 on Some("dc/2-dvs1") Some("/infra/segments/abc") Some("ls-1")
-    dc/2-management in dc/2 on Some("dc/2-dvs0") None None
-    dc/2-management1 in dc/2 on Some("dc/2-dvs1") None None
-    dc1-management in dc1 on Some("dc1-dvs0") None None
-    dc1-management1 in dc1 on Some("dc1-dvs1") None None
+    50%/net\work in dc/2 on Some("dc/2-dvs1") Some("/infra/segments/abc") Some("ls-1") {"dc/2-cluster"}
+    dc/2-management in dc/2 on Some("dc/2-dvs0") None None {"dc/2-cluster"}
+    dc/2-management1 in dc/2 on Some("dc/2-dvs1") None None {"dc/2-cluster"}
+    dc1-management in dc1 on Some("dc1-dvs0") None None {}
+    dc1-management1 in dc1 on Some("dc1-dvs1") None None {"dc1-cluster"}
     "#);
     assert_eq!(site.face.leftovers().views, 0);
 }

@@ -61,6 +61,7 @@ impl Site {
             trust: Trust::System,
             folder_prefix: DEFAULT_FOLDER_PREFIX.to_owned(),
             switch: None,
+            pace: std::sync::Arc::default(),
             timeouts: Timeouts {
                 connect: Duration::from_secs(5),
                 call: Duration::from_secs(10),

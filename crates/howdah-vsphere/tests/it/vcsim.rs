@@ -78,6 +78,7 @@ fn client(vcsim: &Vcsim, password: &str) -> Client {
         trust: Trust::System,
         folder_prefix: "vm".to_owned(),
         switch: None,
+        pace: std::sync::Arc::default(),
         timeouts: Timeouts {
             connect: Duration::from_secs(5),
             call: Duration::from_secs(20),

@@ -14,7 +14,7 @@ use crate::intent::{Call, Verb};
 use crate::known::{ClusterState, OperationProgress};
 use crate::observe::{Memo, Sight, observe};
 use crate::own::{self, Owner, Ownership};
-use crate::policy::{NetworkBackend, Policy};
+use crate::policy::{NetworkBackend, Networks, Policy};
 use crate::provision::Provision;
 use crate::site::turns::Turn;
 use crate::systems::manager::{ManagedCluster, ManagedStatus};
@@ -40,7 +40,7 @@ pub(crate) struct Case<P> {
     pub(crate) in_flight: BTreeSet<Key>,
     pub(crate) waves: usize,
     pub(crate) policy: Policy,
-    pub(crate) backend: NetworkBackend,
+    pub(crate) networks: Networks,
     pub(crate) stuck: Option<Duration>,
     pub(crate) watch_lost: Option<Duration>,
     pub(crate) turn: Option<Turn>,
@@ -60,7 +60,7 @@ impl<P: Provision + Default> Case<P> {
             in_flight: BTreeSet::new(),
             waves: 0,
             policy: Policy::default(),
-            backend: NetworkBackend::NsxV,
+            networks: Networks::of(NetworkBackend::NsxV),
             stuck: None,
             watch_lost: None,
             turn: Some(Turn::of(PASS)),
@@ -128,7 +128,8 @@ impl<P: Provision + Default> Case<P> {
 
     pub(crate) fn fails(&mut self, action: &Action, kind: ErrorKind, operation: OperationId, wait: Duration) {
         let error = RemoteError::new(System::Neutron, kind, "neutron_refused", "does not do it");
-        self.troubles.add(&failed(action, &error, Some(operation), &self.eyes), |_| wait);
+        let needed = action.is_needed(self.record.shape.goal, self.networks.require_attachment);
+        self.troubles.add(&failed(action, &error, needed.then_some(operation), &self.eyes), |_| wait);
     }
 
     /// The checks passed so long ago; not yet, if there is no time.
@@ -169,7 +170,7 @@ impl<P: Provision + Default> Case<P> {
             _ => Default::default(),
         };
         if own != Ownership::Unknown {
-            let (record, marks, backend, now) = (&self.record, &marks(), self.backend, at(0));
+            let (record, marks, backend, now) = (&self.record, &marks(), self.networks.backend, at(0));
             observe(
                 &Sight { pass: PASS, record, seen, vms: &vms, cluster, marks, backend, now },
                 &mut self.state,
@@ -189,7 +190,7 @@ impl<P: Provision + Default> Case<P> {
             in_flight: &self.in_flight,
             waves: self.waves,
             policy: &self.policy,
-            backend: self.backend,
+            networks: &self.networks,
             now: self.eyes.now,
             turn: self.turn,
             waits: self.waits,

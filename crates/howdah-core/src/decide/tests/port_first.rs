@@ -7,7 +7,7 @@ use crate::action::{Action, Kind};
 use crate::decide::Outcome;
 use crate::ids::NodeName;
 use crate::intent::Verb;
-use crate::policy::NetworkBackend;
+use crate::policy::{NetworkBackend, Networks};
 use crate::provision::double::clone_of;
 use crate::systems::manager::{ManagedCluster, ManagedStatus};
 use crate::systems::networking::{FixedIp, Port, PortRequest};
@@ -18,7 +18,7 @@ use crate::wanted::NodeGroup;
 /// The folder is made, and it is empty; two nodes are wanted.
 fn founded(backend: NetworkBackend) -> Case {
     let mut case = Case::founded(ManagedStatus::Running);
-    case.backend = backend;
+    case.networks = Networks::of(backend);
     case.record.shape.node_groups = vec![NodeGroup {
         name: "worker".parse().unwrap(),
         roles: vec![],
@@ -36,10 +36,11 @@ fn folder() -> ManagedCluster {
 }
 
 fn requests(case: &mut Case) -> Vec<PortRequest> {
-    match case.decide().actions.as_slice() {
-        [Action::CreatePorts(_, requests)] => requests.clone(),
+    let port = |action| match action {
+        Action::CreatePorts(_, requests) => requests,
         other => panic!("{other:?}"),
-    }
+    };
+    case.decide().actions.into_iter().flat_map(port).collect()
 }
 
 /// What Neutron makes of a request.

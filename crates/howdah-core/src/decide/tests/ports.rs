@@ -10,6 +10,7 @@ use crate::failure::ErrorKind;
 use crate::ids::Mac;
 use crate::intent::Verb;
 use crate::known::OperationState;
+use crate::policy::{NetworkBackend, Networks};
 use crate::systems::manager::{ManagedCluster, ManagedStatus};
 use crate::systems::networking::{Port, PortRequest};
 use crate::test_support::{good_port, mac, managed, marks, record, seconds, up, vm, vm_of_node};
@@ -61,6 +62,13 @@ fn sizes(decision: &Decision) -> Vec<usize> {
     waves(decision).iter().map(Vec::len).collect()
 }
 
+/// Ports are created in bulk with ML2 only.
+fn in_bulk(nodes: u8) -> Case {
+    let mut case = cloned(nodes);
+    case.networks = Networks::of(NetworkBackend::Ml2);
+    case
+}
+
 /// Every wave that is to be sent ends like this; the next try may follow at once.
 fn waves_fail(case: &mut Case, kind: ErrorKind) {
     for action in case.decide().actions {
@@ -73,8 +81,19 @@ fn waves_fail(case: &mut Case, kind: ErrorKind) {
 // ---------------------------------------------------------------- waves
 
 #[test]
+fn on_nsx_each_port_is_a_request_of_its_own() {
+    for (backend, expected) in
+        [(NetworkBackend::NsxV, vec![1, 1, 1]), (NetworkBackend::NsxT, vec![1, 1, 1]), (NetworkBackend::Ml2, vec![3])]
+    {
+        let mut case = cloned(3);
+        case.networks = Networks::of(backend);
+        assert_eq!(sizes(&case.decide()), expected, "{backend:?}");
+    }
+}
+
+#[test]
 fn new_cards_get_their_ports_in_waves() {
-    let mut case = cloned(5);
+    let mut case = in_bulk(5);
     case.policy.wave_size = 2;
     case.policy.port_waves = 2;
     assert_eq!(sizes(&case.decide()), [2, 2]);
@@ -92,7 +111,7 @@ fn new_cards_get_their_ports_in_waves() {
 
 #[test]
 fn a_wave_that_was_refused_for_what_is_in_it_is_split() {
-    let mut case = cloned(3);
+    let mut case = in_bulk(3);
     assert_eq!(sizes(&case.decide()), [3]);
     waves_fail(&mut case, ErrorKind::Invalid);
     let decision = case.decide();
@@ -110,7 +129,7 @@ fn a_wave_that_was_refused_for_what_is_in_it_is_split() {
 
 #[test]
 fn one_bad_card_does_not_hold_back_new_ones() {
-    let mut case = cloned(1);
+    let mut case = in_bulk(1);
     waves_fail(&mut case, ErrorKind::Conflict);
     case.eyes.watch([0, 1, 2].map(vm_of_node));
     case.eyes.look(Some(many(3, ManagedStatus::Provisioning)));
@@ -120,7 +139,7 @@ fn one_bad_card_does_not_hold_back_new_ones() {
 
 #[test]
 fn a_wave_that_failed_for_a_passing_reason_is_made_again_as_a_wave() {
-    let mut case = cloned(3);
+    let mut case = in_bulk(3);
     waves_fail(&mut case, ErrorKind::NoAnswer);
     assert_eq!(sizes(&case.decide()), Vec::<usize>::new(), "it may have been made after all");
     case.eyes.list([port(1)]);
@@ -130,14 +149,14 @@ fn a_wave_that_failed_for_a_passing_reason_is_made_again_as_a_wave() {
 #[test]
 fn what_failed_a_moment_ago_takes_no_other_ports_turn() {
     let mut case = cloned(40);
-    case.policy.wave_size = 1;
+    case.policy.single_ports = 16;
     for action in case.decide().actions {
         case.fails(&action, ErrorKind::Unavailable, OP, seconds(30));
     }
     let next = case.decide();
     let failing = |mac: &Mac| case.troubles.get(&Key::Mac(*mac)).is_some();
     let sent = waves(&next).concat();
-    assert!(sent.len() == case.policy.port_waves && !sent.iter().any(failing), "{sent:?}");
+    assert!(sent.len() == case.policy.single_ports && !sent.iter().any(failing), "{sent:?}");
     assert_eq!(next.again, case.policy.manager_poll);
 }
 

@@ -7,7 +7,7 @@ use crate::attach::{self, Bond};
 use crate::failure::{ErrorKind, Failure, RemoteError, System};
 use crate::known::OperationProgress;
 use crate::own::{self, Owner};
-use crate::policy::NetworkBackend;
+use crate::policy::{NetworkBackend, Networks};
 use crate::provision::double::PortFirst;
 use crate::systems::manager::{ManagedCluster, ManagedStatus, TaskState};
 use crate::test_support::{
@@ -162,7 +162,8 @@ fn keyed() -> Vec<(Action, [bool; 3])> {
     let owner = Owner { ours, record: &record, state: &known, seen: &seen, provision: &PortFirst };
     let vm = owner.vm(&vm()).unwrap();
     let none = crate::test_support::seen(vec![vm_of_node(0)], vec![]);
-    let bond = Bond { owner: Owner { seen: &none, ..owner }, marks: &marks, backend: NetworkBackend::Ml2 };
+    let networks = Networks::of(NetworkBackend::Ml2);
+    let bond = Bond { owner: Owner { seen: &none, ..owner }, marks: &marks, networks: &networks };
     let requests = attach::plan(&bond, &key).create;
     vec![
         (Action::Look, [true, true, true]),
@@ -236,6 +237,28 @@ fn systems_that_fail_at_the_same_time_are_named_together() {
     case.fails(&Action::ListPorts, ErrorKind::Unavailable, LATER_OP, seconds(30));
     case.pass_time(case.policy.call_patience);
     insta::assert_snapshot!(case.failure());
+}
+
+#[test]
+fn a_failure_in_one_system_names_every_system_that_was_failing() {
+    let mut case = at_work(Goal::Running, OperationKind::Create);
+    let down = |system, code, says: &str| RemoteError::new(system, ErrorKind::Unreachable, code, says);
+    let bde = down(System::Bde, "bde_unreachable", "BDE cannot be reached");
+    let vcenter = down(System::VCenter, "vcenter_unreachable", "vCenter cannot be reached");
+    let neutron = down(System::Neutron, "neutron_unreachable", "Neutron cannot be reached");
+    for _ in 0..2 {
+        case.troubles.add(&failed(&Action::LookAtVms(vec![]), &vcenter, None, &case.eyes), |_| seconds(30));
+        case.troubles.add(&failed(&Action::Look, &bde, None, &case.eyes), |_| seconds(30));
+    }
+    // One lost packet is no outage.
+    case.troubles.add(&failed(&Action::ListPorts, &neutron, None, &case.eyes), |_| seconds(30));
+    case.eyes.watch([]);
+    case.operation().watched = case.policy.operation_patience;
+    let failure = case.failure();
+    let at = |word: &str| failure.find(word).unwrap_or_else(|| panic!("{word} in {failure}"));
+    assert!(at("vCenter cannot be reached") < at("BDE cannot be reached"), "{failure}");
+    assert!(at("BDE cannot be reached") < at("; at the same time, "), "{failure}");
+    assert!(!failure.contains("Neutron"), "{failure}");
 }
 
 #[test]

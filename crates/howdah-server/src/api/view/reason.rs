@@ -3,9 +3,10 @@
 //! A failure of the newest operation comes first, except if the cluster is gone.
 
 use howdah_api::Stages;
-use howdah_core::condition::{ClusterConditionKind, ConditionStatus};
+use howdah_core::condition::{ClusterConditionKind, Condition, ConditionStatus};
 use howdah_core::intent::{Phase, Verb};
 use howdah_core::known::{ClusterState, ClusterStatus, OperationState};
+use howdah_core::observe::GROUPS_NOT_APPLIED;
 use howdah_core::stage::Stage;
 use howdah_core::wanted::{ClusterRecord, OperationKind};
 
@@ -55,6 +56,7 @@ pub(super) fn of(
         sentences.extend(waiting(state, progress.map(|p| p.kind)));
     }
     sentences.extend(in_the_way(state));
+    sentences.extend(without_groups(state));
     if status == ClusterStatus::Degraded {
         sentences.extend(manager(state));
         sentences.extend(nodes(state));
@@ -79,6 +81,15 @@ fn waiting(state: &ClusterState, kind: Option<OperationKind>) -> Option<String> 
 /// The conditions that are false.
 fn in_the_way(state: &ClusterState) -> impl Iterator<Item = String> {
     state.conditions.iter().filter(|c| c.status == ConditionStatus::False).map(|c| c.message.clone())
+}
+
+/// Nodes that are up although NSX has not attached their cards.
+fn without_groups(state: &ClusterState) -> Option<String> {
+    let open = |c: &Condition| c.reason == GROUPS_NOT_APPLIED && c.status == ConditionStatus::False;
+    let up = state.nodes.values().filter(|n| n.stage == Stage::Addressed);
+    let count = up.filter(|n| n.conditions.iter().any(open)).count();
+    let all = state.nodes.len();
+    (count > 0).then(|| format!("{GROUPS_NOT_APPLIED}: the security groups of {count} of {all} nodes do not apply"))
 }
 
 /// The status that the cluster manager shows while it is idle.

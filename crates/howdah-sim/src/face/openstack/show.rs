@@ -62,8 +62,11 @@ pub(super) fn port(s: &State, p: &NeutronPort, caller: &Caller) -> Value {
     }
     if caller.admin {
         body["binding:host_id"] = json!(p.host);
-        body["binding:vif_type"] = json!(if p.host.is_empty() { "unbound" } else { "dvs" });
-        body["binding:vif_details"] = json!({});
+        body["binding:vif_type"] = json!(s.vif_type(p));
+        body["binding:vif_details"] = match s.shown_switch(&p.network, &p.device_owner) {
+            Some(switch) => json!({"nsx-logical-switch-id": switch}),
+            None => json!({}),
+        };
         body["binding:profile"] = json!({});
     }
     body

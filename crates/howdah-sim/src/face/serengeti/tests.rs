@@ -57,6 +57,7 @@ async fn site(version: &str) -> (World, Client) {
         username: login.user,
         password: login.password.into(),
         trust: Trust::System,
+        pace: std::sync::Arc::default(),
         timeouts: Timeouts::default(),
     });
     (world, client.unwrap())

@@ -238,3 +238,11 @@ pub(super) fn content(obj: &Ref, values: Vec<(String, Value)>) -> Element {
         .filter_map(|(path, value)| Some(Element::new("propSet").with_leaf("name", path).with(value.property("val")?)));
     Element::new("objects").with(obj.element("obj")).with_all(sets)
 }
+
+/// The same of an object whose properties vCenter could not read.
+pub(super) fn withheld(obj: &Ref, values: Vec<(String, Value)>, fault: &Fault) -> Element {
+    let sets = values
+        .into_iter()
+        .map(|(path, _)| Element::new("missingSet").with_leaf("path", path).with(fault.localized("fault")));
+    Element::new("objects").with(obj.element("obj")).with_all(sets)
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use howdah_core::ids::VmRef;
 use howdah_vsphere::xml::Element;
 
-use super::collect::{Spec, View, content, read_ref};
+use super::collect::{Spec, View, content, read_ref, withheld};
 use super::collector::Collector;
 use super::fault::Fault;
 use super::session::{DEFAULT_COLLECTOR, Session, Sessions};
@@ -152,10 +152,7 @@ impl Call<'_> {
 
     fn login(&self) -> Answer {
         let field = |name: &str| self.request.text_of(name).unwrap_or_default();
-        let good = self.world.read(|s| {
-            let login = &s.settings.vcenter_login;
-            login.user.eq_ignore_ascii_case(field("userName")) && login.password == field("password")
-        });
+        let good = self.world.write(|s| s.signs_on(field("userName"), field("password")));
         if !good {
             return Err(Fault::invalid_login());
         }
@@ -311,7 +308,11 @@ impl Call<'_> {
             let spec = Spec::read(spec)?;
             self.world.read(|s| {
                 for obj in spec.select(s, &objects.views)?.objects {
-                    all.push(content(&obj, spec.values(s, &obj, self.version)?));
+                    let values = spec.values(s, &obj, self.version)?;
+                    all.push(match s.vc.withheld.get(&obj.value) {
+                        Some(fault) => withheld(&obj, values, &Fault::new(fault, "The property cannot be read.")),
+                        None => content(&obj, values),
+                    });
                 }
                 Ok::<_, Fault>(())
             })?;

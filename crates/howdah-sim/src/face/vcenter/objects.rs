@@ -269,7 +269,9 @@ fn whole(s: &State, obj: &Ref, name: &str) -> Option<Value> {
                 "host" => Some(refs(compute.hosts.iter().map(|h| Ref::new("HostSystem", h.clone())))),
                 "resourcePool" => Some(Value::Ref(Ref::new("ResourcePool", compute.pool.clone()))),
                 "network" => {
-                    Some(refs(vc.port_groups.keys().map(|k| Ref::new("DistributedVirtualPortgroup", k.clone()))))
+                    let groups = vc.port_groups.iter().filter(|(_, p)| vc.uses(compute, p));
+                    let groups = groups.map(|(k, _)| Ref::new("DistributedVirtualPortgroup", k.clone()));
+                    Some(refs(groups.chain(vc.opaque.keys().map(|k| Ref::new("OpaqueNetwork", k.clone())))))
                 }
                 "datastore" => Some(refs(vc.datastores.keys().map(|k| Ref::new("Datastore", k.clone())))),
                 _ => None,

@@ -10,6 +10,8 @@ use crate::world::bde::jobs::{Job, Step, Stopped};
 use crate::world::bde::{BdeNode, NodeStatus};
 use crate::world::clock::Span;
 use crate::world::faults::Inner;
+use crate::world::timings::Timings;
+use crate::world::vcenter::vctask::VcFault;
 use crate::world::vcenter::vm_ops::{CloneSpec, Reconfigure};
 
 /// Steps of a create.
@@ -127,19 +129,20 @@ impl Job {
             None => self.clone_node(plan).await?,
         };
         let at = |what: &str| format!("{}/{what}", plan.node);
-        self.pause(|t| t.reconfigure, &at("nics")).await?;
-        self.plug_in(plan, &vm)?;
+        self.on_vm(&vm, |t| t.reconfigure, &at("nics"), || self.plug_in(plan, &vm)).await?;
         self.pause(|t| t.configure, &at("drs")).await?;
-        self.pause(|t| t.disks, &at("disks")).await?;
-        self.reconfigure(&vm, &Reconfigure { add_disks_gb: vec![plan.disk_gb], ..Reconfigure::default() })?;
-        self.pause(|t| t.configure, &at("extra")).await?;
-        let machine_id = self.state(|s| s.machine_id(&self.cluster))?;
-        let extra = vec![("machine.id".to_owned(), machine_id)];
-        self.reconfigure(&vm, &Reconfigure { extra_config: extra, ..Reconfigure::default() })?;
+        let disk = Reconfigure { add_disks_gb: vec![plan.disk_gb], ..Reconfigure::default() };
+        self.on_vm(&vm, |t| t.disks, &at("disks"), || self.reconfigure(&vm, &disk)).await?;
+        let extra = || {
+            let machine_id = self.state(|s| s.machine_id(&self.cluster))?;
+            let extra_config = vec![("machine.id".to_owned(), machine_id)];
+            self.reconfigure(&vm, &Reconfigure { extra_config, ..Reconfigure::default() })
+        };
+        self.on_vm(&vm, |t| t.configure, &at("extra"), extra).await?;
         self.pause(|t| t.configure, &at("ha")).await?;
-        self.pause(|t| t.configure, &at("uuid")).await?;
-        let extra = vec![("disk.EnableUUID".to_owned(), "TRUE".to_owned())];
-        self.reconfigure(&vm, &Reconfigure { extra_config: extra, ..Reconfigure::default() })?;
+        let extra_config = vec![("disk.EnableUUID".to_owned(), "TRUE".to_owned())];
+        let uuid = Reconfigure { extra_config, ..Reconfigure::default() };
+        self.on_vm(&vm, |t| t.configure, &at("uuid"), || self.reconfigure(&vm, &uuid)).await?;
         self.power_on_and_wait(&plan.node, &vm).await
     }
 
@@ -221,21 +224,42 @@ impl Job {
         })
     }
 
+    /// A task of vCenter on a VM: it takes some time, and then its work is done. BDE does not repeat one that vCenter
+    /// refuses with `TaskInProgress` (Serengeti, `VcTask.java`).
+    async fn on_vm(
+        &self,
+        vm: &VmRef,
+        span: impl FnOnce(&Timings) -> Span,
+        subject: &str,
+        work: impl FnOnce() -> Step,
+    ) -> Step {
+        let refused = |e: VcFault| Stopped::failed("VC.CONFIG_VM_FAILED", e.message);
+        self.state(|s| s.begin_work(vm))?.map_err(refused)?;
+        let rested = self.pause(span, subject).await;
+        // vCenter ends the task even if the appliance is restarted meanwhile.
+        self.world.write(|s| s.end_work(vm));
+        rested?;
+        work()
+    }
+
     fn reconfigure(&self, vm: &VmRef, change: &Reconfigure) -> Step {
-        let failed = |e: crate::world::vcenter::vctask::VcFault| Stopped::failed("VC.CONFIG_VM_FAILED", e.message);
+        let failed = |e: VcFault| Stopped::failed("VC.CONFIG_VM_FAILED", e.message);
         self.world.reconfigure_now(vm, change).map_err(failed)
     }
 
     /// Powers a node on and waits for its addresses. Running out of time is not an error here:
     /// the check of all nodes that follows is what fails.
     pub(crate) async fn power_on_and_wait(&self, node: &str, vm: &VmRef) -> Step {
-        self.pause(|t| t.power, &format!("{node}/on")).await?;
-        if self.state(|s| s.fails(Inner::PowerOn, node))? {
-            let says = format!("Cannot power on VM {node}: a fault was injected here.");
-            return Err(Stopped::failed("VC.POWER_ON_VM_FAILED", says));
-        }
-        // Somebody else may have switched it on.
-        let _ = self.world.power_on_now(vm);
+        let power_on = || {
+            if self.state(|s| s.fails(Inner::PowerOn, node))? {
+                let says = format!("Cannot power on VM {node}: a fault was injected here.");
+                return Err(Stopped::failed("VC.POWER_ON_VM_FAILED", says));
+            }
+            // Somebody else may have switched it on.
+            let _ = self.world.power_on_now(vm);
+            Ok(())
+        };
+        self.on_vm(vm, |t| t.power, &format!("{node}/on"), power_on).await?;
         self.world.wait_for_addresses(vm).await;
         self.state(|_| ())
     }

@@ -3,9 +3,21 @@
 use std::collections::BTreeSet;
 
 use crate::world::World;
-use crate::world::settings::NetworkBackend;
+use crate::world::neutron::NeutronPort;
+use crate::world::settings::{NetworkBackend, NsxT};
 use crate::world::state::State;
-use crate::world::vcenter::inventory::{PortGroup, Switch};
+use crate::world::vcenter::inventory::{OpaqueNetwork, PortGroup, Switch};
+
+/// A host of which no mechanism driver of ML2 knows.
+pub const UNKNOWN_HOST: &str = "no-such-host";
+
+/// The name of a network's switch in NSX-T, cut to 80 characters (vmware-nsx, `common/utils.py`,
+/// `get_name_and_uuid`).
+fn nsx_t_name(name: &str, id: &str) -> String {
+    let name = if name.is_empty() { "network" } else { name };
+    let kept: String = name.chars().take(80 - 14).collect();
+    format!("{kept}_{}...{}", &id[..5], &id[id.len() - 5..])
+}
 
 impl World {
     /// A port group of this name, backing a network if one is given; its key.
@@ -49,13 +61,59 @@ impl State {
                 }
             }
             NetworkBackend::NsxT => {
-                let name = if name.is_empty() { id } else { name };
-                self.new_port_group(name, Some(id), "nsx", Some(format!("/infra/segments/{id}")));
+                let name = nsx_t_name(name, id);
+                let segment = match self.settings.nsx_t {
+                    NsxT::Policy => format!("/infra/segments/{id}"),
+                    // A switch that the manager's API made has its own ID in the path too.
+                    NsxT::Manager => format!("/infra/segments/{}", self.logical_switch(id).unwrap_or_default()),
+                    NsxT::Opaque => return self.add_opaque_network(&name, id),
+                };
+                for n in 0..self.vc.switches.len() {
+                    self.port_group_on(n, &name, Some(id), "nsx", Some(segment.clone()));
+                }
             }
             NetworkBackend::Ml2 => {
                 self.new_port_group(id, Some(id), "standard", None);
             }
         }
+    }
+
+    /// The ID that NSX-T gave a network's switch: its own, whatever Neutron calls the network.
+    pub(crate) fn logical_switch(&self, network: &str) -> Option<String> {
+        let nsx_t = self.settings.backend == NetworkBackend::NsxT;
+        nsx_t.then(|| self.dice.uuid("logical-switch", network).to_string())
+    }
+
+    /// What Neutron shows of it in a port's `binding:vif_details`: `nsx_p` not in that of DHCP, neither in one
+    /// without an owner.
+    pub(crate) fn shown_switch(&self, network: &str, device_owner: &str) -> Option<String> {
+        let hidden = self.settings.nsx_t == NsxT::Policy && device_owner.starts_with("network:");
+        self.logical_switch(network).filter(|_| !hidden && !device_owner.is_empty())
+    }
+
+    /// `binding:vif_type`: the NSX plugins bind without a host (vmware-nsx, `nsx_v/plugin.py`, `nsx_v3`: `dvs`, `ovs`),
+    /// ML2's drivers need one.
+    pub(crate) fn vif_type(&self, port: &NeutronPort) -> &'static str {
+        match self.settings.backend {
+            NetworkBackend::NsxV => "dvs",
+            NetworkBackend::NsxT => "ovs",
+            NetworkBackend::Ml2 if port.host.is_empty() => "unbound",
+            NetworkBackend::Ml2 if port.host == UNKNOWN_HOST => "binding_failed",
+            NetworkBackend::Ml2 => "dvs",
+        }
+    }
+
+    fn add_opaque_network(&mut self, name: &str, network: &str) {
+        let key = self.vc.new_ref("network");
+        let Some(parent) = self.vc.datacenters.values().next().map(|d| d.network_folder.clone()) else {
+            return;
+        };
+        let opaque_id = self.logical_switch(network).unwrap_or_default();
+        if let Some(folder) = self.vc.folders.get_mut(&parent) {
+            folder.children.insert(key.clone());
+        }
+        let made = OpaqueNetwork { name: name.to_owned(), parent, opaque_id, network: Some(network.to_owned()) };
+        self.vc.opaque.insert(key, made);
     }
 
     pub(super) fn unback_network(&mut self, id: &str) {
@@ -98,7 +156,7 @@ impl State {
             return String::new();
         };
         let (key, parent) = (key.clone(), switch.parent.clone());
-        let logical_switch = network.filter(|_| segment_id.is_some()).map(str::to_owned);
+        let logical_switch = network.filter(|_| segment_id.is_some()).and_then(|n| self.logical_switch(n));
         self.vc.add_port_group(PortGroup {
             name: name.to_owned(),
             switch: key,

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use howdah_core::ids::{Mac, VmRef};
 use uuid::Uuid;
 
+use crate::world::vcenter::sso::Account;
 use crate::world::vcenter::vctask::VcTask;
 
 pub use crate::world::vcenter::vm::{Backing, FIRST_NIC, GuestState, Nic, Vm};
@@ -55,6 +56,8 @@ pub struct Compute {
     pub pool: MoRef,
     /// Hosts.
     pub hosts: Vec<MoRef>,
+    /// Distributed switches that its hosts are not on.
+    pub not_on: BTreeSet<MoRef>,
 }
 
 /// An ESXi host.
@@ -156,6 +159,14 @@ pub struct Inventory {
     pub switches: BTreeMap<MoRef, Switch>,
     /// Port groups.
     pub port_groups: BTreeMap<MoRef, PortGroup>,
+    /// What single sign-on remembers of accounts, by lower-case name.
+    pub sso: BTreeMap<String, Account>,
+    /// Objects whose properties vCenter cannot read, by reference, and the fault that it shows for each of them in
+    /// `missingSet` (vSphere API reference, `MissingProperty`: `SystemError`, `NotAuthenticated`, `NoPermission`).
+    pub withheld: BTreeMap<MoRef, &'static str>,
+    /// VMs that a task works on: vCenter runs one at a time on a VM (`TaskInProgress`, vSphere API reference of
+    /// `ReconfigVM_Task` and the power operations).
+    pub worked_on: BTreeSet<VmRef>,
     /// Opaque networks.
     pub opaque: BTreeMap<MoRef, OpaqueNetwork>,
     /// Virtual machines, templates among them.
@@ -268,7 +279,15 @@ impl Inventory {
 
     /// A port group by name; the first of several.
     pub fn port_group_named(&self, name: &str) -> Option<(&MoRef, &PortGroup)> {
-        self.port_groups.iter().find(|(_, p)| p.name == name)
+        // NSX-T gives the port groups of one segment the same name on each switch: of these, one that hosts are on.
+        let off = |p: &PortGroup| !self.computes.values().any(|c| self.uses(c, p));
+        self.port_groups.iter().filter(|(_, p)| p.name == name).min_by_key(|(_, p)| off(p))
+    }
+
+    /// Whether hosts of the compute cluster are on the port group's switch.
+    pub fn uses(&self, compute: &Compute, group: &PortGroup) -> bool {
+        let datacenter = self.switches.get(&group.switch).and_then(|s| self.datacenters.get(&s.datacenter));
+        datacenter.is_some_and(|d| d.host_folder == compute.parent) && !compute.not_on.contains(&group.switch)
     }
 
     /// The name of what a card is plugged into, as the tools report it.

@@ -3,6 +3,7 @@
 pub mod inventory;
 pub mod nic;
 pub mod power;
+pub mod sso;
 mod tasks;
 pub mod vctask;
 mod vm;

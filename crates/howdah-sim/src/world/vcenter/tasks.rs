@@ -22,7 +22,27 @@ impl World {
         work: impl FnOnce() -> Done + Send + 'static,
     ) -> Done<String> {
         let span = self.read(|s| s.settings.timings.power);
-        self.task_taking(vm, method, span, move || work().map(|()| None))
+        self.exclusive_task(vm, method, span, move || work().map(|()| None))
+    }
+
+    /// A task beside which no other may work on the VM.
+    pub(super) fn exclusive_task(
+        &self,
+        vm: &VmRef,
+        method: &'static str,
+        span: Span,
+        work: impl FnOnce() -> Done<Option<String>> + Send + 'static,
+    ) -> Done<String> {
+        self.write(|s| s.begin_work(vm))?;
+        let (world, target) = (self.clone(), vm.clone());
+        let started = self.task_taking(vm, method, span, move || {
+            world.write(|s| s.end_work(&target));
+            work()
+        });
+        if started.is_err() {
+            self.write(|s| s.end_work(vm));
+        }
+        started
     }
 
     pub(super) fn task_taking(
@@ -37,12 +57,13 @@ impl World {
             let name = found.name.clone();
             Ok((s.new_task(method, vm.as_str(), &name), name))
         })?;
-        let (world, task) = (self.clone(), key.clone());
+        let (world, task, entity) = (self.clone(), key.clone(), vm.clone());
         let time = self.dice().span(span, method, &key);
         self.spawn(async move {
             world.write(|s| s.start_task(&task));
             world.sleep(time).await;
             let outcome = if world.write(|s| s.fails(Inner::Task, &name)) {
+                world.write(|s| s.end_work(&entity));
                 Err(VcFault::new("GenericVmConfigFault", "A fault was injected here."))
             } else {
                 work()
@@ -67,6 +88,16 @@ impl World {
 }
 
 impl State {
+    /// A task begins to work on a VM.
+    pub(crate) fn begin_work(&mut self, vm: &VmRef) -> Done {
+        if self.vc.worked_on.insert(vm.clone()) { Ok(()) } else { Err(VcFault::task_in_progress(vm.as_str())) }
+    }
+
+    /// The task has ended.
+    pub(crate) fn end_work(&mut self, vm: &VmRef) {
+        self.vc.worked_on.remove(vm);
+    }
+
     fn new_task(&mut self, method: &'static str, entity: &str, entity_name: &str) -> String {
         let key = self.vc.new_ref("task");
         let task = VcTask {

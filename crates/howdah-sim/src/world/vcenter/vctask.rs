@@ -98,6 +98,16 @@ impl VcFault {
         }
     }
 
+    /// Another task works on the VM.
+    pub fn task_in_progress(vm: &str) -> Self {
+        Self {
+            name: "TaskInProgress",
+            message: "The operation cannot be allowed at the current time because another task is in progress."
+                .to_owned(),
+            about: Some(vm.to_owned()),
+        }
+    }
+
     /// A parameter is wrong.
     pub fn invalid_argument(parameter: &str) -> Self {
         Self {

@@ -65,7 +65,7 @@ impl World {
     pub fn reconfigure_task(&self, vm: &VmRef, change: Reconfigure) -> Done<String> {
         let (world, target) = (self.clone(), vm.clone());
         let span = self.read(|s| s.settings.timings.power);
-        self.task_taking(vm, "VirtualMachine.reconfigure", span, move || {
+        self.exclusive_task(vm, "VirtualMachine.reconfigure", span, move || {
             if change.nics.iter().any(|n| n.connected == Some(false)) {
                 world.remedied(&target, "nic_down");
             }
@@ -104,7 +104,7 @@ impl World {
     pub fn destroy_task(&self, vm: &VmRef) -> Done<String> {
         let (world, target) = (self.clone(), vm.clone());
         let span = self.read(|s| s.settings.timings.destroy);
-        self.task_taking(vm, "VirtualMachine.destroy", span, move || world.destroy_now(&target).map(|()| None))
+        self.exclusive_task(vm, "VirtualMachine.destroy", span, move || world.destroy_now(&target).map(|()| None))
     }
 
     /// Reconfigures a VM, now.
