@@ -11,7 +11,6 @@ use crate::health::{FAILURES_THAT_COUNT, WATCH_NEWS, is_about_the_system};
 use crate::ids::NodeName;
 use crate::known::{ClusterState, NodeState};
 use crate::preflight;
-use crate::seen::Seen;
 use crate::stage::Stage;
 use crate::systems::manager::ManagedCluster;
 use crate::trouble::Trouble;
@@ -57,13 +56,10 @@ pub fn nothing_to_stop(record: &ClusterRecord) -> Failure {
 }
 
 /// The manager shows a busy status without a running task.
-pub fn stuck(record: &ClusterRecord, seen: &Seen) -> Failure {
-    let status = seen.cluster.last().and_then(Option::as_ref).map_or("unknown", |c| c.status_text.as_str());
-    Failure::new(
-        "bde_stuck",
-        format!("BDE shows the cluster {} in status {status}, but runs no task for it", record.name),
-    )
-    .hint(
+pub fn stuck(view: &View<'_>) -> Failure {
+    let status = view.seen.cluster.last().and_then(Option::as_ref).map_or("unknown", |c| c.status_text.as_str());
+    let message = format!("BDE shows the cluster {} in status {status}, but runs no task for it", view.record.name);
+    explained(view, Failure::new("bde_stuck", message)).hint(
         "A restart of BDE during a task leaves a cluster in this status, and BDE then refuses every request for it. \
          Ask BDE's operator to correct the status in BDE's database, then repeat the request.",
     )
@@ -99,7 +95,7 @@ pub fn manager_failed(view: &View<'_>, cluster: &ManagedCluster) -> Failure {
     }
     let failed = cluster.nodes.iter().filter(|n| n.error.is_some()).map(|n| &n.name);
     let nodes: BTreeSet<_> = failed.chain(not_addressed(state).map(|(name, _)| name)).collect();
-    Failure::new("bde_failed", message)
+    explained(view, Failure::new("bde_failed", message))
         .about(nodes)
         .hint("Fix the problem that BDE reports, then repeat the request: Howdah resumes this cluster. Or delete the cluster.")
 }
@@ -115,20 +111,18 @@ pub fn because_of_ports(failure: Failure, port_error: Option<&str>) -> Failure {
 }
 
 /// The manager has finished, but nodes lack their port's address.
-pub fn no_address(state: &ClusterState, waited: Duration) -> Failure {
-    let without = without_address(state);
-    Failure::new(
-        "nodes_without_address",
-        format!(
-            "{} of {} nodes do not have their port's address after {}: {}",
-            without.len(),
-            state.nodes.len(),
-            minutes(waited),
-            named(&without)
-        ),
-    )
-    .about(not_addressed(state).map(|(name, _)| name))
-    .hint("Reset these VMs so that they request a lease again, then repeat the request.")
+pub fn no_address(view: &View<'_>, waited: Duration) -> Failure {
+    let without = without_address(view.state);
+    let message = format!(
+        "{} of {} nodes do not have their port's address after {}: {}",
+        without.len(),
+        view.state.nodes.len(),
+        minutes(waited),
+        named(&without)
+    );
+    explained(view, Failure::new("nodes_without_address", message))
+        .about(not_addressed(view.state).map(|(name, _)| name))
+        .hint("Reset these VMs so that they request a lease again, then repeat the request.")
 }
 
 /// The operation exceeded its time limit.
@@ -150,14 +144,15 @@ pub fn out_of_time(view: &View<'_>, elapsed: Duration) -> Failure {
         None => String::new(),
     };
     let late = not_addressed(view.state).filter(|_| view.record.shape.goal == Goal::Running);
-    Failure::new("operation_too_long", format!("not complete after {}: {manager}{task}; {nodes}", minutes(elapsed)))
+    let message = format!("not complete after {}: {manager}{task}; {nodes}", minutes(elapsed));
+    explained(view, Failure::new("operation_too_long", message))
         .about(late.map(|(name, _)| name))
         .hint("BDE may be busy with another cluster. Repeat the request to continue waiting.")
 }
 
 /// A failure that shows in one system may come from another: every system that was failing at the time is named
 /// first, beginning with the one on which most others depend.
-pub fn explained(view: &View<'_>, failure: Failure) -> Failure {
+fn explained(view: &View<'_>, failure: Failure) -> Failure {
     let counts = |key: &Key, t: &Trouble| match key {
         Key::Watch => view.now.since(t.since) >= WATCH_NEWS,
         _ => t.tries >= FAILURES_THAT_COUNT && is_about_the_system(t),

@@ -375,7 +375,7 @@ impl<'a> Draft<'a> {
         if let Some(stuck) = view.findings.stuck(view.seen, view.now).filter(|_| matches!(view.own, Ownership::Ours(_)))
         {
             if stuck >= view.policy.stuck_after {
-                return self.fail(report::explained(view, report::stuck(view.record, view.seen)));
+                return self.fail(report::stuck(view));
             }
             self.again = self.again.min(view.policy.stuck_after - stuck);
         }
@@ -385,12 +385,12 @@ impl<'a> Draft<'a> {
             return;
         }
         if operation.watched >= view.policy.operation_patience {
-            return self.fail(report::explained(view, report::out_of_time(view, operation.watched)));
+            return self.fail(report::out_of_time(view, operation.watched));
         }
         self.again = self.again.min(view.policy.operation_patience - operation.watched);
         if view.record.shape.goal == Goal::Running {
             if operation.without_address >= view.policy.address_patience {
-                self.fail(report::explained(view, report::no_address(view.state, operation.without_address)));
+                self.fail(report::no_address(view, operation.without_address));
             } else if !operation.without_address.is_zero() {
                 self.again = self.again.min(view.policy.address_patience - operation.without_address);
             }

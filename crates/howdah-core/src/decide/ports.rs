@@ -38,9 +38,10 @@ impl Draft<'_> {
     /// (Serengeti, `VcTask.java`): a card is edited only when the provisioner is done with its VM.
     fn attachments(&mut self, wanted: Vec<(OurVm, i32, PortId)>) -> Vec<Action> {
         let view = self.view;
-        let actions = wanted.into_iter().map(|(vm, key, port)| Action::Attach(vm, key, port));
-        let due: Vec<_> = actions.filter(|a| view.troubles.wait(&a.keys(), view.now).is_none()).collect();
-        if due.is_empty() || !view.provision.spares_vms(self) { vec![] } else { due }
+        let edits: Vec<_> = wanted.into_iter().map(|(vm, key, port)| Action::Attach(vm, key, port)).collect();
+        // Those that failed a moment ago need no look yet.
+        let due = |edit: &Action| view.troubles.wait(&edit.keys(), view.now).is_none();
+        if edits.iter().any(due) && !view.provision.spares_vms(self) { vec![] } else { edits }
     }
 
     /// Waves of ports that have not failed, and one request for each port that has, so that one bad MAC

@@ -172,7 +172,7 @@ impl Provision for Bde {
                 draft.change(Action::Start(*ours));
             }
             ManagedStatus::ProvisionError | ManagedStatus::Stopped | ManagedStatus::Error => {
-                draft.fail(report::explained(view, report::manager_failed(view, cluster)));
+                draft.fail(report::manager_failed(view, cluster));
             }
             ManagedStatus::Provisioning
             | ManagedStatus::Starting
@@ -196,13 +196,13 @@ impl Provision for Bde {
         let view = draft.view();
         match cluster.status {
             ManagedStatus::Stopped => draft.end(Outcome::Succeeded),
-            ManagedStatus::ProvisionError => draft.fail(report::explained(view, report::manager_failed(view, cluster))),
+            ManagedStatus::ProvisionError => draft.fail(report::manager_failed(view, cluster)),
             ManagedStatus::Running
             | ManagedStatus::ServiceWarning
             | ManagedStatus::ServiceStopped
             | ManagedStatus::Error => {
                 if view.has_asked(Verb::Stop) {
-                    draft.fail(report::explained(view, report::manager_failed(view, cluster)));
+                    draft.fail(report::manager_failed(view, cluster));
                 } else {
                     draft.change(Action::Stop(*ours));
                 }
@@ -225,7 +225,7 @@ impl Provision for Bde {
         if !view.has_asked(Verb::Remove) {
             draft.change(Action::Delete(*ours));
         } else if !works {
-            draft.fail(report::explained(view, report::manager_failed(view, cluster)));
+            draft.fail(report::manager_failed(view, cluster));
         }
     }
 }

@@ -77,9 +77,12 @@ impl Vms {
 
     /// Applies a read of a VM.
     pub(super) fn read(&mut self, object: &Object, asked: Age) {
-        let seen = self.all.entry(VmRef::new(object.obj.value.as_str())).or_default();
         // An incomplete answer is no newer knowledge.
-        if seen.updated > asked || object.withheld.is_some() {
+        if object.withheld.is_some() {
+            return;
+        }
+        let seen = self.all.entry(VmRef::new(object.obj.value.as_str())).or_default();
+        if seen.updated > asked {
             return;
         }
         let mut read = Seen::default();

@@ -22,39 +22,24 @@ impl World {
         work: impl FnOnce() -> Done + Send + 'static,
     ) -> Done<String> {
         let span = self.read(|s| s.settings.timings.power);
-        self.exclusive_task(vm, method, span, move || work().map(|()| None))
+        self.task_taking(vm, method, span, true, move || work().map(|()| None))
     }
 
-    /// A task beside which no other may work on the VM.
-    pub(super) fn exclusive_task(
-        &self,
-        vm: &VmRef,
-        method: &'static str,
-        span: Span,
-        work: impl FnOnce() -> Done<Option<String>> + Send + 'static,
-    ) -> Done<String> {
-        self.write(|s| s.begin_work(vm))?;
-        let (world, target) = (self.clone(), vm.clone());
-        let started = self.task_taking(vm, method, span, move || {
-            world.write(|s| s.end_work(&target));
-            work()
-        });
-        if started.is_err() {
-            self.write(|s| s.end_work(vm));
-        }
-        started
-    }
-
+    /// Starts a task on a VM. `alone`: vCenter runs no other such task on the VM meanwhile.
     pub(super) fn task_taking(
         &self,
         vm: &VmRef,
         method: &'static str,
         span: Span,
+        alone: bool,
         work: impl FnOnce() -> Done<Option<String>> + Send + 'static,
     ) -> Done<String> {
         let (key, name) = self.write(|s| {
             let found = s.vm(vm).ok_or_else(|| VcFault::not_found(vm.as_str()))?;
             let name = found.name.clone();
+            if alone {
+                s.begin_work(vm)?;
+            }
             Ok((s.new_task(method, vm.as_str(), &name), name))
         })?;
         let (world, task, entity) = (self.clone(), key.clone(), vm.clone());
@@ -63,12 +48,16 @@ impl World {
             world.write(|s| s.start_task(&task));
             world.sleep(time).await;
             let outcome = if world.write(|s| s.fails(Inner::Task, &name)) {
-                world.write(|s| s.end_work(&entity));
                 Err(VcFault::new("GenericVmConfigFault", "A fault was injected here."))
             } else {
                 work()
             };
-            world.write(|s| s.end_task(&task, outcome));
+            world.write(|s| {
+                if alone {
+                    s.end_work(&entity);
+                }
+                s.end_task(&task, outcome);
+            });
         });
         Ok(key)
     }

@@ -65,7 +65,7 @@ impl World {
     pub fn reconfigure_task(&self, vm: &VmRef, change: Reconfigure) -> Done<String> {
         let (world, target) = (self.clone(), vm.clone());
         let span = self.read(|s| s.settings.timings.power);
-        self.exclusive_task(vm, "VirtualMachine.reconfigure", span, move || {
+        self.task_taking(vm, "VirtualMachine.reconfigure", span, true, move || {
             if change.nics.iter().any(|n| n.connected == Some(false)) {
                 world.remedied(&target, "nic_down");
             }
@@ -86,7 +86,7 @@ impl World {
         })?;
         let (world, from) = (self.clone(), source.clone());
         let span = self.read(|s| s.settings.timings.clone);
-        self.task_taking(source, "VirtualMachine.clone", span, move || {
+        self.task_taking(source, "VirtualMachine.clone", span, false, move || {
             let vm = world.write(|s| s.add_clone(&from, &spec))?;
             world.write(|s| s.finish_clone(&vm));
             world.reconfigure_now(&vm, &spec.change)?;
@@ -104,7 +104,7 @@ impl World {
     pub fn destroy_task(&self, vm: &VmRef) -> Done<String> {
         let (world, target) = (self.clone(), vm.clone());
         let span = self.read(|s| s.settings.timings.destroy);
-        self.exclusive_task(vm, "VirtualMachine.destroy", span, move || world.destroy_now(&target).map(|()| None))
+        self.task_taking(vm, "VirtualMachine.destroy", span, true, move || world.destroy_now(&target).map(|()| None))
     }
 
     /// Reconfigures a VM, now.
